@@ -1,0 +1,16 @@
+//! What nodes and clients say to each other.
+//!
+//! From the bottom up: identifiers ([`id`]), one byte form for every value ([`canonical`]), signatures that name
+//! their purpose ([`sign`]), every bound ([`limits`]), what must be equal at all members ([`version`]), who the
+//! members are ([`membership`], [`log`], [`view`], [`proposal`], [`equivocation`]), what secrets are ([`secret`]),
+//! what clients ask ([`request`]) and how it is sealed ([`envelope`]), how values travel without any member learning
+//! them ([`client_io`]), what members sign to each other ([`vote`]), and the client that puts it together
+//! ([`client`], over [`http`]). [`admin`] is what the operator's door speaks.
+//!
+//! Nothing here holds state on disk, opens a listening socket or reads a clock except [`client`].
+
+pub mod canonical;
+pub mod id;
+pub mod limits;
+pub mod sign;
+pub mod version;
