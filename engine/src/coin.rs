@@ -1,0 +1,46 @@
+//! Coin toss by commit and open: all commitments are in, and echoed, before any seed is opened.
+//!
+//! One honest party makes the result uniform and unknown until its own seed leaves, hence drawn
+//! after everything that was fixed before the toss began. Fresh for every use. A party that
+//! refuses to open aborts the protocol; the abort depends on public values only.
+
+use crate::commitment;
+use crate::digest::Hash;
+use crate::error::Result;
+use crate::party::Party;
+use crate::step::Step;
+use rand_core::Rng as _;
+
+const SEED_BYTES: usize = 32;
+
+/// 256 joint random bits. 2 rounds, 3 for n ≥ 3.
+pub async fn toss(party: &mut Party) -> Result<Hash> {
+    let (seed, _) = toss_with(party, Step::CoinCommit, Step::CoinOpen, &[]).await?;
+    Ok(seed)
+}
+
+/// A toss whose first message carries `statement` too: returns everyone's, so that the caller can
+/// compare them before it depends on the coin. All statements have the same length.
+pub(crate) async fn toss_with(party: &mut Party, commit: Step, open: Step, statement: &[u8]) -> Result<(Hash, Vec<Vec<u8>>)> {
+    let counter = commitment::next(party);
+    let mut seed = [0; SEED_BYTES];
+    party.rng.fill_bytes(&mut seed);
+    let own = commitment::commit(party, counter, &seed);
+    let message = [own.commitment.as_slice(), statement].concat();
+    let mut messages = party.send_all(commit, message).await?;
+    for peer in party.peers() {
+        party.expect_len(peer, commit, &messages[peer.get()], own.commitment.len() + statement.len())?;
+    }
+    party.echo(commit, &messages).await?;
+    let statements = messages.iter_mut().map(|message| message.split_off(own.commitment.len())).collect();
+    let commitments = commitment::received(party, commit, &messages)?;
+
+    let openings = party.send_all(open, own.bytes).await?;
+    let mut seeds = Vec::with_capacity(party.n());
+    for (j, opening) in openings.iter().enumerate() {
+        let peer = crate::party::PartyIndex(j as u16);
+        seeds.push(commitment::opened(party, open, peer, counter, &commitments[j], opening, SEED_BYTES)?);
+    }
+    let coin = party.transcript("coin").number(counter).list(seeds).finish();
+    Ok((coin, statements))
+}

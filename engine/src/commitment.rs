@@ -1,0 +1,69 @@
+//! Hash commitments: H(ctx, sender, counter, message ‖ 256 random bits), binding and hiding with
+//! the hash as a random oracle (offline notes §0.1).
+//!
+//! Sender and counter are inside, so that a commitment copied from another party, or replayed from
+//! another place of the session, does not open.
+
+use crate::digest::Hash;
+use crate::error::{Error, Malformed, Result};
+use crate::party::{Party, PartyIndex};
+use crate::step::Step;
+use rand_core::Rng as _;
+use subtle::ConstantTimeEq;
+
+const NONCE_BYTES: usize = 32;
+
+/// A commitment with what opens it.
+pub struct Opening {
+    pub commitment: Hash,
+    /// message ‖ nonce
+    pub bytes: Vec<u8>,
+}
+
+fn digest(party: &Party, sender: PartyIndex, counter: u64, opening: &[u8]) -> Hash {
+    party.transcript("commitment").number(sender.0 as u64).number(counter).bytes(opening).finish()
+}
+
+/// Numbers the commitment, which all parties do in the same order; to be used with [`opened`].
+pub fn next(party: &mut Party) -> u64 {
+    party.next_commitment()
+}
+
+/// Commits to `message` as commitment `counter` of this party.
+pub fn commit(party: &mut Party, counter: u64, message: &[u8]) -> Opening {
+    let mut bytes = message.to_vec();
+    let mut nonce = [0; NONCE_BYTES];
+    party.rng.fill_bytes(&mut nonce);
+    bytes.extend_from_slice(&nonce);
+    Opening { commitment: digest(party, party.index(), counter, &bytes), bytes }
+}
+
+/// Reads everyone's commitments off a broadcast.
+///
+/// # Errors
+/// If one has another length, or two parties sent the same (nobody can have found the same by
+/// chance, so it is a copy).
+pub fn received(party: &Party, step: Step, messages: &[Vec<u8>]) -> Result<Vec<Hash>> {
+    let mut commitments: Vec<Hash> = Vec::with_capacity(messages.len());
+    for (j, message) in messages.iter().enumerate() {
+        let peer = PartyIndex(j as u16);
+        let malformed = |what| Error::Malformed { peer, step, what };
+        let commitment: Hash = message.as_slice().try_into().map_err(|_| malformed(Malformed::Length))?;
+        if commitments.contains(&commitment) {
+            return Err(malformed(Malformed::Duplicate));
+        }
+        commitments.push(commitment);
+    }
+    debug_assert_eq!(commitments.len(), party.n());
+    Ok(commitments)
+}
+
+/// The message of `peer`'s opening of commitment `counter`.
+///
+/// # Errors
+/// If the opening has another length than `len` plus the nonce, or is not of this commitment.
+pub fn opened<'a>(party: &Party, step: Step, peer: PartyIndex, counter: u64, commitment: &Hash, opening: &'a [u8], len: usize) -> Result<&'a [u8]> {
+    party.expect_len(peer, step, opening, len + NONCE_BYTES)?;
+    let found = digest(party, peer, counter, opening);
+    if bool::from(found.ct_eq(commitment)) { Ok(&opening[..len]) } else { Err(Error::CommitmentMismatch { peer, step }) }
+}

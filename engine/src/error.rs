@@ -1,0 +1,102 @@
+//! What can go wrong in a protocol, whose fault it is, and what it means for keys.
+
+use crate::party::PartyIndex;
+use crate::port::{ChannelError, GateError};
+use crate::step::Step;
+use crate::tuples::Shortage;
+use thiserror::Error;
+
+/// Why a protocol ended without a result.
+#[derive(Debug, Clone, Error, PartialEq, Eq)]
+pub enum Error {
+    #[error("party {peer}: {cause}")]
+    Channel { peer: PartyIndex, cause: ChannelError },
+    #[error("party {peer} sent a malformed {step:?} message: {what}")]
+    Malformed { peer: PartyIndex, step: Step, what: Malformed },
+    #[error("party {peer} opened a commitment to something else ({step:?})")]
+    CommitmentMismatch { peer: PartyIndex, step: Step },
+    #[error("party {peer} saw another {step:?} broadcast than this party")]
+    EchoMismatch { peer: PartyIndex, step: Step },
+    #[error("party {peer} holds other opened values than this party")]
+    OpeningsDiffer { peer: PartyIndex },
+    #[error("the MAC check failed: some party misbehaved, and the MAC key is burned")]
+    MacCheckFailed,
+    #[error("the {check} failed towards party {peer}: this setup is over")]
+    ConsistencyFailed { peer: PartyIndex, check: ConsistencyCheck },
+    #[error(transparent)]
+    Gate(#[from] GateError),
+    #[error(transparent)]
+    Shortage(#[from] Shortage),
+}
+
+/// What was wrong with a message's form.
+#[derive(Debug, Clone, Copy, Error, PartialEq, Eq)]
+pub enum Malformed {
+    #[error("no header")]
+    NoHeader,
+    #[error("unexpected step {0}")]
+    UnexpectedStep(u16),
+    #[error("unexpected round")]
+    UnexpectedRound,
+    #[error("wrong length")]
+    Length,
+    #[error("an element that is not canonical")]
+    Element,
+    #[error("an encoding that names no group element")]
+    Point,
+    #[error("a repeated commitment")]
+    Duplicate,
+}
+
+/// The consistency checks of the offline phase.
+#[derive(Debug, Clone, Copy, Error, PartialEq, Eq)]
+pub enum ConsistencyCheck {
+    #[error("check of the puncturable PRF")]
+    Ggm,
+    #[error("check of the OT extension")]
+    OtExtension,
+}
+
+/// What an error means for what the parties share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Nothing was revealed; try again in a new session.
+    Benign,
+    /// The setup's correlations (base OTs, Δ) may have leaked a guess: they are never used again.
+    SetupOver,
+    /// The MAC key may be known: it is burned.
+    KeyBurned,
+}
+
+impl Error {
+    /// A channel that broke in a MAC check is benign here: the gate knows whether that check had
+    /// gone too far and then freezes the key. Whoever runs an offline setup treats any error after
+    /// the first check bit as [`Severity::SetupOver`] (I17).
+    pub fn severity(&self) -> Severity {
+        match self {
+            Error::MacCheckFailed => Severity::KeyBurned,
+            Error::Gate(GateError::Compromised) => Severity::KeyBurned,
+            // A bad opening of a committed σ is evidence of the same as a sum that is not zero.
+            Error::CommitmentMismatch { step: Step::CheckOpen, .. }
+            | Error::Malformed { step: Step::CheckOpen, .. } => Severity::KeyBurned,
+            Error::ConsistencyFailed { .. } => Severity::SetupOver,
+            _ => Severity::Benign,
+        }
+    }
+
+    /// The party that this error names, where it names one.
+    pub fn culprit(&self) -> Option<PartyIndex> {
+        match self {
+            Error::Channel { peer, .. }
+            | Error::Malformed { peer, .. }
+            | Error::CommitmentMismatch { peer, .. }
+            | Error::EchoMismatch { peer, .. }
+            | Error::OpeningsDiffer { peer }
+            | Error::ConsistencyFailed { peer, .. } => Some(*peer),
+            Error::MacCheckFailed | Error::Gate(_) | Error::Shortage(_) => None,
+        }
+    }
+
+}
+
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,90 @@
+//! Finite fields that shares live in.
+//!
+//! A [`Field`] is a value (the modulus is known at run time only), its elements are plain data.
+//! One node serves clouds over different primes at once, so no modulus hides in a type.
+
+use rand_core::CryptoRng;
+use zeroize::Zeroize;
+
+pub mod prime;
+
+pub use prime::{Fp, PrimeField};
+
+/// Bytes of an encoded element, whatever the field.
+pub const ELEMENT_BYTES: usize = 16;
+
+/// A field of at most 128 bits. All operations run in time independent of the element values,
+/// unless their name ends in `_public`.
+pub trait Field: Clone + Send + Sync + Unpin + 'static {
+    /// An element; only meaningful together with the field that made it.
+    type Element: Copy + Default + Eq + Send + Sync + Unpin + Zeroize + 'static;
+
+    /// Bits of the largest element, `f` in the papers.
+    fn bits(&self) -> u32;
+    /// 32 bytes that name the field, for session binding.
+    fn id(&self) -> [u8; 32];
+
+    fn zero(&self) -> Self::Element {
+        Self::Element::default()
+    }
+    fn one(&self) -> Self::Element;
+    fn add(&self, a: Self::Element, b: Self::Element) -> Self::Element;
+    fn sub(&self, a: Self::Element, b: Self::Element) -> Self::Element;
+    fn neg(&self, a: Self::Element) -> Self::Element;
+    fn mul(&self, a: Self::Element, b: Self::Element) -> Self::Element;
+    /// The inverse; zero for zero.
+    fn inv(&self, a: Self::Element) -> Self::Element;
+    /// 256 uniform bits to an element; the bias is at most 2^-128.
+    fn reduce_wide(&self, limbs: [u64; 4]) -> Self::Element;
+    /// The element with the digit value 2^h (prime field) or X^h (binary field).
+    fn weight(&self, h: u32) -> Self::Element;
+    /// The canonical bits of an element, least significant first, as an integer.
+    fn to_bits(&self, a: Self::Element) -> u128;
+    /// The element with these canonical bits; `None` if they name none.
+    fn from_bits(&self, bits: u128) -> Option<Self::Element>;
+
+    fn sum<I: IntoIterator<Item = Self::Element>>(&self, terms: I) -> Self::Element {
+        terms.into_iter().fold(self.zero(), |sum, x| self.add(sum, x))
+    }
+
+    /// Σ aᵢ·bᵢ over the shorter of the two.
+    fn dot(&self, a: &[Self::Element], b: &[Self::Element]) -> Self::Element {
+        self.sum(a.iter().zip(b).map(|(&x, &y)| self.mul(x, y)))
+    }
+
+    /// A uniform element.
+    fn random<R: CryptoRng + ?Sized>(&self, rng: &mut R) -> Self::Element {
+        self.reduce_wide([rng.next_u64(), rng.next_u64(), rng.next_u64(), rng.next_u64()])
+    }
+
+    fn random_vec<R: CryptoRng + ?Sized>(&self, rng: &mut R, len: usize) -> Vec<Self::Element> {
+        (0..len).map(|_| self.random(rng)).collect()
+    }
+
+    /// Canonical little-endian encoding.
+    fn to_bytes(&self, a: Self::Element) -> [u8; ELEMENT_BYTES] {
+        self.to_bits(a).to_le_bytes()
+    }
+
+    /// Strict: anything but a canonical encoding is `None`.
+    fn from_bytes(&self, bytes: [u8; ELEMENT_BYTES]) -> Option<Self::Element> {
+        self.from_bits(u128::from_le_bytes(bytes))
+    }
+
+    /// Appends the canonical encodings.
+    fn encode(&self, elements: &[Self::Element], out: &mut Vec<u8>) {
+        out.reserve(elements.len() * ELEMENT_BYTES);
+        for &x in elements {
+            out.extend_from_slice(&self.to_bytes(x));
+        }
+    }
+
+    /// Decodes exactly `bytes`; `None` if the length is no multiple or an element not canonical.
+    fn decode(&self, bytes: &[u8]) -> Option<Vec<Self::Element>> {
+        let (chunks, rest) = bytes.as_chunks::<ELEMENT_BYTES>();
+        if !rest.is_empty() {
+            return None;
+        }
+        chunks.iter().map(|chunk| self.from_bytes(*chunk)).collect()
+    }
+}

@@ -1,0 +1,445 @@
+//! GF(p) for any odd prime p below 2^128: Montgomery arithmetic (R = 2^128) on two 64-bit limbs.
+//!
+//! The default is Carbyne Stack's prime; p−1 is divisible by 2^18.
+
+use super::Field;
+use crate::digest::Transcript;
+use thiserror::Error;
+use zeroize::Zeroize;
+
+/// Carbyne Stack's default prime.
+pub const DEFAULT_PRIME: u128 = 198_766_463_529_478_683_931_867_765_928_436_695_041;
+
+/// An element of GF(p) in Montgomery form, always below p.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Zeroize)]
+pub struct Fp(u128);
+
+/// GF(p); cheap to copy.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct PrimeField {
+    p: u128,
+    /// −p^-1 mod 2^64.
+    n0: u64,
+    /// R, R² and R³ mod p.
+    r: u128,
+    r2: u128,
+    r3: u128,
+}
+
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum ModulusError {
+    #[error("{0} is not an odd prime")]
+    NotAnOddPrime(u128),
+}
+
+const fn limbs(x: u128) -> (u64, u64) {
+    (x as u64, (x >> 64) as u64)
+}
+
+/// `acc + a·b + carry` as (low, high); cannot overflow.
+#[inline(always)]
+const fn mac(acc: u64, a: u64, b: u64, carry: u64) -> (u64, u64) {
+    let t = acc as u128 + (a as u128) * (b as u128) + carry as u128;
+    limbs(t)
+}
+
+/// `x − p` if `x + overflow·2^128 ≥ p`, else `x`, without a branch.
+#[inline(always)]
+const fn subtract_once(x: u128, overflow: bool, p: u128) -> u128 {
+    let (difference, borrow) = x.overflowing_sub(p);
+    let keep = (borrow & !overflow) as u128;
+    let mask = keep.wrapping_neg();
+    (x & mask) | (difference & !mask)
+}
+
+impl PrimeField {
+    /// # Errors
+    /// If `p` is not an odd prime (40 Miller–Rabin rounds with fixed bases; a cloud's prime is
+    /// signed by its members, so it is not an adversary's choice against this test).
+    pub fn new(p: u128) -> Result<Self, ModulusError> {
+        if p < 3 || p.is_multiple_of(2) {
+            return Err(ModulusError::NotAnOddPrime(p));
+        }
+        let field = Self::of_odd(p);
+        if field.is_prime() { Ok(field) } else { Err(ModulusError::NotAnOddPrime(p)) }
+    }
+
+    /// GF([`DEFAULT_PRIME`]).
+    pub fn carbyne() -> Self {
+        Self::of_odd(DEFAULT_PRIME)
+    }
+
+    fn of_odd(p: u128) -> Self {
+        let p0 = p as u64;
+        // Newton: each step doubles the number of correct low bits of p^-1; 5 bits to start with.
+        let mut inverse = p0.wrapping_mul(3) ^ 2;
+        for _ in 0..4 {
+            inverse = inverse.wrapping_mul(2u64.wrapping_sub(p0.wrapping_mul(inverse)));
+        }
+        let n0 = inverse.wrapping_neg();
+        let r = (u128::MAX % p + 1) % p;
+        let double = |x: u128| {
+            let (sum, overflow) = x.overflowing_add(x);
+            subtract_once(sum, overflow, p)
+        };
+        let shift = |x: u128| (0..128).fold(x, |x, _| double(x));
+        let r2 = shift(r);
+        let r3 = shift(r2);
+        Self { p, n0, r, r2, r3 }
+    }
+
+    pub fn modulus(&self) -> u128 {
+        self.p
+    }
+
+    /// a·b·R^-1 mod p (CIOS); needs a·b < p·2^128.
+    #[inline(always)]
+    fn montgomery(&self, a: u128, b: u128) -> u128 {
+        let ((a0, a1), (b0, b1), (p0, p1)) = (limbs(a), limbs(b), limbs(self.p));
+        let (t0, c) = mac(0, a0, b0, 0);
+        let (t1, t2) = mac(0, a1, b0, c);
+        let m = t0.wrapping_mul(self.n0);
+        let (_, c) = mac(t0, m, p0, 0);
+        let (t0, c) = mac(t1, m, p1, c);
+        let (t1, carry) = t2.overflowing_add(c);
+        let t2 = carry as u64;
+        let (t0, c) = mac(t0, a0, b1, 0);
+        let (t1, c) = mac(t1, a1, b1, c);
+        // t2 ≤ 1, and the running sum stays below 2·p·2^64 + …, so this needs one more carry word.
+        let (t2, carry) = t2.overflowing_add(c);
+        let t3 = carry as u64;
+        let m = t0.wrapping_mul(self.n0);
+        let (_, c) = mac(t0, m, p0, 0);
+        let (t0, c) = mac(t1, m, p1, c);
+        let (t1, carry) = t2.overflowing_add(c);
+        let overflow = t3 + carry as u64;
+        subtract_once(t0 as u128 | (t1 as u128) << 64, overflow != 0, self.p)
+    }
+
+    /// The element of an integer taken modulo p.
+    pub fn element(&self, x: u128) -> Fp {
+        Fp(self.montgomery(x, self.r2))
+    }
+
+    pub fn from_i64(&self, x: i64) -> Fp {
+        self.from_i128(x as i128)
+    }
+
+    pub fn from_i128(&self, x: i128) -> Fp {
+        let magnitude = self.element(x.unsigned_abs());
+        if x < 0 { self.neg(magnitude) } else { magnitude }
+    }
+
+    /// The canonical representative, below p.
+    #[inline]
+    pub fn to_u128(&self, a: Fp) -> u128 {
+        self.montgomery(a.0, 1)
+    }
+
+    /// The representative in (−p/2, p/2] as sign (true if negative) and magnitude.
+    pub fn to_signed(&self, a: Fp) -> (bool, u128) {
+        let value = self.to_u128(a);
+        if value > (self.p - 1) / 2 { (true, self.p - value) } else { (false, value) }
+    }
+
+    /// Signed decimal, as programs print clear values.
+    pub fn signed_decimal(&self, a: Fp) -> String {
+        let (negative, magnitude) = self.to_signed(a);
+        format!("{}{magnitude}", if negative { "-" } else { "" })
+    }
+
+    /// The Montgomery representation itself, as MP-SPDZ's files and sockets carry it.
+    pub fn to_montgomery(&self, a: Fp) -> u128 {
+        a.0
+    }
+
+    /// Strict inverse of [`Self::to_montgomery`].
+    pub fn from_montgomery(&self, x: u128) -> Option<Fp> {
+        (x < self.p).then_some(Fp(x))
+    }
+
+    /// a^e; the time depends on the (public) exponent only through its 128 bits.
+    pub fn pow(&self, a: Fp, e: u128) -> Fp {
+        let mut result = self.r;
+        for i in (0..128).rev() {
+            result = self.montgomery(result, result);
+            let product = self.montgomery(result, a.0);
+            let mask = ((e >> i) & 1).wrapping_neg();
+            result = (product & mask) | (result & !mask);
+        }
+        Fp(result)
+    }
+
+    /// Inverts all in place with one inversion (Montgomery's trick); zeros stay zero.
+    pub fn invert_all(&self, elements: &mut [Fp]) {
+        let zero = self.zero();
+        let mut prefix = Vec::with_capacity(elements.len());
+        let mut product = self.one();
+        for &x in elements.iter() {
+            prefix.push(product);
+            if x != zero {
+                product = self.mul(product, x);
+            }
+        }
+        let mut inverse = self.inv(product);
+        for (x, before) in elements.iter_mut().zip(prefix).rev() {
+            if *x != zero {
+                let own = self.mul(inverse, before);
+                inverse = self.mul(inverse, *x);
+                *x = own;
+            }
+        }
+    }
+
+    /// Legendre symbol of a public value: 0, 1 or −1.
+    pub fn legendre_public(&self, a: Fp) -> i8 {
+        let power = self.pow(a, (self.p - 1) / 2);
+        match power {
+            x if x == self.zero() => 0,
+            x if x == self.one() => 1,
+            _ => -1,
+        }
+    }
+
+    /// A square root of a public value (Tonelli–Shanks), the one whose canonical representative is
+    /// even, so that the choice does not depend on how the square was made; `None` for non-squares.
+    pub fn sqrt_public(&self, a: Fp) -> Option<Fp> {
+        if a == self.zero() {
+            return Some(a);
+        }
+        let adicity = (self.p - 1).trailing_zeros();
+        let odd = (self.p - 1) >> adicity;
+        let power = self.pow(a, (odd - 1) / 2);
+        let mut root = self.mul(a, power);
+        let mut t = self.mul(root, power);
+        let mut generator = self.pow(self.non_square(), odd);
+        let mut order = adicity;
+        while t != self.one() {
+            let mut squarings = 0;
+            let mut probe = t;
+            while probe != self.one() {
+                probe = self.mul(probe, probe);
+                squarings += 1;
+                if squarings == order {
+                    return None;
+                }
+            }
+            for _ in 0..order - squarings - 1 {
+                generator = self.mul(generator, generator);
+            }
+            root = self.mul(root, generator);
+            generator = self.mul(generator, generator);
+            t = self.mul(t, generator);
+            order = squarings;
+        }
+        Some(if self.to_u128(root).is_multiple_of(2) { root } else { self.neg(root) })
+    }
+
+    fn non_square(&self) -> Fp {
+        (2u128..)
+            .map(|x| self.element(x))
+            .find(|&x| self.legendre_public(x) == -1)
+            .expect("half of the non-zero elements of a prime field are non-squares")
+    }
+
+    fn is_prime(&self) -> bool {
+        const BASES: [u128; 40] = [
+            2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83,
+            89, 97, 101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167, 173,
+        ];
+        let adicity = (self.p - 1).trailing_zeros();
+        let minus_one = self.neg(self.one());
+        BASES.iter().filter(|&&base| base % self.p != 0).all(|&base| {
+            let mut x = self.pow(self.element(base), (self.p - 1) >> adicity);
+            if x == self.one() || x == minus_one {
+                return true;
+            }
+            (1..adicity).any(|_| {
+                x = self.mul(x, x);
+                x == minus_one
+            })
+        })
+    }
+}
+
+impl Field for PrimeField {
+    type Element = Fp;
+
+    fn bits(&self) -> u32 {
+        128 - self.p.leading_zeros()
+    }
+
+    fn id(&self) -> [u8; 32] {
+        Transcript::new("field/prime").bytes(&self.p.to_le_bytes()).finish()
+    }
+
+    fn one(&self) -> Fp {
+        Fp(self.r)
+    }
+
+    #[inline(always)]
+    fn add(&self, a: Fp, b: Fp) -> Fp {
+        let (sum, overflow) = a.0.overflowing_add(b.0);
+        Fp(subtract_once(sum, overflow, self.p))
+    }
+
+    #[inline(always)]
+    fn sub(&self, a: Fp, b: Fp) -> Fp {
+        let (difference, borrow) = a.0.overflowing_sub(b.0);
+        let mask = (borrow as u128).wrapping_neg();
+        Fp(difference.wrapping_add(self.p & mask))
+    }
+
+    #[inline(always)]
+    fn neg(&self, a: Fp) -> Fp {
+        self.sub(Fp(0), a)
+    }
+
+    #[inline(always)]
+    fn mul(&self, a: Fp, b: Fp) -> Fp {
+        Fp(self.montgomery(a.0, b.0))
+    }
+
+    fn inv(&self, a: Fp) -> Fp {
+        self.pow(a, self.p - 2)
+    }
+
+    #[inline(always)]
+    fn reduce_wide(&self, limbs: [u64; 4]) -> Fp {
+        let low = limbs[0] as u128 | (limbs[1] as u128) << 64;
+        let high = limbs[2] as u128 | (limbs[3] as u128) << 64;
+        self.add(Fp(self.montgomery(low, self.r2)), Fp(self.montgomery(high, self.r3)))
+    }
+
+    fn weight(&self, h: u32) -> Fp {
+        self.pow(self.element(2), h as u128)
+    }
+
+    #[inline]
+    fn to_bits(&self, a: Fp) -> u128 {
+        self.to_u128(a)
+    }
+
+    #[inline]
+    fn from_bits(&self, bits: u128) -> Option<Fp> {
+        (bits < self.p).then(|| self.element(bits))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crypto_bigint::{NonZero, U128, U256};
+    use proptest::prelude::*;
+
+    const PRIMES: [u128; 6] = [
+        3,
+        257,
+        (1 << 61) - 1,
+        (1 << 127) - 1,
+        170_141_183_460_469_231_731_687_303_715_885_907_969,
+        DEFAULT_PRIME,
+    ];
+
+    fn remainder(x: U256, p: u128) -> u128 {
+        let modulus = NonZero::new(U256::from(p)).expect("a prime is not zero");
+        let r: U256 = x.rem(&modulus);
+        let words = r.to_words();
+        words[0] as u128 | (words[1] as u128) << 64
+    }
+
+    fn product(a: u128, b: u128, p: u128) -> u128 {
+        let wide: U256 = U256::from(a).wrapping_mul(&U256::from(b));
+        remainder(wide, p)
+    }
+
+    fn field() -> impl Strategy<Value = PrimeField> {
+        prop::sample::select(&PRIMES[..]).prop_map(|p| PrimeField::new(p).unwrap())
+    }
+
+    /// Uniform words miss the borders; these are where carries live.
+    fn word() -> impl Strategy<Value = u128> {
+        prop_oneof![
+            any::<u128>(),
+            Just(0),
+            Just(1),
+            Just(u128::MAX),
+            (0u128..8).prop_map(|d| DEFAULT_PRIME - d),
+            (0u32..128).prop_map(|s| 1 << s)
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn arithmetic_agrees_with_crypto_bigint(f in field(), a in word(), b in word()) {
+            let p = f.modulus();
+            let (x, y) = (f.element(a), f.element(b));
+            prop_assert_eq!(f.to_u128(x), a % p);
+            prop_assert_eq!(f.to_u128(f.mul(x, y)), product(a % p, b % p, p));
+            let sum = U256::from(a % p).wrapping_add(&U256::from(b % p));
+            prop_assert_eq!(f.to_u128(f.add(x, y)), remainder(sum, p));
+            prop_assert!(f.add(f.sub(x, y), y) == x);
+            prop_assert!(f.add(f.neg(x), x) == f.zero());
+        }
+
+        #[test]
+        fn wide_reduction_agrees_with_crypto_bigint(f in field(), low in word(), high in word()) {
+            let p = f.modulus();
+            let wide = U256::from_words([low as u64, (low >> 64) as u64, high as u64, (high >> 64) as u64]);
+            let reduced = f.reduce_wide([low as u64, (low >> 64) as u64, high as u64, (high >> 64) as u64]);
+            prop_assert_eq!(f.to_u128(reduced), remainder(wide, p));
+        }
+
+        #[test]
+        fn inverse_times_element_is_one(f in field(), a in word()) {
+            let x = f.element(a);
+            let expected = if x == f.zero() { f.zero() } else { f.one() };
+            prop_assert!(f.mul(x, f.inv(x)) == expected);
+        }
+
+        #[test]
+        fn batch_inversion_agrees_with_single(f in field(), words in prop::collection::vec(word(), 0..9)) {
+            let mut batch: Vec<Fp> = words.iter().map(|&w| f.element(w)).collect();
+            let single: Vec<Fp> = batch.iter().map(|&x| f.inv(x)).collect();
+            f.invert_all(&mut batch);
+            prop_assert!(batch == single);
+        }
+
+        #[test]
+        fn a_square_root_squares_back_and_is_even(f in field(), a in word()) {
+            let x = f.element(a);
+            let root = f.sqrt_public(f.mul(x, x)).expect("a square has a root");
+            prop_assert!(f.mul(root, root) == f.mul(x, x));
+            prop_assert!(f.to_u128(root).is_multiple_of(2));
+            prop_assert_eq!(f.sqrt_public(x).is_some(), f.legendre_public(x) != -1);
+        }
+
+        #[test]
+        fn encoding_is_strict(f in field(), bits in word()) {
+            match f.from_bits(bits) {
+                Some(x) => prop_assert_eq!(f.to_bits(x), bits),
+                None => prop_assert!(bits >= f.modulus()),
+            }
+        }
+    }
+
+    #[test]
+    fn composites_and_even_numbers_are_refused() {
+        for n in [0, 1, 2, 4, 9, 341, 561, u128::MAX, DEFAULT_PRIME - 2, 3_215_031_751] {
+            assert_eq!(PrimeField::new(n).err(), Some(ModulusError::NotAnOddPrime(n)));
+        }
+    }
+
+    #[test]
+    fn crypto_bigint_is_wide_enough_for_the_oracle() {
+        assert!(U128::from(DEFAULT_PRIME).bits() == 128);
+    }
+
+    #[test]
+    fn signed_decimal_splits_at_half() {
+        let f = PrimeField::carbyne();
+        assert_eq!(f.signed_decimal(f.from_i64(-5)), "-5");
+        assert_eq!(f.signed_decimal(f.element((DEFAULT_PRIME - 1) / 2)), ((DEFAULT_PRIME - 1) / 2).to_string());
+        assert_eq!(f.signed_decimal(f.element(DEFAULT_PRIME.div_ceil(2))), format!("-{}", (DEFAULT_PRIME - 1) / 2));
+    }
+}

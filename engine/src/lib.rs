@@ -1,0 +1,26 @@
+//! Secure multiparty computation in the preprocessing model (SPDZ): fields, authenticated shares,
+//! the MAC check, the offline generators, the online operations and the virtual machine.
+//!
+//! The engine has no I/O, no clock, no threads and no runtime. A protocol is an `async fn` over
+//! the [`port`]s; whoever drives it (memory, the [`sim`]ulator, a node) supplies the ports.
+//!
+//! Security: up to n−1 of n parties corrupted and malicious, security with abort. A protocol that
+//! returns an error has released nothing that depends on unchecked data; what an abort may reveal
+//! is written at each protocol. See [`error::Severity`] for what an error means for keys.
+
+pub mod coin;
+pub mod commitment;
+pub mod dealer;
+pub mod digest;
+pub mod error;
+pub mod field;
+pub mod mac_check;
+pub mod memory;
+pub mod online;
+pub mod party;
+pub mod port;
+pub mod prg;
+pub mod share;
+pub mod sim;
+pub mod step;
+pub mod tuples;

@@ -1,0 +1,52 @@
+//! The names of all messages that parties of a session exchange.
+//!
+//! Every frame carries its step and round, so that parties that run out of lock-step find out at
+//! once; and the byzantine tests take their rows from [`Step::ALL`], so that a new message without
+//! a test does not go unnoticed.
+
+macro_rules! steps {
+    ($($(#[$doc:meta])* $name:ident = $code:literal,)*) => {
+        /// What a frame is.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u16)]
+        pub enum Step { $($(#[$doc])* $name = $code,)* }
+
+        impl Step {
+            pub const ALL: &[Step] = &[$(Step::$name,)*];
+
+            pub fn code(self) -> u16 {
+                self as u16
+            }
+
+            pub fn from_code(code: u16) -> Option<Self> {
+                match code { $($code => Some(Step::$name),)* _ => None }
+            }
+        }
+    };
+}
+
+steps! {
+    /// Digest of what all parties sent in a broadcast, compared before use.
+    Echo = 1,
+    /// Commitment to a coin-toss seed.
+    CoinCommit = 2,
+    /// Opening of a coin-toss seed.
+    CoinOpen = 3,
+    /// Shares of values being opened.
+    Open = 4,
+    /// Digest of opened values and commitment to the check's seed.
+    CheckCoinCommit = 5,
+    CheckCoinOpen = 6,
+    /// Commitment to σᵢ.
+    CheckCommit = 7,
+    /// Opening of σᵢ.
+    CheckOpen = 8,
+    /// Masked private input of one party.
+    Input = 9,
+    /// A masked value towards one party.
+    PrivateOutput = 10,
+    /// Session start: the signed hello.
+    Hello = 11,
+    /// Clear values that one party gives to all or one.
+    Personal = 12,
+}

@@ -1,0 +1,221 @@
+//! Correlated randomness and where it comes from.
+//!
+//! Tuples are moved out of a [`Tuples`] source into the operation that spends them; none of these
+//! types can be copied, printed or serialised. Using one twice breaks confidentiality
+//! (x − a and y − a give x − y), not just correctness.
+
+use crate::field::Field;
+use crate::share::Shares;
+use thiserror::Error;
+
+/// What a tuple is; arities and relations in the docs of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// (a, b, a·b).
+    Triple,
+    /// (a, a²).
+    Square,
+    /// (a, a^-1).
+    Inverse,
+    /// b in {0, 1}.
+    Bit,
+    /// A uniform element that nobody knows.
+    Random,
+    /// A uniform element that one party knows.
+    InputMask,
+}
+
+impl Kind {
+    /// Kinds that a cloud keeps in stock.
+    pub const STOCK: [Kind; 5] = [Kind::Triple, Kind::Square, Kind::Inverse, Kind::Bit, Kind::Random];
+
+    /// Authenticated elements in one tuple.
+    pub fn arity(self) -> usize {
+        match self {
+            Kind::Triple => 3,
+            Kind::Square | Kind::Inverse => 2,
+            Kind::Bit | Kind::Random | Kind::InputMask => 1,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Triple => "triple",
+            Kind::Square => "square",
+            Kind::Inverse => "inverse",
+            Kind::Bit => "bit",
+            Kind::Random => "random",
+            Kind::InputMask => "input mask",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Error, PartialEq, Eq)]
+#[error("{wanted} tuples of kind {} are needed and {left} are left", kind.name())]
+pub struct Shortage {
+    pub kind: Kind,
+    pub wanted: usize,
+    pub left: usize,
+}
+
+/// c = a·b, element-wise.
+pub struct Triples<F: Field> {
+    pub a: Shares<F>,
+    pub b: Shares<F>,
+    pub c: Shares<F>,
+}
+
+/// (a, f(a)), element-wise: squares or inverses.
+pub struct Pairs<F: Field> {
+    pub a: Shares<F>,
+    pub image: Shares<F>,
+}
+
+/// Masks with the clear values at the party that knows them.
+pub struct InputMasks<F: Field> {
+    pub shares: Shares<F>,
+    pub clear: Option<Vec<F::Element>>,
+}
+
+/// A source that gives every tuple once. All parties of a session take the same kinds and counts
+/// in the same order.
+pub trait Tuples<F: Field>: Send {
+    fn triples(&mut self, count: usize) -> Result<Triples<F>, Shortage>;
+    fn squares(&mut self, count: usize) -> Result<Pairs<F>, Shortage>;
+    fn inverses(&mut self, count: usize) -> Result<Pairs<F>, Shortage>;
+    fn bits(&mut self, count: usize) -> Result<Shares<F>, Shortage>;
+    fn randoms(&mut self, count: usize) -> Result<Shares<F>, Shortage>;
+    /// Masks that party `owner` knows.
+    fn input_masks(&mut self, owner: usize, count: usize) -> Result<InputMasks<F>, Shortage>;
+}
+
+/// A source filled beforehand: a pool per kind, drained from the front.
+#[derive(Default)]
+pub struct Pool<F: Field> {
+    columns: std::collections::BTreeMap<Kind, Drain<F>>,
+    masks: std::collections::BTreeMap<usize, (Drain<F>, Option<Vec<F::Element>>)>,
+}
+
+/// Columns of equal length and how far they are used.
+struct Drain<F: Field> {
+    columns: Vec<Shares<F>>,
+    used: usize,
+}
+
+impl<F: Field> Drain<F> {
+    fn new(columns: Vec<Shares<F>>) -> Self {
+        Self { columns, used: 0 }
+    }
+
+    fn left(&self) -> usize {
+        self.columns.first().map_or(0, Shares::len) - self.used
+    }
+
+    fn add(&mut self, more: &[Shares<F>]) {
+        for (column, more) in self.columns.iter_mut().zip(more) {
+            column.append(more);
+        }
+    }
+
+    fn take(&mut self, kind: Kind, count: usize) -> Result<Vec<Shares<F>>, Shortage> {
+        if self.left() < count {
+            return Err(Shortage { kind, wanted: count, left: self.left() });
+        }
+        let range = self.used..self.used + count;
+        self.used += count;
+        Ok(self.columns.iter().map(|column| column.slice(range.clone())).collect())
+    }
+}
+
+impl<F: Field> Pool<F> {
+    pub fn new() -> Self {
+        Self { columns: Default::default(), masks: Default::default() }
+    }
+
+    /// Adds tuples of a kind, a column per element.
+    ///
+    /// # Panics
+    /// If there are not [`Kind::arity`] columns of one length.
+    pub fn add(&mut self, kind: Kind, columns: Vec<Shares<F>>) {
+        assert_eq!(columns.len(), kind.arity(), "a column per element of a tuple");
+        assert!(columns.windows(2).all(|pair| pair[0].len() == pair[1].len()), "columns of one length");
+        match self.columns.entry(kind) {
+            std::collections::btree_map::Entry::Occupied(mut entry) => entry.get_mut().add(&columns),
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                entry.insert(Drain::new(columns));
+            }
+        }
+    }
+
+    /// Adds masks that `owner` knows.
+    pub fn add_masks(&mut self, owner: usize, masks: InputMasks<F>) {
+        match self.masks.entry(owner) {
+            std::collections::btree_map::Entry::Occupied(mut entry) => {
+                let (drain, clear) = entry.get_mut();
+                drain.add(&[masks.shares]);
+                if let (Some(clear), Some(more)) = (clear, masks.clear) {
+                    clear.extend(more);
+                }
+            }
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                entry.insert((Drain::new(vec![masks.shares]), masks.clear));
+            }
+        }
+    }
+
+    /// Tuples of a kind that are left.
+    pub fn left(&self, kind: Kind) -> usize {
+        self.columns.get(&kind).map_or(0, Drain::left)
+    }
+
+    fn take(&mut self, kind: Kind, count: usize) -> Result<Vec<Shares<F>>, Shortage> {
+        if count == 0 {
+            return Ok((0..kind.arity()).map(|_| Shares::default()).collect());
+        }
+        let none = Shortage { kind, wanted: count, left: 0 };
+        self.columns.get_mut(&kind).ok_or(none)?.take(kind, count)
+    }
+
+    fn pairs(&mut self, kind: Kind, count: usize) -> Result<Pairs<F>, Shortage> {
+        let [a, image] = columns(self.take(kind, count)?);
+        Ok(Pairs { a, image })
+    }
+}
+
+fn columns<F: Field, const N: usize>(columns: Vec<Shares<F>>) -> [Shares<F>; N] {
+    columns.try_into().unwrap_or_else(|_| unreachable!("a pool holds as many columns as the kind's arity"))
+}
+
+impl<F: Field> Tuples<F> for Pool<F> {
+    fn triples(&mut self, count: usize) -> Result<Triples<F>, Shortage> {
+        let [a, b, c] = columns(self.take(Kind::Triple, count)?);
+        Ok(Triples { a, b, c })
+    }
+
+    fn squares(&mut self, count: usize) -> Result<Pairs<F>, Shortage> {
+        self.pairs(Kind::Square, count)
+    }
+
+    fn inverses(&mut self, count: usize) -> Result<Pairs<F>, Shortage> {
+        self.pairs(Kind::Inverse, count)
+    }
+
+    fn bits(&mut self, count: usize) -> Result<Shares<F>, Shortage> {
+        let [bits] = columns(self.take(Kind::Bit, count)?);
+        Ok(bits)
+    }
+
+    fn randoms(&mut self, count: usize) -> Result<Shares<F>, Shortage> {
+        let [randoms] = columns(self.take(Kind::Random, count)?);
+        Ok(randoms)
+    }
+
+    fn input_masks(&mut self, owner: usize, count: usize) -> Result<InputMasks<F>, Shortage> {
+        let none = Shortage { kind: Kind::InputMask, wanted: count, left: 0 };
+        let (drain, clear) = self.masks.get_mut(&owner).ok_or(none)?;
+        let used = drain.used;
+        let [shares] = columns(drain.take(Kind::InputMask, count)?);
+        let clear = clear.as_ref().map(|clear| clear[used..used + count].to_vec());
+        Ok(InputMasks { shares, clear })
+    }
+}
