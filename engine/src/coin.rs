@@ -21,7 +21,12 @@ pub async fn toss(party: &mut Party) -> Result<Hash> {
 
 /// A toss whose first message carries `statement` too: returns everyone's, so that the caller can
 /// compare them before it depends on the coin. All statements have the same length.
-pub(crate) async fn toss_with(party: &mut Party, commit: Step, open: Step, statement: &[u8]) -> Result<(Hash, Vec<Vec<u8>>)> {
+pub(crate) async fn toss_with(
+    party: &mut Party,
+    commit: Step,
+    open: Step,
+    statement: &[u8],
+) -> Result<(Hash, Vec<Vec<u8>>)> {
     let counter = commitment::next(party);
     let mut seed = [0; SEED_BYTES];
     party.rng.fill_bytes(&mut seed);

@@ -62,8 +62,20 @@ pub fn received(party: &Party, step: Step, messages: &[Vec<u8>]) -> Result<Vec<H
 ///
 /// # Errors
 /// If the opening has another length than `len` plus the nonce, or is not of this commitment.
-pub fn opened<'a>(party: &Party, step: Step, peer: PartyIndex, counter: u64, commitment: &Hash, opening: &'a [u8], len: usize) -> Result<&'a [u8]> {
+pub fn opened<'a>(
+    party: &Party,
+    step: Step,
+    peer: PartyIndex,
+    counter: u64,
+    commitment: &Hash,
+    opening: &'a [u8],
+    len: usize,
+) -> Result<&'a [u8]> {
     party.expect_len(peer, step, opening, len + NONCE_BYTES)?;
     let found = digest(party, peer, counter, opening);
-    if bool::from(found.ct_eq(commitment)) { Ok(&opening[..len]) } else { Err(Error::CommitmentMismatch { peer, step }) }
+    if bool::from(found.ct_eq(commitment)) {
+        Ok(&opening[..len])
+    } else {
+        Err(Error::CommitmentMismatch { peer, step })
+    }
 }

@@ -85,7 +85,13 @@ impl<F: Field> DealerTuples<F> {
     }
 
     /// Deals vectors made by `make`, and gives this party's shares of each.
-    fn deal(&mut self, kind: Kind, owner: usize, count: usize, make: impl Fn(&F, &mut Rng, usize) -> Vec<Vec<F::Element>>) -> (Vec<Shares<F>>, Vec<Vec<F::Element>>) {
+    fn deal(
+        &mut self,
+        kind: Kind,
+        owner: usize,
+        count: usize,
+        make: impl Fn(&F, &mut Rng, usize) -> Vec<Vec<F::Element>>,
+    ) -> (Vec<Shares<F>>, Vec<Vec<F::Element>>) {
         let mut rng = self.rng(kind, owner);
         *self.counts.entry(kind).or_default() += count as u64;
         let columns = make(&self.dealer.field, &mut rng, count);
@@ -148,7 +154,8 @@ impl<F: Field> Tuples<F> for DealerTuples<F> {
     }
 
     fn input_masks(&mut self, owner: usize, count: usize) -> Result<InputMasks<F>, Shortage> {
-        let (mut shares, mut clear) = self.deal(Kind::InputMask, owner, count, |f, rng, count| vec![f.random_vec(rng, count)]);
+        let (mut shares, mut clear) =
+            self.deal(Kind::InputMask, owner, count, |f, rng, count| vec![f.random_vec(rng, count)]);
         let clear = (owner == self.party).then(|| clear.pop().expect("one column was dealt"));
         Ok(InputMasks { shares: shares.pop().expect("one column was dealt"), clear })
     }

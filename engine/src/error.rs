@@ -96,7 +96,6 @@ impl Error {
             Error::MacCheckFailed | Error::Gate(_) | Error::Shortage(_) => None,
         }
     }
-
 }
 
 pub type Result<T> = std::result::Result<T, Error>;

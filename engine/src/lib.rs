@@ -11,6 +11,7 @@
 pub mod coin;
 pub mod commitment;
 pub mod dealer;
+pub mod delivery;
 pub mod digest;
 pub mod error;
 pub mod field;

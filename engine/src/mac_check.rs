@@ -174,7 +174,8 @@ impl<F: Field> MacCheck<F> {
             }
         }
         let f = &self.field;
-        let chi = Prg::new(Transcript::new("mac check coefficients").bytes(&seed).finish()).elements(f, self.values.len());
+        let chi =
+            Prg::new(Transcript::new("mac check coefficients").bytes(&seed).finish()).elements(f, self.values.len());
         let opened = f.dot(&chi, &self.values);
         let mac = f.dot(&chi, &self.macs);
         Ok(f.sub(mac, f.mul(self.key.alpha(), opened)))

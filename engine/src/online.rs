@@ -130,16 +130,22 @@ impl<F: Field> Online<F> {
     }
 
     /// Clear values that `owner` gives to everyone, agreed by all.
-    pub async fn personal_broadcast(&mut self, owner: PartyIndex, count: usize, values: Option<&[F::Element]>) -> Result<Vec<F::Element>> {
+    pub async fn personal_broadcast(
+        &mut self,
+        owner: PartyIndex,
+        count: usize,
+        values: Option<&[F::Element]>,
+    ) -> Result<Vec<F::Element>> {
         let mut message = Vec::new();
         if let Some(values) = values.filter(|_| owner == self.party.index()) {
             self.field.encode(values, &mut message);
         }
         let message = self.party.send_from(Step::Personal, owner, message).await?;
         self.agree(Step::Personal, owner, &message).await?;
-        self.field
-            .decode(&message)
-            .filter(|values| values.len() == count)
-            .ok_or(Error::Malformed { peer: owner, step: Step::Personal, what: Malformed::Length })
+        self.field.decode(&message).filter(|values| values.len() == count).ok_or(Error::Malformed {
+            peer: owner,
+            step: Step::Personal,
+            what: Malformed::Length,
+        })
     }
 }

@@ -148,7 +148,8 @@ impl Party {
         if self.n() == 2 {
             return Ok(());
         }
-        let digest = self.transcript("echo").number(step.code() as u64).number(self.round as u64).list(received).finish();
+        let digest =
+            self.transcript("echo").number(step.code() as u64).number(self.round as u64).list(received).finish();
         let digests = self.send_all(Step::Echo, digest.to_vec()).await?;
         for peer in self.peers() {
             if digests[peer.get()] != digest {
@@ -223,7 +224,9 @@ impl Party {
             if let Some(frame) = &mut sending[j] {
                 match channel.poll_send(cx, frame) {
                     Poll::Ready(Ok(())) => sending[j] = None,
-                    Poll::Ready(Err(cause)) => return Poll::Ready(Err(Error::Channel { peer, cause })),
+                    Poll::Ready(Err(cause)) => {
+                        return Poll::Ready(Err(Error::Channel { peer, cause }));
+                    }
                     Poll::Pending => pending = true,
                 }
             }
@@ -234,7 +237,9 @@ impl Party {
                         received[j] = unframed(peer, step, header, frame)?;
                         receiving[j] = false;
                     }
-                    Poll::Ready(Err(cause)) => return Poll::Ready(Err(Error::Channel { peer, cause })),
+                    Poll::Ready(Err(cause)) => {
+                        return Poll::Ready(Err(Error::Channel { peer, cause }));
+                    }
                     Poll::Pending => pending = true,
                 }
             }
@@ -248,7 +253,14 @@ impl Party {
     }
 
     /// Decodes exactly `len` canonical elements that `peer` sent.
-    pub fn elements<F: Field>(&self, field: &F, peer: PartyIndex, step: Step, message: &[u8], len: usize) -> Result<Vec<F::Element>> {
+    pub fn elements<F: Field>(
+        &self,
+        field: &F,
+        peer: PartyIndex,
+        step: Step,
+        message: &[u8],
+        len: usize,
+    ) -> Result<Vec<F::Element>> {
         self.expect_len(peer, step, message, len * ELEMENT_BYTES)?;
         field.decode(message).ok_or(Error::Malformed { peer, step, what: Malformed::Element })
     }

@@ -110,7 +110,8 @@ impl Simulator {
 
     /// Runs the parties to their ends. One that can go no further meets its deadline.
     pub fn run<'a, T>(&mut self, parties: Vec<impl Future<Output = T> + 'a>) -> Vec<T> {
-        let mut tasks: Vec<Option<Task<'a, T>>> = parties.into_iter().map(|party| Some(Box::pin(party) as Task<'a, T>)).collect();
+        let mut tasks: Vec<Option<Task<'a, T>>> =
+            parties.into_iter().map(|party| Some(Box::pin(party) as Task<'a, T>)).collect();
         let flags: Vec<Arc<Flag>> = tasks.iter().map(|_| Arc::new(Flag(AtomicBool::new(true)))).collect();
         let mut results: Vec<Option<T>> = tasks.iter().map(|_| None).collect();
         while tasks.iter().any(Option::is_some) {

@@ -49,4 +49,6 @@ steps! {
     Hello = 11,
     /// Clear values that one party gives to all or one.
     Personal = 12,
+    /// A pair's seed for a sharing of zero.
+    ZeroSeed = 13,
 }

@@ -244,8 +244,8 @@ impl PrimeField {
 
     fn is_prime(&self) -> bool {
         const BASES: [u128; 40] = [
-            2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83,
-            89, 97, 101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167, 173,
+            2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103,
+            107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167, 173,
         ];
         let adicity = (self.p - 1).trailing_zeros();
         let minus_one = self.neg(self.one());
@@ -332,14 +332,8 @@ mod tests {
     use crypto_bigint::{NonZero, U128, U256};
     use proptest::prelude::*;
 
-    const PRIMES: [u128; 6] = [
-        3,
-        257,
-        (1 << 61) - 1,
-        (1 << 127) - 1,
-        170_141_183_460_469_231_731_687_303_715_885_907_969,
-        DEFAULT_PRIME,
-    ];
+    const PRIMES: [u128; 6] =
+        [3, 257, (1 << 61) - 1, (1 << 127) - 1, 170_141_183_460_469_231_731_687_303_715_885_907_969, DEFAULT_PRIME];
 
     fn remainder(x: U256, p: u128) -> u128 {
         let modulus = NonZero::new(U256::from(p)).expect("a prime is not zero");
