@@ -36,17 +36,29 @@
 //! - [`Instruction`], [`Operand`]: one instruction; a wrong shape cannot be built.
 //! - [`decode`], [`encode`]: tapes as bytes, strictly and exactly.
 //! - [`Schedule`], [`Program`], [`Tape`]: whole programs.
+//! - [`spans`], [`call_arguments`]: which registers an instruction touches.
+//! - [`verify`]: a [`Program`] for a [`Machine`] under [`Limits`] becomes a [`Verified`] one; [`refused`] names what no
+//!   such machine runs.
+//! - [`Bill`], [`Outline`]: what it will cost.
 
 #![warn(missing_docs)]
 
 mod codec;
+mod cost;
+mod extent;
 mod instruction;
 mod opcode;
 mod program;
+mod refused;
 mod schedule;
+mod verify;
 
 pub use codec::{DecodeError, DecodeFault, decode, encode};
+pub use cost::{Amount, Bill, Item, Outline, TupleDomain, is_interactive};
+pub use extent::{CallArgument, Span, call_arguments, spans, words};
 pub use instruction::{Instruction, Operand, SIZE_MAX, ShapeError};
 pub use opcode::{Access, Bank, Kind, Opcode, Spec, Tail, Vector};
 pub use program::{Program, ProgramError, SizeLimits, Tape};
+pub use refused::refused;
 pub use schedule::{Domain, Entry, SCHEDULE_BYTES_MAX, Schedule, ScheduleError, THREADS_MAX};
+pub use verify::{ELEMENT_BYTES, Fault, Limits, Machine, PerBank, Verified, VerifyError, verify};
