@@ -4,7 +4,7 @@
 //! Sender and counter are inside, so that a commitment copied from another party, or replayed from
 //! another place of the session, does not open.
 
-use crate::digest::Hash;
+use crate::digest::{Hash, Transcript};
 use crate::error::{Error, Malformed, Result};
 use crate::party::{Party, PartyIndex};
 use crate::step::Step;
@@ -20,8 +20,8 @@ pub struct Opening {
     pub bytes: Vec<u8>,
 }
 
-fn digest(party: &Party, sender: PartyIndex, counter: u64, opening: &[u8]) -> Hash {
-    party.transcript("commitment").number(sender.0 as u64).number(counter).bytes(opening).finish()
+fn digest(session: &Hash, sender: PartyIndex, counter: u64, opening: &[u8]) -> Hash {
+    Transcript::new("commitment").bytes(session).number(sender.0 as u64).number(counter).bytes(opening).finish()
 }
 
 /// Numbers the commitment, which all parties do in the same order; to be used with [`opened`].
@@ -35,7 +35,7 @@ pub fn commit(party: &mut Party, counter: u64, message: &[u8]) -> Opening {
     let mut nonce = [0; NONCE_BYTES];
     party.rng.fill_bytes(&mut nonce);
     bytes.extend_from_slice(&nonce);
-    Opening { commitment: digest(party, party.index(), counter, &bytes), bytes }
+    Opening { commitment: digest(party.session(), party.index(), counter, &bytes), bytes }
 }
 
 /// Reads everyone's commitments off a broadcast.
@@ -72,10 +72,19 @@ pub fn opened<'a>(
     len: usize,
 ) -> Result<&'a [u8]> {
     party.expect_len(peer, step, opening, len + NONCE_BYTES)?;
-    let found = digest(party, peer, counter, opening);
-    if bool::from(found.ct_eq(commitment)) {
-        Ok(&opening[..len])
-    } else {
-        Err(Error::CommitmentMismatch { peer, step })
-    }
+    message_of(party.session(), peer, counter, commitment, opening).ok_or(Error::CommitmentMismatch { peer, step })
+}
+
+/// The message of an opening, if it is one of this commitment: for whoever finishes a check that a
+/// session could not.
+pub fn message_of<'a>(
+    session: &Hash,
+    sender: PartyIndex,
+    counter: u64,
+    commitment: &Hash,
+    opening: &'a [u8],
+) -> Option<&'a [u8]> {
+    let len = opening.len().checked_sub(NONCE_BYTES)?;
+    let found = digest(session, sender, counter, opening);
+    bool::from(found.ct_eq(commitment)).then(|| &opening[..len])
 }

@@ -14,10 +14,10 @@
 
 use crate::coin;
 use crate::commitment;
-use crate::digest::Transcript;
+use crate::digest::{Hash, Transcript};
 use crate::error::{Error, Result};
 use crate::field::{ELEMENT_BYTES, Field};
-use crate::party::Party;
+use crate::party::{Party, PartyIndex};
 use crate::port::{Gate, GateError, OwnSigma, Verdict};
 use crate::prg::Prg;
 use crate::share::{MacKeyShare, Shares};
@@ -185,7 +185,7 @@ impl<F: Field> MacCheck<F> {
     async fn open_sigma(&mut self, party: &mut Party, sigma: F::Element) -> Result<()> {
         let counter = commitment::next(party);
         let own = commitment::commit(party, counter, &self.field.to_bytes(sigma));
-        self.gate.commit(OwnSigma { commitment: own.commitment, opening: own.bytes.clone() }).await?;
+        self.gate.commit(OwnSigma { counter, commitment: own.commitment, opening: own.bytes.clone() }).await?;
         let messages = party.broadcast(Step::CheckCommit, own.commitment.to_vec()).await?;
         let commitments = commitment::received(party, Step::CheckCommit, &messages)?;
         self.gate.commitments(commitments.clone()).await?;
@@ -199,7 +199,7 @@ impl<F: Field> MacCheck<F> {
     fn sum(&self, party: &Party, counter: u64, commitments: &[[u8; 32]], openings: &[Vec<u8>]) -> Result<F::Element> {
         let mut sum = self.field.zero();
         for (j, opening) in openings.iter().enumerate() {
-            let peer = crate::party::PartyIndex(j as u16);
+            let peer = PartyIndex(j as u16);
             let step = Step::CheckOpen;
             let bytes = commitment::opened(party, step, peer, counter, &commitments[j], opening, ELEMENT_BYTES)?;
             let sigma = party.elements(&self.field, peer, step, bytes, 1)?;
@@ -207,4 +207,22 @@ impl<F: Field> MacCheck<F> {
         }
         Ok(sum)
     }
+}
+
+/// Whether these openings end a check in zero: each must be of its sender's commitment (both by
+/// party index), and Σσᵢ = 0. For a check that is finished after its session broke.
+pub fn openings_sum_to_zero<F: Field>(
+    field: &F,
+    session: &Hash,
+    counter: u64,
+    commitments: &[Hash],
+    openings: &[Vec<u8>],
+) -> bool {
+    let sigma = |(j, (commitment, opening)): (usize, (&Hash, &Vec<u8>))| {
+        let sender = PartyIndex(j as u16);
+        let message = commitment::message_of(session, sender, counter, commitment, opening)?;
+        field.from_bytes(message.try_into().ok()?)
+    };
+    let sigmas: Option<Vec<F::Element>> = commitments.iter().zip(openings).enumerate().map(sigma).collect();
+    commitments.len() == openings.len() && sigmas.is_some_and(|sigmas| field.sum(sigmas) == field.zero())
 }

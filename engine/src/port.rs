@@ -64,6 +64,8 @@ pub trait Gate: Send {
 /// A party's σ with what its commitment needs to be opened.
 #[derive(Clone)]
 pub struct OwnSigma {
+    /// Which commitment of its session it is; equal at all parties.
+    pub counter: u64,
     pub commitment: Hash,
     /// The exact bytes of the opening message.
     pub opening: Vec<u8>,

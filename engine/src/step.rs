@@ -51,4 +51,14 @@ steps! {
     Personal = 12,
     /// A pair's seed for a sharing of zero.
     ZeroSeed = 13,
+    /// The positions of tuples that a member can take.
+    Offer = 20,
+    /// Signed digest of what a member has taken.
+    TakeVote = 21,
+    /// Signed statement that a member's checks have passed, with the digest of the outcome.
+    CheckedVote = 22,
+    /// A member's stock and demand, from which all plan the next batch.
+    Wish = 23,
+    /// A member's signature under a finished chunk.
+    Seal = 24,
 }

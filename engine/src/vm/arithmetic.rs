@@ -1,0 +1,242 @@
+//! Element-wise arithmetic on clear elements and the local (linear) operations on shares, the same for every field.
+
+use super::fault::{Fault, Step};
+use super::state::{Pair, address};
+use crate::field::{Field, PrimeField};
+use crate::share::MacKeyShare;
+use polyyne_bytecode::{Bank, Opcode};
+
+/// How a program's numbers become elements of a field.
+pub(super) trait Domain: Field {
+    const SECRET: Bank;
+    const CLEAR: Bank;
+    /// A 32-bit immediate.
+    fn immediate(&self, value: i32) -> Self::Element;
+    /// The immediate of a field division.
+    fn divisor(&self, value: i32) -> Self::Element;
+    /// A 64-bit integer.
+    fn integer(&self, value: i64) -> Self::Element;
+    /// The result of a bitwise operation on canonical representatives.
+    fn wrap(&self, bits: u128) -> Self::Element;
+}
+
+impl Domain for PrimeField {
+    const SECRET: Bank = Bank::Sint;
+    const CLEAR: Bank = Bank::Cint;
+
+    fn immediate(&self, value: i32) -> Self::Element {
+        self.from_i64(value.into())
+    }
+
+    /// Read as an unsigned 64-bit number.
+    fn divisor(&self, value: i32) -> Self::Element {
+        self.element(u128::from(i64::from(value) as u64))
+    }
+
+    fn integer(&self, value: i64) -> Self::Element {
+        self.from_i64(value)
+    }
+
+    fn wrap(&self, bits: u128) -> Self::Element {
+        self.element(bits)
+    }
+}
+
+/// What an instruction works on: registers, memory and integers.
+pub(super) struct Desk<'a, F: Field> {
+    pub field: &'a F,
+    pub key: &'a MacKeyShare<F>,
+    pub registers: &'a mut Pair<F>,
+    pub memory: &'a mut Pair<F>,
+    pub ints: &'a mut [i64],
+}
+
+impl<F: Domain> Desk<'_, F> {
+    /// Runs an instruction by its prime-field opcode; false if it is not one of these.
+    pub(super) fn run(&mut self, opcode: Opcode, size: usize, args: &[i64]) -> Step<bool> {
+        Ok(self.clear(opcode, size, args)? || self.secret(opcode, size, args) || self.transfer(opcode, size, args)?)
+    }
+
+    fn clear(&mut self, opcode: Opcode, size: usize, args: &[i64]) -> Step<bool> {
+        let f = self.field;
+        let at = |k: usize| args[k] as usize;
+        let immediate = |k: usize| f.immediate(args[k] as i32);
+        let bits = |x| f.to_bits(x);
+        let c = &mut self.registers.c;
+        let zip = |c: &mut [F::Element], op: &dyn Fn(F::Element, F::Element) -> F::Element| {
+            for i in 0..size {
+                c[at(0) + i] = op(c[at(1) + i], c[at(2) + i]);
+            }
+        };
+        let map = |c: &mut [F::Element], op: &dyn Fn(F::Element) -> F::Element| {
+            for i in 0..size {
+                c[at(0) + i] = op(c[at(1) + i]);
+            }
+        };
+        match opcode {
+            Opcode::Ldi => c[at(0)..at(0) + size].fill(immediate(1)),
+            Opcode::Movc => c.copy_within(at(1)..at(1) + size, at(0)),
+            Opcode::Addc => zip(c, &|a, b| f.add(a, b)),
+            Opcode::Subc => zip(c, &|a, b| f.sub(a, b)),
+            Opcode::Mulc => zip(c, &|a, b| f.mul(a, b)),
+            Opcode::Addci => map(c, &|a| f.add(a, immediate(2))),
+            Opcode::Subci => map(c, &|a| f.sub(a, immediate(2))),
+            Opcode::Subcfi => map(c, &|a| f.sub(immediate(2), a)),
+            Opcode::Mulci => {
+                let factor = immediate(2);
+                map(c, &|a| f.mul(a, factor));
+            }
+            Opcode::Divc => {
+                if c[at(2)..at(2) + size].contains(&f.zero()) {
+                    return Err(Fault::DivisionByZero);
+                }
+                zip(c, &|a, b| f.mul(a, f.inv(b)));
+            }
+            Opcode::Divci => {
+                let divisor = f.divisor(args[2] as i32);
+                if divisor == f.zero() {
+                    return Err(Fault::DivisionByZero);
+                }
+                let inverse = f.inv(divisor);
+                map(c, &|a| f.mul(a, inverse));
+            }
+            Opcode::Andc => zip(c, &|a, b| f.wrap(bits(a) & bits(b))),
+            Opcode::Orc => zip(c, &|a, b| f.wrap(bits(a) | bits(b))),
+            Opcode::Xorc => zip(c, &|a, b| f.wrap(bits(a) ^ bits(b))),
+            Opcode::Andci => map(c, &|a| f.wrap(bits(a) & bits(immediate(2)))),
+            Opcode::Orci => map(c, &|a| f.wrap(bits(a) | bits(immediate(2)))),
+            Opcode::Xorci => map(c, &|a| f.wrap(bits(a) ^ bits(immediate(2)))),
+            Opcode::Convint => {
+                for i in 0..size {
+                    c[at(0) + i] = f.integer(self.ints[at(1) + i]);
+                }
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn secret(&mut self, opcode: Opcode, size: usize, args: &[i64]) -> bool {
+        let f = self.field;
+        let key = self.key;
+        let at = |k: usize| args[k] as usize;
+        let immediate = |k: usize| f.immediate(args[k] as i32);
+        let Pair { s, c } = &mut *self.registers;
+        match opcode {
+            Opcode::Ldsi => {
+                let (value, mac) = key.constant(f, immediate(1));
+                s.values[at(0)..at(0) + size].fill(value);
+                s.macs[at(0)..at(0) + size].fill(mac);
+            }
+            Opcode::Movs => {
+                s.values.copy_within(at(1)..at(1) + size, at(0));
+                s.macs.copy_within(at(1)..at(1) + size, at(0));
+            }
+            Opcode::Adds | Opcode::Subs => {
+                for half in [&mut s.values, &mut s.macs] {
+                    for i in 0..size {
+                        let (a, b) = (half[at(1) + i], half[at(2) + i]);
+                        half[at(0) + i] = if opcode == Opcode::Adds { f.add(a, b) } else { f.sub(a, b) };
+                    }
+                }
+            }
+            Opcode::Addm | Opcode::Subml => {
+                for i in 0..size {
+                    let clear = c[at(2) + i];
+                    let (value, mac) = key.constant(f, if opcode == Opcode::Addm { clear } else { f.neg(clear) });
+                    let (x, gamma) = s.get(at(1) + i);
+                    s.set(at(0) + i, (f.add(x, value), f.add(gamma, mac)));
+                }
+            }
+            Opcode::Submr => {
+                for i in 0..size {
+                    let (value, mac) = key.constant(f, c[at(1) + i]);
+                    let (x, gamma) = s.get(at(2) + i);
+                    s.set(at(0) + i, (f.sub(value, x), f.sub(mac, gamma)));
+                }
+            }
+            Opcode::Addsi | Opcode::Subsi | Opcode::Subsfi => {
+                let clear = if opcode == Opcode::Subsi { f.neg(immediate(2)) } else { immediate(2) };
+                let (value, mac) = key.constant(f, clear);
+                for i in 0..size {
+                    let (x, gamma) = s.get(at(1) + i);
+                    let sum = if opcode == Opcode::Subsfi {
+                        (f.sub(value, x), f.sub(mac, gamma))
+                    } else {
+                        (f.add(x, value), f.add(gamma, mac))
+                    };
+                    s.set(at(0) + i, sum);
+                }
+            }
+            Opcode::Mulm => {
+                for half in [&mut s.values, &mut s.macs] {
+                    for i in 0..size {
+                        half[at(0) + i] = f.mul(half[at(1) + i], c[at(2) + i]);
+                    }
+                }
+            }
+            Opcode::Mulsi => {
+                let factor = immediate(2);
+                for half in [&mut s.values, &mut s.macs] {
+                    for i in 0..size {
+                        half[at(0) + i] = f.mul(half[at(1) + i], factor);
+                    }
+                }
+            }
+            Opcode::Prefixsums => {
+                for half in [&mut s.values, &mut s.macs] {
+                    let mut sum = f.zero();
+                    for i in 0..size {
+                        sum = f.add(sum, half[at(1) + i]);
+                        half[at(0) + i] = sum;
+                    }
+                }
+            }
+            Opcode::Picks => rearrange(s, at(0), (0..size as i64).map(|i| (args[1] + args[2] + i * args[3]) as usize)),
+            Opcode::Concats => rearrange(s, at(0), args[1..].chunks_exact(2).flat_map(|part| (part[1] as usize)..(part[1] + part[0]) as usize)),
+            Opcode::Zips => rearrange(s, at(0), (0..size).flat_map(|i| [at(1) + i, at(2) + i])),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Memory, direct and indirect: the indirect forms read one address for each lane.
+    fn transfer(&mut self, opcode: Opcode, size: usize, args: &[i64]) -> Step<bool> {
+        let at = |k: usize| args[k] as usize;
+        let (registers, memory) = (&mut *self.registers, &mut *self.memory);
+        match opcode {
+            Opcode::Ldmc => registers.c[at(0)..at(0) + size].copy_from_slice(&memory.c[at(1)..at(1) + size]),
+            Opcode::Stmc => memory.c[at(1)..at(1) + size].copy_from_slice(&registers.c[at(0)..at(0) + size]),
+            Opcode::Ldms => super::state::copy_shares(&mut registers.s, at(0), &memory.s, at(1), size),
+            Opcode::Stms => super::state::copy_shares(&mut memory.s, at(1), &registers.s, at(0), size),
+            Opcode::Ldmci | Opcode::Stmci => {
+                for i in 0..size {
+                    let address = address(F::CLEAR, self.ints[at(1) + i], memory.c.len())?;
+                    match opcode {
+                        Opcode::Ldmci => registers.c[at(0) + i] = memory.c[address],
+                        _ => memory.c[address] = registers.c[at(0) + i],
+                    }
+                }
+            }
+            Opcode::Ldmsi | Opcode::Stmsi => {
+                for i in 0..size {
+                    let address = address(F::SECRET, self.ints[at(1) + i], memory.s.len())?;
+                    match opcode {
+                        Opcode::Ldmsi => registers.s.set(at(0) + i, memory.s.get(address)),
+                        _ => memory.s.set(address, registers.s.get(at(0) + i)),
+                    }
+                }
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+/// s[to + k] := s[sources[k]], all read before any is written.
+fn rearrange<F: Field>(s: &mut crate::share::Shares<F>, to: usize, sources: impl Iterator<Item = usize> + Clone) {
+    for half in [&mut s.values, &mut s.macs] {
+        let moved: Vec<F::Element> = sources.clone().map(|from| half[from]).collect();
+        half[to..to + moved.len()].copy_from_slice(&moved);
+    }
+}
