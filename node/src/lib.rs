@@ -1,3 +1,5 @@
 //! node
 
+pub mod config;
+pub mod data_dir;
 pub mod federation;
