@@ -1,0 +1,3 @@
+//! Amphora: the secrets that clients keep in a cloud.
+
+pub mod store;

@@ -1,0 +1,302 @@
+//! One MAC check: what is on disk at each of its steps.
+
+use std::sync::PoisonError;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::{Journal, JournalTables, KeyRecord, KeyState};
+use crate::store::durable::Reads;
+use crate::store::sealed::SecretBytes;
+use crate::store::tuples_file::CHECKS;
+use crate::store::{Fault, MacScope, SessionId};
+
+/// Members of a cloud whose commitments one check holds.
+const COMMITMENTS_MAX: usize = 1024;
+
+/// What a member puts on disk before its commitment leaves.
+pub struct NewCheck {
+    pub scope: MacScope,
+    /// The number that the members signed; above all earlier ones of this key.
+    pub number: u64,
+    pub session: SessionId,
+    /// Digest of the openings that it covers and of the coins.
+    pub covers: [u8; 32],
+    /// Own σ, as it will be opened.
+    pub sigma: SecretBytes,
+    /// Own commitment nonce.
+    pub nonce: SecretBytes,
+    /// Own commitment, as it will be sent.
+    pub commitment: Vec<u8>,
+}
+
+/// A check in the journal.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    pub number: u64,
+    pub session: SessionId,
+    pub covers: [u8; 32],
+    pub sigma: SecretBytes,
+    pub nonce: SecretBytes,
+    #[serde(with = "serde_bytes")]
+    pub commitment: Vec<u8>,
+    pub phase: CheckPhase,
+}
+
+/// How far a check got.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CheckPhase {
+    /// The own commitment may have left.
+    Begun,
+    /// The signed commitments of all members; the own opening may have left.
+    Committed(Vec<serde_bytes::ByteBuf>),
+    /// Verified zero. The commitments stay for members who have to finish theirs.
+    Finished(Vec<serde_bytes::ByteBuf>),
+}
+
+/// Why a step was refused. Nothing may leave this node then.
+#[derive(Debug, Error)]
+pub enum CheckError {
+    #[error("the MAC key is burned")]
+    KeyCompromised,
+    #[error("MAC check {check} is not finished")]
+    Unfinished { check: u64 },
+    #[error("MAC check {number} comes after {last}")]
+    NumberUsed { number: u64, last: u64 },
+    #[error("MAC check {number} is not the one that is open")]
+    NotOpen { number: u64 },
+    #[error("other commitments are recorded for MAC check {number}")]
+    OtherCommitments { number: u64 },
+    #[error("the commitments of MAC check {number} are missing")]
+    NotCommitted { number: u64 },
+    #[error("{count} commitments are more than a cloud has members")]
+    TooManyCommitments { count: usize },
+    #[error("MAC check {number} may have sent its commitment and can only be finished")]
+    MayHaveLeft { number: u64 },
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl Journal {
+    /// Writes the check down. Only after this may the own commitment be sent. Drops the last finished transcript.
+    pub async fn begin_check(&self, new: NewCheck) -> Result<(), CheckError> {
+        let (scope, number) = (new.scope, new.number);
+        let (planning, applying) = (self.tables.clone(), self.tables.clone());
+        self.durable
+            .write(
+                move |plan| planning.plan_begin(plan, new),
+                move |apply, (record, check, last)| {
+                    if let Some(last) = last {
+                        applying.checks.delete(apply, &last)?;
+                    }
+                    applying.keys.put(apply, &scope.to_key(), &record)?;
+                    applying.checks.put(apply, &row_key(scope, number), &check)
+                },
+            )
+            .await?;
+        let mut begun = self.begun_here.lock().unwrap_or_else(PoisonError::into_inner);
+        begun.insert((scope, number));
+        Ok(())
+    }
+
+    /// Writes down the commitments of all members. Only after this may the own opening be sent. The same ones again
+    /// are accepted; others are refused, whatever a member claims.
+    pub async fn record_commitments(
+        &self,
+        scope: MacScope,
+        number: u64,
+        commitments: Vec<Vec<u8>>,
+    ) -> Result<(), CheckError> {
+        if commitments.len() > COMMITMENTS_MAX {
+            return Err(CheckError::TooManyCommitments { count: commitments.len() });
+        }
+        let commitments: Vec<_> = commitments.into_iter().map(Into::into).collect();
+        self.step(scope, number, move |phase| match phase {
+            CheckPhase::Begun => Ok(CheckPhase::Committed(commitments)),
+            CheckPhase::Committed(same) if same == commitments => Ok(CheckPhase::Committed(same)),
+            CheckPhase::Finished(same) if same == commitments => Ok(CheckPhase::Finished(same)),
+            _ => Err(CheckError::OtherCommitments { number }),
+        })
+        .await?;
+        self.forget_begun(scope, number);
+        Ok(())
+    }
+
+    /// The openings added up to zero: the key is usable again. Anything else is [`Journal::compromise`].
+    pub async fn finish_zero(&self, scope: MacScope, number: u64) -> Result<(), CheckError> {
+        self.step(scope, number, move |phase| match phase {
+            CheckPhase::Committed(all) | CheckPhase::Finished(all) => Ok(CheckPhase::Finished(all)),
+            CheckPhase::Begun => Err(CheckError::NotCommitted { number }),
+        })
+        .await
+    }
+
+    /// Gives up a check whose commitment has **not** left this process (a member was not ready in time). The number
+    /// stays used.
+    ///
+    /// # Errors
+    /// [`CheckError::MayHaveLeft`] for a check of an earlier process or one that has recorded commitments: what an
+    /// earlier process sent is not known.
+    ///
+    /// # Security
+    /// The caller promises that the commitment was not handed to any transport.
+    pub async fn withdraw_unsent(&self, scope: MacScope, number: u64) -> Result<(), CheckError> {
+        if !self.forget_begun(scope, number) {
+            return Err(CheckError::MayHaveLeft { number });
+        }
+        let (planning, applying) = (self.tables.clone(), self.tables.clone());
+        self.durable
+            .write(
+                move |plan| {
+                    let check = planning.unfinished(plan, scope, number)?;
+                    let mut record = planning.record(plan, scope)?;
+                    if check.phase != CheckPhase::Begun {
+                        return Err(CheckError::MayHaveLeft { number });
+                    }
+                    if record.state == (KeyState::Frozen { check: number }) {
+                        record.state = KeyState::Active;
+                    }
+                    Ok(record)
+                },
+                move |apply, record| {
+                    applying.keys.put(apply, &scope.to_key(), &record)?;
+                    applying.checks.delete(apply, &row_key(scope, number))?;
+                    Ok(())
+                },
+            )
+            .await
+    }
+
+    /// Every check that has to be finished before its key can be used.
+    pub fn unfinished_checks(&self) -> Result<Vec<(MacScope, Check)>, Fault> {
+        let now = self.durable.read()?;
+        let mut unfinished = Vec::new();
+        for (key, check) in self.tables.checks.under(&now, &[])? {
+            let scope = scope_in(&key)?;
+            let state = self.tables.record(&now, scope)?.state;
+            let burned = matches!(state, KeyState::Compromised { .. });
+            if !burned && !matches!(check.phase, CheckPhase::Finished(_)) {
+                unfinished.push((scope, check));
+            }
+        }
+        Ok(unfinished)
+    }
+
+    /// The last check of a key: open, or finished and kept for members who have to finish theirs.
+    pub fn last_check(&self, scope: MacScope) -> Result<Option<Check>, Fault> {
+        let now = self.durable.read()?;
+        let last = self.tables.checks.last_under(&now, &scope.to_key())?;
+        Ok(last.map(|(_, check)| check))
+    }
+
+    fn forget_begun(&self, scope: MacScope, number: u64) -> bool {
+        let mut begun = self.begun_here.lock().unwrap_or_else(PoisonError::into_inner);
+        begun.remove(&(scope, number))
+    }
+
+    async fn step(
+        &self,
+        scope: MacScope,
+        number: u64,
+        next: impl FnOnce(CheckPhase) -> Result<CheckPhase, CheckError> + Send + 'static,
+    ) -> Result<(), CheckError> {
+        let (planning, applying) = (self.tables.clone(), self.tables.clone());
+        self.durable
+            .write(
+                move |plan| planning.plan_step(plan, scope, number, next),
+                move |apply, (record, check)| {
+                    applying.keys.put(apply, &scope.to_key(), &record)?;
+                    applying.checks.put(apply, &row_key(scope, number), &check)
+                },
+            )
+            .await
+    }
+
+    pub(super) async fn freeze_unfinished(&self) -> Result<(), Fault> {
+        for (scope, check) in self.unfinished_checks()? {
+            match self.freeze(scope, check.number).await {
+                Ok(()) => {}
+                Err(CheckError::Fault(fault)) => return Err(fault),
+                Err(_) => return Err(Fault::Damaged { table: CHECKS.0 }),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl JournalTables {
+    #[allow(clippy::type_complexity)]
+    fn plan_begin(&self, from: &impl Reads, new: NewCheck) -> Result<(KeyRecord, Check, Option<Vec<u8>>), CheckError> {
+        let mut record = self.usable(from, new.scope)?;
+        if let KeyState::Frozen { check } = record.state {
+            return Err(CheckError::Unfinished { check });
+        }
+        if new.number <= record.last_check {
+            return Err(CheckError::NumberUsed { number: new.number, last: record.last_check });
+        }
+        let last = self.checks.last_under(from, &new.scope.to_key())?;
+        if let Some((_, last)) = &last
+            && !matches!(last.phase, CheckPhase::Finished(_))
+        {
+            return Err(CheckError::Unfinished { check: last.number });
+        }
+        record.last_check = new.number;
+        let check = Check {
+            number: new.number,
+            session: new.session,
+            covers: new.covers,
+            sigma: new.sigma,
+            nonce: new.nonce,
+            commitment: new.commitment,
+            phase: CheckPhase::Begun,
+        };
+        Ok((record, check, last.map(|(key, _)| key)))
+    }
+
+    fn plan_step(
+        &self,
+        from: &impl Reads,
+        scope: MacScope,
+        number: u64,
+        next: impl FnOnce(CheckPhase) -> Result<CheckPhase, CheckError>,
+    ) -> Result<(KeyRecord, Check), CheckError> {
+        let mut record = self.usable(from, scope)?;
+        let mut check = self.open_check(from, scope, number)?;
+        check.phase = next(check.phase)?;
+        let finished = matches!(check.phase, CheckPhase::Finished(_));
+        if finished && record.state == (KeyState::Frozen { check: number }) {
+            record.state = KeyState::Active;
+        }
+        Ok((record, check))
+    }
+
+    fn usable(&self, from: &impl Reads, scope: MacScope) -> Result<KeyRecord, CheckError> {
+        match self.record(from, scope)? {
+            KeyRecord { state: KeyState::Compromised { .. }, .. } => Err(CheckError::KeyCompromised),
+            record => Ok(record),
+        }
+    }
+
+    fn open_check(&self, from: &impl Reads, scope: MacScope, number: u64) -> Result<Check, CheckError> {
+        let check = self.checks.get(from, &row_key(scope, number))?;
+        check.ok_or(CheckError::NotOpen { number })
+    }
+
+    pub(super) fn unfinished(&self, from: &impl Reads, scope: MacScope, number: u64) -> Result<Check, CheckError> {
+        match self.open_check(from, scope, number)? {
+            check if matches!(check.phase, CheckPhase::Finished(_)) => Err(CheckError::NotOpen { number }),
+            check => Ok(check),
+        }
+    }
+}
+
+fn row_key(scope: MacScope, number: u64) -> Vec<u8> {
+    let mut key = scope.to_key().to_vec();
+    key.extend_from_slice(&number.to_be_bytes());
+    key
+}
+
+fn scope_in(key: &[u8]) -> Result<MacScope, Fault> {
+    let scope = key.get(..MacScope::LEN).and_then(MacScope::from_key);
+    scope.ok_or(Fault::Damaged { table: CHECKS.0 })
+}

@@ -1,0 +1,79 @@
+//! `state.redb`: what must survive and may be backed up.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use redb::StorageBackend;
+
+use super::durable::{Durable, Fatal, Layout, OpenError, StoreIdentity, Table};
+use super::seal::RootKey;
+use super::sealed::{KEY_CHECK, SealedFile};
+
+/// Membership records, by cloud and epoch.
+pub const MEMBERSHIP: Table = Table("membership");
+/// Clouds that are halted, with the evidence.
+pub const HALTED: Table = Table("halted");
+/// What was promised and signed, by cloud, epoch and attempt.
+pub const PROMISES: Table = Table("promises");
+/// Invitations, by their digest.
+pub const INVITATIONS: Table = Table("invitations");
+/// Own MAC key shares and commitment nonces, by scope.
+pub const MAC_KEYS: Table = Table("mac_keys");
+/// Own anchor shares of the key link, by scope.
+pub const ANCHORS: Table = Table("anchors");
+/// Answers, by client and idempotency key.
+pub const ANSWERS: Table = Table("answers");
+/// Nonces of requests, by client and nonce.
+pub const SEEN: Table = Table("seen");
+/// One row: the head of the audit chain.
+pub const AUDIT: Table = Table("audit_head");
+/// Secrets, by cloud and id.
+pub const SECRETS: Table = Table("secrets");
+/// How often programs used secrets, by cloud, id and program.
+pub const SECRET_USES: Table = Table("secret_uses");
+
+const LAYOUT: Layout = Layout {
+    file: "state.redb",
+    schema: 1,
+    tables: &[
+        KEY_CHECK,
+        MEMBERSHIP,
+        HALTED,
+        PROMISES,
+        INVITATIONS,
+        MAC_KEYS,
+        ANCHORS,
+        ANSWERS,
+        SEEN,
+        AUDIT,
+        SECRETS,
+        SECRET_USES,
+    ],
+};
+
+/// The open state file. Clones share it.
+#[derive(Clone)]
+pub struct StateFile(SealedFile);
+
+impl StateFile {
+    /// Opens `folder/state.redb`, or makes it.
+    pub async fn open(folder: &Path, root: Arc<RootKey>, fatal: Fatal) -> Result<Self, OpenError> {
+        let durable = Durable::open(&folder.join(LAYOUT.file), LAYOUT, fatal)?;
+        Ok(Self(SealedFile::of(durable, root).await?))
+    }
+
+    /// Opens the file on another backend.
+    pub async fn open_on(backend: impl StorageBackend, root: Arc<RootKey>, fatal: Fatal) -> Result<Self, OpenError> {
+        let durable = Durable::open_on(backend, LAYOUT, fatal)?;
+        Ok(Self(SealedFile::of(durable, root).await?))
+    }
+
+    /// Who this file is.
+    pub fn identity(&self) -> StoreIdentity {
+        self.0.durable().identity()
+    }
+
+    pub(crate) fn sealed(&self) -> &SealedFile {
+        &self.0
+    }
+}

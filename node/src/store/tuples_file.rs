@@ -1,0 +1,62 @@
+//! `tuples.redb`: every row that decides what was taken or checked. Never backed up.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use redb::StorageBackend;
+
+use super::durable::{Durable, Fatal, Layout, OpenError, StoreIdentity, Table};
+use super::seal::RootKey;
+use super::sealed::{KEY_CHECK, SealedFile};
+
+/// Wrapped data keys, by MAC scope: what encrypts the tuples of one MAC key.
+pub const DATA_KEYS: Table = Table("data_keys");
+/// State of each MAC key, by scope.
+pub const KEY_STATES: Table = Table("key_states");
+/// MAC checks, by scope and number.
+pub const CHECKS: Table = Table("checks");
+/// Chunks, by scope, kind and first position.
+pub const CHUNKS: Table = Table("chunks");
+/// Rows of up to 64 tuples, by scope, kind and first position.
+pub const ROWS: Table = Table("rows");
+/// Cursor and counters, by scope and kind.
+pub const TALLIES: Table = Table("tallies");
+/// Everything ever taken, by execution.
+pub const EXECUTIONS: Table = Table("executions");
+/// The executions that have not ended, so that a start need not read all of them.
+pub const OPEN_EXECUTIONS: Table = Table("open_executions");
+/// One row: how many takings there were, and the chain over them.
+pub const HEAD: Table = Table("head");
+
+const LAYOUT: Layout = Layout {
+    file: "tuples.redb",
+    schema: 1,
+    tables: &[KEY_CHECK, DATA_KEYS, KEY_STATES, CHECKS, CHUNKS, ROWS, TALLIES, EXECUTIONS, OPEN_EXECUTIONS, HEAD],
+};
+
+/// The open tuples file. Clones share it.
+#[derive(Clone)]
+pub struct TuplesFile(SealedFile);
+
+impl TuplesFile {
+    /// Opens `folder/tuples.redb`, or makes it.
+    pub async fn open(folder: &Path, root: Arc<RootKey>, fatal: Fatal) -> Result<Self, OpenError> {
+        let durable = Durable::open(&folder.join(LAYOUT.file), LAYOUT, fatal)?;
+        Ok(Self(SealedFile::of(durable, root).await?))
+    }
+
+    /// Opens the file on another backend.
+    pub async fn open_on(backend: impl StorageBackend, root: Arc<RootKey>, fatal: Fatal) -> Result<Self, OpenError> {
+        let durable = Durable::open_on(backend, LAYOUT, fatal)?;
+        Ok(Self(SealedFile::of(durable, root).await?))
+    }
+
+    /// Who this file is.
+    pub fn identity(&self) -> StoreIdentity {
+        self.0.durable().identity()
+    }
+
+    pub(crate) fn sealed(&self) -> &SealedFile {
+        &self.0
+    }
+}
