@@ -31,7 +31,7 @@ pub enum DecodeError {
 ///
 /// # Panics
 /// Never for the types of this crate: they are made of maps, sequences, texts, byte strings and integers.
-pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
+pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     cbor4ii::serde::to_vec(Vec::new(), value).expect("protocol types have no part that CBOR cannot hold")
 }
 
@@ -61,7 +61,7 @@ pub fn hash_parts(domain: &str, parts: &[&[u8]]) -> Digest {
 }
 
 /// The hash of a value's canonical bytes under a domain name.
-pub fn hash<T: Serialize + ?Sized>(domain: &str, value: &T) -> Digest {
+pub fn hash<T: Serialize>(domain: &str, value: &T) -> Digest {
     let bytes = Zeroizing::new(encode(value));
     hash_parts(domain, &[&bytes])
 }

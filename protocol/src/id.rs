@@ -339,10 +339,7 @@ mod tests {
 
     #[test]
     fn text_of_another_length_or_alphabet_is_refused() {
-        assert_eq!(
-            "00".parse::<SecretId>(),
-            Err(ParseIdError::Length { what: "secret id", expected: 32, got: 2 })
-        );
+        assert_eq!("00".parse::<SecretId>(), Err(ParseIdError::Length { what: "secret id", expected: 32, got: 2 }));
         assert_eq!("zz".repeat(16).parse::<SecretId>(), Err(ParseIdError::Digits { what: "secret id" }));
         assert_eq!(PeerKey::from_peer_id("QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N"), Err(ParseIdError::PeerId));
         assert_eq!(PeerKey::from_peer_id(""), Err(ParseIdError::PeerId));

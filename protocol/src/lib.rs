@@ -10,7 +10,22 @@
 //! Nothing here holds state on disk, opens a listening socket or reads a clock except [`client`].
 
 pub mod canonical;
+pub mod certificate;
+pub mod client_io;
+pub mod envelope;
+pub mod equivocation;
+pub mod hello;
 pub mod id;
 pub mod limits;
+pub mod log;
+pub mod membership;
+pub mod proposal;
+pub mod replay;
+pub mod request;
+pub mod secret;
 pub mod sign;
+pub mod tag;
 pub mod version;
+pub mod view;
+pub mod vote;
+pub mod words;

@@ -178,9 +178,7 @@ pub fn verify(
     signature: &Signature,
 ) -> Result<(), SignatureError> {
     let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
-    strong(key.point())?
-        .verify_strict(&message(purpose, body), &signature)
-        .map_err(|_| SignatureError::Invalid)
+    strong(key.point())?.verify_strict(&message(purpose, body), &signature).map_err(|_| SignatureError::Invalid)
 }
 
 /// Something that is signed for one purpose by one kind of key.

@@ -1,0 +1,613 @@
+//! What clients ask of a cloud's members, and what these answer.
+//!
+//! The same request goes to every member; each answers for itself. Objects carry ids that the client chose, and the
+//! pair of client key and object id is what makes a request idempotent: the same again gives the same answer and has
+//! one effect, the same id with another content is refused with [`RefusalCode::Conflict`].
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use crate::canonical;
+use crate::client_io::DeliveryShares;
+use crate::id::{ExecutionId, MaskSetId, ProgramHash, SecretId, SessionId};
+use crate::limits;
+use crate::secret::{Policy, SecretDescription, SecretKind};
+use crate::sign::Signed;
+use crate::tag::{TagError, Tags};
+use crate::vote::{DeletionCertificate, OutputShape, ResultCertificate, Upload, UploadCertificate};
+use crate::words::Words;
+
+/// What a client asks.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    UploadBegin(UploadBegin),
+    UploadCommit(UploadCommit),
+    Get(Get),
+    List(List),
+    Tag(Tag),
+    Delete(Delete),
+    Execute(Execute),
+    Quote(Quote),
+    Stock,
+}
+
+/// Reserve masks for a new secret. Answered by [`Answer::Masks`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadBegin {
+    /// Owner and creation time in it must be the asking client and the time of the request.
+    pub description: SecretDescription,
+}
+
+/// Store masked inputs. Answered by [`Answer::Stored`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct UploadCommit {
+    /// Bound to masks, content and description by the client's signature, which outlives this request.
+    pub upload: Signed<Upload>,
+    /// d_k = x_k − m_k.
+    pub masked: Words,
+}
+
+/// Deliver a secret's words to me. Answered by [`Answer::Got`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Get {
+    pub secret: SecretId,
+}
+
+/// Which of a list is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page {
+    /// From 0.
+    pub number: u32,
+    pub size: u32,
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Self { number: 0, size: limits::PAGE_DEFAULT }
+    }
+}
+
+/// The secrets that I may see. Answered by [`Answer::Listed`].
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct List {
+    /// [`crate::tag::Filter`]; empty: all.
+    pub filter: String,
+    /// [`crate::tag::Sort`]; absent: by id.
+    pub sort: Option<String>,
+    pub page: Page,
+}
+
+impl List {
+    /// The page of these secrets that is asked for, of those that `client` may see.
+    ///
+    /// # Errors
+    /// [`TagError`] for a filter or sort expression that is none.
+    pub fn select<'a>(
+        &self,
+        client: &crate::id::ClientKey,
+        secrets: impl IntoIterator<Item = &'a SecretDescription>,
+    ) -> Result<Listed, TagError> {
+        let filter: crate::tag::Filter = self.filter.parse()?;
+        let sort: Option<crate::tag::Sort> = self.sort.as_deref().map(str::parse).transpose()?;
+        let seen = |secret: &&SecretDescription| secret.may_see(client) && filter.admits(secret);
+        let mut found: Vec<&SecretDescription> = secrets.into_iter().filter(seen).collect();
+        match sort {
+            Some(sort) => found.sort_by(|a, b| sort.compare(a, b)),
+            None => found.sort_by_key(|secret| secret.id),
+        }
+        let size = self.page.size.clamp(1, limits::PAGE_MAX) as usize;
+        let skip = (self.page.number as usize).saturating_mul(size);
+        let total = found.len() as u64;
+        let secrets = found.into_iter().skip(skip).take(size).cloned().collect();
+        Ok(Listed { secrets, total })
+    }
+}
+
+/// Change the tags of a secret. Answered by [`Answer::Tagged`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tag {
+    pub secret: SecretId,
+    pub set: Tags,
+    pub remove: Vec<String>,
+}
+
+/// Delete a secret. Answered by [`Answer::Deleted`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delete {
+    pub secret: SecretId,
+}
+
+/// A program: its bytes, or its hash where the members have it from before.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Program {
+    /// The byte form of a bytecode program (schedule and tapes).
+    Bytes(ByteBuf),
+    Hash(ProgramHash),
+}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Program({})", self.hash())
+    }
+}
+
+impl Program {
+    /// What names it.
+    pub fn hash(&self) -> ProgramHash {
+        match self {
+            Program::Bytes(bytes) => program_hash(bytes),
+            Program::Hash(hash) => *hash,
+        }
+    }
+}
+
+/// The hash that names a program: of its byte form.
+pub fn program_hash(bytes: &[u8]) -> ProgramHash {
+    ProgramHash(canonical::hash_parts("program", &[bytes]).0)
+}
+
+/// What new secrets made by an execution are to be like.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ResultTerms {
+    pub tags: Tags,
+    pub policy: Policy,
+    pub expires: Option<u64>,
+}
+
+/// Run a program. Answered by [`Answer::Executed`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Execute {
+    pub execution: ExecutionId,
+    pub program: Program,
+    /// What the program reads as its arguments while it runs; those of its compilation are in its bytes.
+    pub arguments: Vec<String>,
+    /// All words of all of them, in order, are what the program reads.
+    pub inputs: Vec<SecretId>,
+    /// Deliver what it writes to me, instead of keeping it as new secrets.
+    pub reveal: bool,
+    pub results: ResultTerms,
+    pub timeout_ms: u64,
+}
+
+/// What would a program need? Takes nothing. Answered by [`Answer::Quoted`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quote {
+    pub program: Program,
+    pub arguments: Vec<String>,
+    pub inputs: Vec<SecretId>,
+}
+
+/// Why a request is malformed, whatever the member's state.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    #[error("{what}: {got} where at most {max} are allowed")]
+    TooMany { what: &'static str, got: usize, max: usize },
+    #[error("a key has the wrong form in the list of tags to take away")]
+    TagKey,
+    #[error(transparent)]
+    Tags(#[from] TagError),
+    #[error(transparent)]
+    Policy(#[from] crate::secret::PolicyTooLong),
+}
+
+fn at_most(what: &'static str, got: usize, max: usize) -> Result<(), RequestError> {
+    if got > max { Err(RequestError::TooMany { what, got, max }) } else { Ok(()) }
+}
+
+impl Request {
+    /// Refuses what exceeds a bound.
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub fn check(&self) -> Result<(), RequestError> {
+        match self {
+            Request::UploadBegin(UploadBegin { description }) => {
+                at_most("words", description.words as usize, limits::SECRET_WORDS_MAX)?;
+                Ok(description.policy.check()?)
+            }
+            Request::UploadCommit(commit) => at_most("words", commit.masked.count(), limits::SECRET_WORDS_MAX),
+            Request::List(list) => {
+                list.filter.parse::<crate::tag::Filter>()?;
+                list.sort.as_deref().map(str::parse::<crate::tag::Sort>).transpose()?;
+                Ok(())
+            }
+            Request::Tag(tag) => at_most("tags to take away", tag.remove.len(), limits::TAGS_MAX),
+            Request::Execute(execute) => {
+                check_run(&execute.program, &execute.arguments, &execute.inputs)?;
+                Ok(execute.results.policy.check()?)
+            }
+            Request::Quote(quote) => check_run(&quote.program, &quote.arguments, &quote.inputs),
+            Request::Get(_) | Request::Delete(_) | Request::Stock => Ok(()),
+        }
+    }
+}
+
+fn check_run(program: &Program, arguments: &[String], inputs: &[SecretId]) -> Result<(), RequestError> {
+    if let Program::Bytes(bytes) = program {
+        at_most("bytes of the program", bytes.len(), limits::PROGRAM_MAX)?;
+    }
+    at_most("arguments", arguments.len(), limits::ARGUMENTS_MAX)?;
+    let longest = arguments.iter().map(String::len).max().unwrap_or(0);
+    at_most("bytes of one argument", longest, limits::ARGUMENT_MAX)?;
+    at_most("input secrets", inputs.len(), limits::INPUTS_MAX)
+}
+
+/// What a member answers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    Masks(Masks),
+    Stored(Stored),
+    Got(Got),
+    Listed(Listed),
+    Tagged(Tagged),
+    Deleted(Deleted),
+    Executed(Executed),
+    Quoted(Quoted),
+    Stock(Stock),
+    Refused(Refusal),
+}
+
+impl Answer {
+    /// What it is, for error texts.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Answer::Masks(_) => "masks",
+            Answer::Stored(_) => "stored",
+            Answer::Got(_) => "got",
+            Answer::Listed(_) => "listed",
+            Answer::Tagged(_) => "tagged",
+            Answer::Deleted(_) => "deleted",
+            Answer::Executed(_) => "executed",
+            Answer::Quoted(_) => "quoted",
+            Answer::Stock(_) => "stock",
+            Answer::Refused(_) => "refused",
+        }
+    }
+}
+
+/// Masks for an upload: this member's shares, with what checks them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Masks {
+    pub mask_set: MaskSetId,
+    pub delivery: DeliveryShares,
+}
+
+/// The secret is stored at all members.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stored {
+    pub certificate: UploadCertificate,
+}
+
+/// A secret's words: this member's shares, with what checks them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Got {
+    pub description: SecretDescription,
+    pub delivery: DeliveryShares,
+}
+
+/// A page of secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    pub secrets: Vec<SecretDescription>,
+    /// How many there are on all pages.
+    pub total: u64,
+}
+
+/// The tags are changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tagged {
+    pub tags: Tags,
+}
+
+/// The secret is gone at all members.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deleted {
+    pub certificate: DeletionCertificate,
+}
+
+/// The program has run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Executed {
+    pub execution: ExecutionId,
+    pub session: SessionId,
+    /// What it printed, the same at all members.
+    pub printed: String,
+    /// What it wrote, in order.
+    pub outputs: Vec<OutputShape>,
+    /// The new secrets, one for each output; none if revealed.
+    pub results: Vec<SecretId>,
+    /// The words of all outputs, if revealed and there are any.
+    pub delivery: Option<DeliveryShares>,
+    /// That the MAC check of the run ended in zero at every member.
+    pub certificate: ResultCertificate,
+}
+
+/// Tuples of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KindCount {
+    pub kind: String,
+    pub count: u64,
+}
+
+/// What a program needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quoted {
+    pub program: ProgramHash,
+    /// Tuples that it takes, with what its inputs and outputs need. Absent if that is known only as it runs.
+    pub bill: Option<Vec<KindCount>>,
+    /// Rounds of communication, if known.
+    pub rounds: Option<u64>,
+    /// Bytes that each member sends, if known.
+    pub bytes: Option<u64>,
+    /// How many words it reads, if known.
+    pub words_read: Option<u64>,
+    /// This member's stock.
+    pub stock: Stock,
+}
+
+/// One kind of tuple in stock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StockLine {
+    pub kind: String,
+    pub available: u64,
+    pub reserved: u64,
+    pub target: u64,
+    /// Tuples made in 1000 s at the present rate.
+    pub per_1000_s: u64,
+}
+
+/// What a member has in stock.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Stock {
+    pub lines: Vec<StockLine>,
+}
+
+/// Whose doing a refusal is, as the command line's exit code says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Exit {
+    /// 1
+    Failed,
+    /// 2
+    Usage,
+    /// 3
+    Refused,
+    /// 4
+    Unreachable,
+    /// 5
+    Aborted,
+}
+
+impl Exit {
+    /// The exit code.
+    pub const fn code(self) -> u8 {
+        match self {
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::Refused => 3,
+            Exit::Unreachable => 4,
+            Exit::Aborted => 5,
+        }
+    }
+}
+
+macro_rules! refusals {
+    ($($(#[$doc:meta])* $name:ident $exit:ident $status:literal),* $(,)?) => {
+        /// Why a member does not do what it is asked.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum RefusalCode { $($(#[$doc])* $name),* }
+
+        impl RefusalCode {
+            /// Every code there is.
+            pub const ALL: &[RefusalCode] = &[$(RefusalCode::$name),*];
+
+            /// What the command line exits with.
+            pub const fn exit(self) -> Exit {
+                match self { $(RefusalCode::$name => Exit::$exit),* }
+            }
+
+            /// What an HTTP answer says, where a refusal is not sealed.
+            pub const fn http_status(self) -> u16 {
+                match self { $(RefusalCode::$name => $status),* }
+            }
+        }
+    };
+}
+
+refusals! {
+    /// The request cannot be read, or exceeds a bound.
+    Malformed Usage 400,
+    /// The request's signature, members or seal do not hold.
+    Unauthentic Refused 401,
+    /// The request is too old, or the clocks differ.
+    Expired Refused 401,
+    /// The request is of another epoch: fetch the log again.
+    WrongEpoch Refused 409,
+    /// This node is no member of that cloud.
+    UnknownCloud Refused 404,
+    /// There is no such secret, or this client may not see it.
+    UnknownSecret Refused 404,
+    /// The members do not have a program of that hash.
+    UnknownProgram Refused 404,
+    /// The policy of a secret, or of the member, does not allow it.
+    NotAllowed Refused 403,
+    /// The id is in use with another content.
+    Conflict Refused 409,
+    /// The program does not pass the verifier.
+    ProgramInvalid Usage 422,
+    /// The program reads more than its inputs hold.
+    InputsMissing Refused 422,
+    /// The inputs do not fit together, or do not fit the program.
+    InputsUnfit Refused 422,
+    /// There are not enough tuples.
+    StockTooLow Refused 503,
+    /// This client, or all together, ask too much.
+    Busy Refused 429,
+    /// The same request is being worked on.
+    InProgress Refused 409,
+    /// The masks of this upload are gone; begin a new one.
+    MasksGone Refused 410,
+    /// The member does not serve yet, or no longer.
+    NotServing Unreachable 503,
+    /// The member cannot reach another member.
+    MemberUnreachable Unreachable 502,
+    /// It took longer than allowed.
+    Timeout Unreachable 504,
+    /// The cloud has no MAC key: none yet, or the last one is burned.
+    NoMacKey Refused 503,
+    /// A MAC check is unfinished, and the key is frozen until it ends.
+    KeyFrozen Refused 503,
+    /// The secret is under a burned MAC key.
+    SecretFrozen Refused 410,
+    /// The cloud has two complete records for one epoch.
+    CloudHalted Aborted 503,
+    /// The members do not agree on what was asked or on what came out.
+    MembersDiffer Aborted 502,
+    /// A check failed: somebody cheats or is broken. The key is burned.
+    CheckFailed Aborted 502,
+    /// A joint run was given up.
+    Aborted Aborted 502,
+    /// The program did something that programs must not do.
+    ProgramFailed Failed 422,
+    /// A fault of the member's own.
+    Internal Failed 500,
+}
+
+impl RefusalCode {
+    /// Whether the same request may succeed later without anybody's doing.
+    pub const fn is_passing(self) -> bool {
+        matches!(
+            self,
+            RefusalCode::StockTooLow
+                | RefusalCode::Busy
+                | RefusalCode::InProgress
+                | RefusalCode::NotServing
+                | RefusalCode::MemberUnreachable
+                | RefusalCode::Timeout
+                | RefusalCode::KeyFrozen
+        )
+    }
+}
+
+/// A refusal: what happened, to what, and what to do next. Holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{cause}{}{remedy}", if remedy.is_empty() { "" } else { "\n  " })]
+pub struct Refusal {
+    pub code: RefusalCode,
+    pub cause: String,
+    pub remedy: String,
+}
+
+impl Refusal {
+    /// A refusal; texts are cut at [`limits::REFUSAL_TEXT_MAX`].
+    pub fn new(code: RefusalCode, cause: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { code, cause: bounded(cause.into()), remedy: bounded(remedy.into()) }
+    }
+
+    /// Makes a member's texts fit for a terminal: bounded, without control characters.
+    pub fn tamed(self) -> Self {
+        let tame = |text: String| text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
+        Self::new(self.code, tame(self.cause), tame(self.remedy))
+    }
+}
+
+fn bounded(mut text: String) -> String {
+    if text.len() > limits::REFUSAL_TEXT_MAX {
+        let end = (0..=limits::REFUSAL_TEXT_MAX).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+        text.truncate(end);
+    }
+    text
+}
+
+/// The types of the words that a program read or wrote, for printing them.
+pub fn kinds_of(outputs: &[OutputShape]) -> impl Iterator<Item = (SecretKind, usize)> + '_ {
+    outputs.iter().map(|output| (output.kind, output.words as usize))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::ClientKey;
+    use crate::secret::Audience;
+
+    fn secret(id: u8, owner: u8, readers: Audience) -> SecretDescription {
+        SecretDescription {
+            id: SecretId([id; 16]),
+            owner: ClientKey([owner; 32]),
+            kind: SecretKind::Integers,
+            words: 1,
+            tags: Tags::new(vec![
+                crate::tag::Tag::new("k", crate::tag::TagValue::Long(-i64::from(id))).expect("a tag"),
+            ])
+            .expect("tags"),
+            policy: Policy { readers, ..Policy::default() },
+            created: 0,
+            expires: None,
+        }
+    }
+
+    #[test]
+    fn a_list_shows_what_the_client_may_see_page_by_page() {
+        let secrets = [
+            secret(3, 1, Audience::Owner),
+            secret(1, 1, Audience::Owner),
+            secret(2, 2, Audience::Owner),
+            secret(4, 2, Audience::Anyone),
+        ];
+        let ids = |list: List| {
+            let listed = list.select(&ClientKey([1; 32]), &secrets).expect("a list");
+            (listed.secrets.iter().map(|s| s.id.0[0]).collect::<Vec<_>>(), listed.total)
+        };
+        assert_eq!(ids(List::default()), (vec![1, 3, 4], 3));
+        assert_eq!(ids(List { sort: Some("k".into()), ..List::default() }), (vec![4, 3, 1], 3));
+        assert_eq!(ids(List { filter: "k>-4".into(), ..List::default() }), (vec![1, 3], 2));
+        assert_eq!(ids(List { page: Page { number: 1, size: 2 }, ..List::default() }), (vec![4], 3));
+        let far = Page { number: u32::MAX, size: u32::MAX };
+        assert_eq!(ids(List { page: far, ..List::default() }), (vec![], 3));
+        assert!(List { filter: "?".into(), ..List::default() }.select(&ClientKey([1; 32]), &secrets).is_err());
+    }
+
+    #[test]
+    fn bounds_are_checked_in_every_request() {
+        let program = Program::Hash(ProgramHash([0; 32]));
+        let quote = |arguments, inputs| Request::Quote(Quote { program: program.clone(), arguments, inputs }).check();
+        assert_eq!(quote(vec![], vec![]), Ok(()));
+        assert!(quote(vec![String::new(); 65], vec![]).is_err());
+        assert!(quote(vec!["x".repeat(4097)], vec![]).is_err());
+        assert!(quote(vec![], vec![SecretId([0; 16]); 257]).is_err());
+        let long = Program::Bytes(ByteBuf::from(vec![0; limits::PROGRAM_MAX + 1]));
+        assert!(Request::Quote(Quote { program: long, arguments: vec![], inputs: vec![] }).check().is_err());
+        let list = List { sort: Some("a b".into()), ..List::default() };
+        assert!(Request::List(list).check().is_err());
+    }
+
+    #[test]
+    fn refusals_are_bounded_and_tame() {
+        let refusal = Refusal::new(RefusalCode::Internal, "ä".repeat(2000), "\u{1b}[2J\n");
+        assert!(refusal.cause.len() <= limits::REFUSAL_TEXT_MAX);
+        assert_eq!(refusal.tamed().remedy, " [2J ");
+    }
+
+    #[test]
+    fn every_code_has_an_exit_and_a_status() {
+        for code in RefusalCode::ALL {
+            assert!((1..=5).contains(&code.exit().code()), "{code:?}");
+            assert!((400..600).contains(&code.http_status()), "{code:?}");
+        }
+        assert_eq!(RefusalCode::MembersDiffer.exit().code(), 5);
+        assert_eq!(RefusalCode::MemberUnreachable.exit().code(), 4);
+        assert_eq!(RefusalCode::NotAllowed.exit().code(), 3);
+    }
+
+    #[test]
+    fn a_program_has_one_hash_by_bytes_or_by_name() {
+        let program = Program::Bytes(ByteBuf::from(b"code".to_vec()));
+        assert_eq!(Program::Hash(program.hash()).hash(), program.hash());
+        assert_ne!(program_hash(b"code"), program_hash(b"coda"));
+    }
+}
