@@ -6,8 +6,10 @@
 use rand_core::CryptoRng;
 use zeroize::Zeroize;
 
+pub mod binary;
 pub mod prime;
 
+pub use binary::{BinaryField, Gf2n};
 pub use prime::{Fp, PrimeField};
 
 /// Bytes of an encoded element, whatever the field.

@@ -2,7 +2,7 @@
 
 use super::fault::{Fault, Step};
 use super::state::{Pair, address};
-use crate::field::{Field, PrimeField};
+use crate::field::{BinaryField, Field, PrimeField};
 use crate::share::MacKeyShare;
 use polyyne_bytecode::{Bank, Opcode};
 
@@ -39,6 +39,29 @@ impl Domain for PrimeField {
 
     fn wrap(&self, bits: u128) -> Self::Element {
         self.element(bits)
+    }
+}
+
+impl Domain for BinaryField {
+    const SECRET: Bank = Bank::Sgf2n;
+    const CLEAR: Bank = Bank::Cgf2n;
+
+    /// The pattern of 32 bits.
+    fn immediate(&self, value: i32) -> Self::Element {
+        self.cut(u128::from(value as u32))
+    }
+
+    fn divisor(&self, value: i32) -> Self::Element {
+        self.cut(u128::from(i64::from(value) as u64))
+    }
+
+    /// The pattern of 64 bits.
+    fn integer(&self, value: i64) -> Self::Element {
+        self.cut(u128::from(value as u64))
+    }
+
+    fn wrap(&self, bits: u128) -> Self::Element {
+        self.cut(bits)
     }
 }
 
@@ -193,7 +216,11 @@ impl<F: Domain> Desk<'_, F> {
                 }
             }
             Opcode::Picks => rearrange(s, at(0), (0..size as i64).map(|i| (args[1] + args[2] + i * args[3]) as usize)),
-            Opcode::Concats => rearrange(s, at(0), args[1..].chunks_exact(2).flat_map(|part| (part[1] as usize)..(part[1] + part[0]) as usize)),
+            Opcode::Concats => rearrange(
+                s,
+                at(0),
+                args[1..].chunks_exact(2).flat_map(|part| (part[1] as usize)..(part[1] + part[0]) as usize),
+            ),
             Opcode::Zips => rearrange(s, at(0), (0..size).flat_map(|i| [at(1) + i, at(2) + i])),
             _ => return false,
         }

@@ -6,12 +6,19 @@
 use super::fault::{Fault, Step};
 use super::state::Pair;
 use crate::field::{Field, Fp, PrimeField};
-use blake2::Blake2bVar;
-use blake2::digest::{Update, VariableOutput};
+use blake2::Blake2bVarCore;
+use blake2::digest::block_api::{Buffer, VariableOutputCore};
 use polyyne_bytecode::Opcode;
 
 /// Runs an element-wise instruction; false if `opcode` is none of these.
-pub(super) fn run(field: &PrimeField, registers: &mut Pair<PrimeField>, ints: &mut [i64], opcode: Opcode, size: usize, args: &[i64]) -> Step<bool> {
+pub(super) fn run(
+    field: &PrimeField,
+    registers: &mut Pair<PrimeField>,
+    ints: &mut [i64],
+    opcode: Opcode,
+    size: usize,
+    args: &[i64],
+) -> Step<bool> {
     let f = field;
     let at = |k: usize| args[k] as usize;
     let c = &mut registers.c;
@@ -52,7 +59,9 @@ pub(super) fn run(field: &PrimeField, registers: &mut Pair<PrimeField>, ints: &m
             let power = power_of_two(f, args[2] as u128);
             (0..size).for_each(|i| c[at(0) + i] = f.mul(c[at(1) + i], power));
         }
-        Opcode::Shrc => (0..size).for_each(|i| c[at(0) + i] = f.element(shifted(bits(c[at(1) + i]), bits(c[at(2) + i])))),
+        Opcode::Shrc => {
+            (0..size).for_each(|i| c[at(0) + i] = f.element(shifted(bits(c[at(1) + i]), bits(c[at(2) + i]))))
+        }
         Opcode::Shrci => (0..size).for_each(|i| c[at(0) + i] = f.element(shifted(bits(c[at(1) + i]), args[2] as u128))),
         Opcode::Convmodp => (0..size).for_each(|i| ints[at(0) + i] = integer(f, c[at(1) + i], args[3] as u32)),
         _ => return Ok(false),
@@ -106,10 +115,10 @@ fn digest(f: &PrimeField, x: Fp, bytes: usize) -> Fp {
     let limbs = if f.modulus() >> 64 == 0 { 8 } else { 16 };
     // With one limb the Montgomery radix is 2^64.
     let encoded = if limbs == 16 { f.to_montgomery(x) } else { f.to_u128(f.mul(x, power_of_two(f, 64))) };
-    let mut hash = Blake2bVar::new(bytes).expect("the verifier allows digests of 16 to 64 bytes");
-    hash.update(&encoded.to_le_bytes()[..limbs]);
-    let mut output = [0; 64];
-    hash.finalize_variable(&mut output[..bytes]).expect("the buffer has the digest's length");
+    let mut hash = Blake2bVarCore::new(bytes).expect("the verifier allows digests of 16 to 64 bytes");
+    let mut buffer = Buffer::<Blake2bVarCore>::new(&encoded.to_le_bytes()[..limbs]);
+    let mut output = Default::default();
+    hash.finalize_variable_core(&mut buffer, &mut output);
     let byte = f.element(256);
     output[..bytes].iter().fold(f.zero(), |sum, &b| f.add(f.mul(sum, byte), f.element(b.into())))
 }

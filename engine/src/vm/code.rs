@@ -32,8 +32,12 @@ pub(super) fn compile(program: &Program) -> Vec<Tape> {
 }
 
 fn tape(source: &polyyne_bytecode::Tape) -> Tape {
-    let mut tape =
-        Tape { name: source.name.clone(), ops: Vec::with_capacity(source.instructions.len()), args: Vec::new(), texts: Vec::new() };
+    let mut tape = Tape {
+        name: source.name.clone(),
+        ops: Vec::with_capacity(source.instructions.len()),
+        args: Vec::new(),
+        texts: Vec::new(),
+    };
     for instruction in &source.instructions {
         let first = tape.args.len();
         for operand in instruction.operands() {

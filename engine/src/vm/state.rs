@@ -1,7 +1,7 @@
 //! Register banks and memories.
 
 use super::fault::{Fault, Step};
-use crate::field::{Field, PrimeField};
+use crate::field::{BinaryField, Field, PrimeField};
 use crate::share::Shares;
 use polyyne_bytecode::{Bank, PerBank};
 
@@ -15,43 +15,51 @@ impl<F: Field> Pair<F> {
     fn new(field: &F, secret: u64, clear: u64) -> Self {
         Self { s: Shares::zeros(field, secret as usize), c: vec![field.zero(); clear as usize] }
     }
+
+    fn grow(&mut self, field: &F, secret: u64, clear: u64) {
+        let missing = (secret as usize).saturating_sub(self.s.len());
+        self.s.append(&Shares::zeros(field, missing));
+        let clear = self.c.len().max(clear as usize);
+        self.c.resize(clear, field.zero());
+    }
 }
 
 /// All banks of a frame, or all memories. Both start as zeros.
 pub(super) struct Banks {
     pub prime: Pair<PrimeField>,
+    pub binary: Pair<BinaryField>,
     pub ints: Vec<i64>,
 }
 
 impl Banks {
-    pub(super) fn new(field: &PrimeField, sizes: &PerBank) -> Self {
+    pub(super) fn new(prime: &PrimeField, binary: &BinaryField, sizes: &PerBank) -> Self {
         let size = |bank: Bank| sizes[bank.index()];
         Self {
-            prime: Pair::new(field, size(Bank::Sint), size(Bank::Cint)),
+            prime: Pair::new(prime, size(Bank::Sint), size(Bank::Cint)),
+            binary: Pair::new(binary, size(Bank::Sgf2n), size(Bank::Cgf2n)),
             ints: vec![0; size(Bank::Regint) as usize],
         }
     }
 
     /// Grows every bank to at least these sizes: a thread keeps its registers from one tape to the next.
-    pub(super) fn grow(&mut self, field: &PrimeField, sizes: &PerBank) {
-        let size = |bank: Bank| sizes[bank.index()] as usize;
-        let missing = size(Bank::Sint).saturating_sub(self.prime.s.len());
-        self.prime.s.append(&Shares::zeros(field, missing));
-        let clear = self.prime.c.len().max(size(Bank::Cint));
-        self.prime.c.resize(clear, field.zero());
-        let ints = self.ints.len().max(size(Bank::Regint));
+    pub(super) fn grow(&mut self, prime: &PrimeField, binary: &BinaryField, sizes: &PerBank) {
+        let size = |bank: Bank| sizes[bank.index()];
+        self.prime.grow(prime, size(Bank::Sint), size(Bank::Cint));
+        self.binary.grow(binary, size(Bank::Sgf2n), size(Bank::Cgf2n));
+        let ints = self.ints.len().max(size(Bank::Regint) as usize);
         self.ints.resize(ints, 0);
     }
 
     /// Copies `count` registers of a bank between two frames.
     pub(super) fn copy(&mut self, bank: Bank, to: usize, source: &Banks, from: usize, count: usize) {
+        let (there, here) = (to..to + count, from..from + count);
         match bank {
             Bank::Sint => copy_shares(&mut self.prime.s, to, &source.prime.s, from, count),
-            Bank::Cint => self.prime.c[to..to + count].copy_from_slice(&source.prime.c[from..from + count]),
-            Bank::Regint => self.ints[to..to + count].copy_from_slice(&source.ints[from..from + count]),
-            Bank::Sgf2n | Bank::Cgf2n | Bank::Sbits | Bank::Cbits => {
-                unreachable!("programs with these banks are refused when they are loaded")
-            }
+            Bank::Cint => self.prime.c[there].copy_from_slice(&source.prime.c[here]),
+            Bank::Regint => self.ints[there].copy_from_slice(&source.ints[here]),
+            Bank::Sgf2n => copy_shares(&mut self.binary.s, to, &source.binary.s, from, count),
+            Bank::Cgf2n => self.binary.c[there].copy_from_slice(&source.binary.c[here]),
+            Bank::Sbits | Bank::Cbits => unreachable!("programs with these banks are refused when they are loaded"),
         }
     }
 }

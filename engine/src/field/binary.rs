@@ -1,0 +1,165 @@
+//! GF(2^n) for the degrees that MP-SPDZ offers programs: 40 and 128 first of all.
+//!
+//! Portable carry-less arithmetic in constant time; a faster backend may stand beside it.
+
+use super::Field;
+use zeroize::Zeroize;
+
+/// An element: the coefficients of a polynomial, constant term in the lowest bit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Gf2n(u128);
+
+impl Zeroize for Gf2n {
+    fn zeroize(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+/// GF(2^n) modulo a fixed irreducible polynomial for each degree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BinaryField {
+    degree: u32,
+    /// The polynomial without its leading term.
+    tail: u128,
+}
+
+impl BinaryField {
+    /// The field of this degree, if there is one.
+    pub fn new(degree: u32) -> Option<Self> {
+        let exponents: &[u32] = match degree {
+            40 => &[20, 15, 10, 0],
+            64 => &[4, 3, 1, 0],
+            128 => &[7, 2, 1, 0],
+            _ => return None,
+        };
+        let tail = exponents.iter().fold(0, |tail, e| tail | 1 << e);
+        Some(Self { degree, tail })
+    }
+
+    /// The degree n.
+    pub fn degree(&self) -> u32 {
+        self.degree
+    }
+
+    fn mask(&self) -> u128 {
+        u128::MAX >> (128 - self.degree)
+    }
+
+    /// The element with these coefficients, higher ones cut off.
+    pub fn cut(&self, bits: u128) -> Gf2n {
+        Gf2n(bits & self.mask())
+    }
+
+    /// The element times X.
+    fn double(&self, x: u128) -> u128 {
+        let carry = (x >> (self.degree - 1)) & 1;
+        ((x << 1) & self.mask()) ^ (self.tail & carry.wrapping_neg())
+    }
+}
+
+impl Field for BinaryField {
+    type Element = Gf2n;
+
+    fn bits(&self) -> u32 {
+        self.degree
+    }
+
+    fn id(&self) -> [u8; 32] {
+        let mut id = [0; 32];
+        id[..4].copy_from_slice(b"gf2n");
+        id[4..8].copy_from_slice(&self.degree.to_le_bytes());
+        id[16..].copy_from_slice(&self.tail.to_le_bytes());
+        id
+    }
+
+    fn one(&self) -> Gf2n {
+        Gf2n(1)
+    }
+
+    fn add(&self, a: Gf2n, b: Gf2n) -> Gf2n {
+        Gf2n(a.0 ^ b.0)
+    }
+
+    fn sub(&self, a: Gf2n, b: Gf2n) -> Gf2n {
+        Gf2n(a.0 ^ b.0)
+    }
+
+    fn neg(&self, a: Gf2n) -> Gf2n {
+        a
+    }
+
+    fn mul(&self, a: Gf2n, b: Gf2n) -> Gf2n {
+        let mut product = 0;
+        for bit in (0..self.degree).rev() {
+            product = self.double(product) ^ (a.0 & ((b.0 >> bit) & 1).wrapping_neg());
+        }
+        Gf2n(product)
+    }
+
+    /// a^(2^n − 2).
+    fn inv(&self, a: Gf2n) -> Gf2n {
+        let mut power = a;
+        let mut inverse = self.one();
+        for _ in 1..self.degree {
+            power = self.mul(power, power);
+            inverse = self.mul(inverse, power);
+        }
+        inverse
+    }
+
+    /// Cuts off what is beyond the degree: uniform bits stay uniform.
+    fn reduce_wide(&self, limbs: [u64; 4]) -> Gf2n {
+        self.cut(u128::from(limbs[0]) | u128::from(limbs[1]) << 64)
+    }
+
+    fn weight(&self, h: u32) -> Gf2n {
+        Gf2n((0..h).fold(1, |x, _| self.double(x)))
+    }
+
+    fn to_bits(&self, a: Gf2n) -> u128 {
+        a.0
+    }
+
+    fn from_bits(&self, bits: u128) -> Option<Gf2n> {
+        (bits & !self.mask() == 0).then_some(Gf2n(bits))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn fields() -> impl Strategy<Value = BinaryField> {
+        prop::sample::select(vec![40, 64, 128]).prop_map(|degree| BinaryField::new(degree).unwrap())
+    }
+
+    proptest! {
+        #[test]
+        fn field_laws_hold(f in fields(), a: u128, b: u128, c: u128) {
+            let (a, b, c) = (f.cut(a), f.cut(b), f.cut(c));
+            prop_assert_eq!(f.mul(a, b), f.mul(b, a));
+            prop_assert_eq!(f.mul(a, f.mul(b, c)), f.mul(f.mul(a, b), c));
+            prop_assert_eq!(f.mul(a, f.add(b, c)), f.add(f.mul(a, b), f.mul(a, c)));
+            prop_assert_eq!(f.mul(a, f.one()), a);
+            if a != f.zero() {
+                prop_assert_eq!(f.mul(a, f.inv(a)), f.one());
+            }
+            prop_assert_eq!(f.from_bits(f.to_bits(a)), Some(a));
+        }
+    }
+
+    #[test]
+    fn the_polynomials_are_those_of_mp_spdz() {
+        let f = BinaryField::new(40).unwrap();
+        assert_eq!(f.to_bits(f.weight(40)), 1 << 20 | 1 << 15 | 1 << 10 | 1);
+        let f = BinaryField::new(128).unwrap();
+        assert_eq!(f.to_bits(f.weight(128)), 0x87);
+        assert!(BinaryField::new(39).is_none());
+    }
+
+    #[test]
+    fn encodings_beyond_the_degree_are_refused() {
+        assert_eq!(BinaryField::new(40).unwrap().from_bits(1 << 40), None);
+    }
+}

@@ -1,0 +1,228 @@
+//! What programs print, in MP-SPDZ's exact formats, held back until a MAC check has covered it.
+
+use super::fault::{Fault, Step};
+use std::collections::BTreeMap;
+
+/// Where released text goes.
+pub trait Printer: Send {
+    /// Takes text that may be shown: everything it depends on has been checked. All parties release the same text in the
+    /// same order (except for values that programs print of their own party).
+    fn release(&mut self, text: &[u8]);
+
+    /// Takes bytes for the party's own binary output file (`intoutput`, `floatoutput`).
+    fn binary(&mut self, _thread: u32, _bytes: &[u8]) {}
+}
+
+impl Printer for Vec<u8> {
+    fn release(&mut self, text: &[u8]) {
+        self.extend_from_slice(text);
+    }
+}
+
+/// Digits that C++ streams show if nobody says otherwise.
+const DEFAULT_PRECISION: usize = 6;
+/// Powers of two beyond this are refused: exact decimals of them are long.
+const EXPONENT_MAX: i64 = 16_384;
+
+/// Text that waits for its check, and the formatting state of each thread.
+#[derive(Default)]
+pub(super) struct Pending {
+    text: Vec<u8>,
+    total: u64,
+    limit: u64,
+    precisions: BTreeMap<u32, usize>,
+}
+
+impl Pending {
+    pub(super) fn new(limit: u64) -> Self {
+        Self { limit, ..Self::default() }
+    }
+
+    pub(super) fn push(&mut self, text: &[u8]) -> Step {
+        self.total += text.len() as u64;
+        if self.total > self.limit {
+            return Err(Fault::Limit { what: "printed bytes", max: self.limit });
+        }
+        self.text.extend_from_slice(text);
+        Ok(())
+    }
+
+    /// Bytes that wait.
+    pub(super) fn len(&self) -> usize {
+        self.text.len()
+    }
+
+    pub(super) fn release(&mut self, printer: &mut dyn Printer) {
+        if !self.text.is_empty() {
+            printer.release(&self.text);
+            self.text.clear();
+        }
+    }
+
+    pub(super) fn set_precision(&mut self, thread: u32, digits: usize) {
+        self.precisions.insert(thread, digits);
+    }
+
+    pub(super) fn precision(&self, thread: u32) -> usize {
+        self.precisions.get(&thread).copied().unwrap_or(DEFAULT_PRECISION)
+    }
+}
+
+/// One value plainly, several as `[a, b, c]`.
+pub(super) fn vector(values: &[String]) -> String {
+    match values {
+        [value] => value.clone(),
+        values => format!("[{}]", values.join(", ")),
+    }
+}
+
+/// The four characters of an immediate, first in the lowest byte.
+pub(super) fn characters(immediate: i64) -> [u8; 4] {
+    (immediate as i32).to_le_bytes()
+}
+
+/// magnitude·2^exponent with `precision` significant digits, the way `%g` shows it.
+pub(super) fn float(negative: bool, magnitude: u128, exponent: i64, precision: usize) -> Step<String> {
+    if magnitude == 0 {
+        return Ok("0".to_owned());
+    }
+    if exponent.abs() > EXPONENT_MAX {
+        return Err(Fault::Exponent(exponent));
+    }
+    let precision = precision.max(1);
+    let (digits, point) = decimal(magnitude, exponent);
+    let (digits, point) = rounded(&digits, point, precision);
+    let sign = if negative { "-" } else { "" };
+    // The decimal exponent of the leading digit.
+    let leading = point - 1;
+    let significant = digits.trim_end_matches('0');
+    Ok(if leading < -4 || leading >= precision as i64 {
+        let (first, rest) = significant.split_at(1);
+        let dot = if rest.is_empty() { "" } else { "." };
+        let direction = if leading < 0 { '-' } else { '+' };
+        format!("{sign}{first}{dot}{rest}e{direction}{:02}", leading.abs())
+    } else if point <= 0 {
+        format!("{sign}0.{}{significant}", "0".repeat(-point as usize))
+    } else if significant.len() as i64 <= point {
+        format!("{sign}{significant}{}", "0".repeat(point as usize - significant.len()))
+    } else {
+        let (whole, fraction) = significant.split_at(point as usize);
+        format!("{sign}{whole}.{fraction}")
+    })
+}
+
+/// The exact decimal digits of magnitude·2^exponent and how many of them stand before the point.
+fn decimal(magnitude: u128, exponent: i64) -> (String, i64) {
+    // m·2^-k = m·5^k / 10^k: a multiplication either way.
+    let (base, chunk) = if exponent < 0 { (5u64, 12) } else { (2u64, 29) };
+    let mut limbs = Vec::new();
+    let mut rest = magnitude;
+    while rest > 0 {
+        limbs.push((rest % LIMB as u128) as u64);
+        rest /= LIMB as u128;
+    }
+    let mut left = exponent.unsigned_abs();
+    while left > 0 {
+        let step = left.min(chunk);
+        multiply(&mut limbs, base.pow(step as u32));
+        left -= step;
+    }
+    let digits: String = limbs.iter().rev().map(|limb| format!("{limb:09}")).collect();
+    let digits = digits.trim_start_matches('0').to_owned();
+    let point = digits.len() as i64 + exponent.min(0);
+    (digits, point)
+}
+
+/// Numbers in base 10^9, least significant limb first.
+const LIMB: u64 = 1_000_000_000;
+
+fn multiply(limbs: &mut Vec<u64>, factor: u64) {
+    let mut carry = 0;
+    for limb in limbs.iter_mut() {
+        let product = *limb * factor + carry;
+        *limb = product % LIMB;
+        carry = product / LIMB;
+    }
+    if carry > 0 {
+        limbs.push(carry);
+    }
+}
+
+/// Rounds to `precision` digits, ties to even.
+fn rounded(digits: &str, point: i64, precision: usize) -> (String, i64) {
+    if digits.len() <= precision {
+        return (digits.to_owned(), point);
+    }
+    let (kept, cut) = digits.split_at(precision);
+    let mut kept: Vec<u8> = kept.bytes().collect();
+    let beyond_half = cut.as_bytes()[0] > b'5' || (cut.starts_with('5') && cut[1..].bytes().any(|digit| digit != b'0'));
+    let half = cut.starts_with('5') && !beyond_half;
+    let odd = kept[precision - 1] % 2 == 1;
+    if beyond_half || (half && odd) {
+        for digit in kept.iter_mut().rev() {
+            if *digit == b'9' {
+                *digit = b'0';
+            } else {
+                *digit += 1;
+                return (text(kept), point);
+            }
+        }
+        kept.insert(0, b'1');
+        kept.pop();
+        return (text(kept), point + 1);
+    }
+    (text(kept), point)
+}
+
+fn text(digits: Vec<u8>) -> String {
+    digits.into_iter().map(char::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_look_as_general_format_shows_them() {
+        let show = |magnitude, exponent, precision| float(false, magnitude, exponent, precision).unwrap();
+        assert_eq!(show(7, -2, 6), "1.75");
+        assert_eq!(show(1, 0, 6), "1");
+        assert_eq!(show(100, 0, 6), "100");
+        assert_eq!(show(16000, 0, 6), "16000");
+        assert_eq!(show(1_000_000, 0, 6), "1e+06");
+        assert_eq!(show(123_456_789, 0, 6), "1.23457e+08");
+        assert_eq!(show(1, -16, 10), "1.525878906e-05");
+        assert_eq!(show(1, -3, 6), "0.125");
+        assert_eq!(show(999_999_5, -1, 6), "5e+06");
+        assert_eq!(show(1, 200, 6), "1.60694e+60");
+        assert_eq!(show(9_999_999, 0, 6), "1e+07");
+        assert_eq!(show(5, -1, 1), "2");
+        assert_eq!(show(7, -1, 1), "4");
+        assert_eq!(show(0, 5, 6), "0");
+        assert_eq!(float(true, 5, -1, 6).unwrap(), "-2.5");
+        assert_eq!(float(true, 1, 40_000, 6), Err(Fault::Exponent(40_000)));
+    }
+
+    #[test]
+    fn doubles_print_as_the_standard_library_rounds_them() {
+        for bits in
+            [0x3fb999999999999au64, 0x400921fb54442d18, 0x7e37e43c8800759c, 0x0010000000000000, 0x4340000000000001]
+        {
+            let value = f64::from_bits(bits);
+            let (mantissa, exponent) = ((bits & ((1 << 52) - 1)) | 1 << 52, (bits >> 52) as i64 - 1075);
+            let shown = float(false, mantissa.into(), exponent, 15).unwrap();
+            assert_eq!(shown.parse::<f64>().unwrap(), format!("{value:.14e}").parse::<f64>().unwrap(), "{shown}");
+        }
+    }
+
+    #[test]
+    fn output_is_bounded_and_held_back() {
+        let mut pending = Pending::new(4);
+        let mut shown = Vec::new();
+        pending.push(b"abc").unwrap();
+        assert!(shown.is_empty());
+        pending.release(&mut shown);
+        assert_eq!(shown, b"abc");
+        assert_eq!(pending.push(b"de"), Err(Fault::Limit { what: "printed bytes", max: 4 }));
+    }
+}

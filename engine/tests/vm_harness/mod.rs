@@ -1,0 +1,161 @@
+//! Runs a program with n parties in this process: real online protocol, tuples from the dealer.
+#![allow(dead_code)]
+
+use std::path::{Path, PathBuf};
+
+use polyyne_bytecode::{Instruction, Program, SizeLimits, Tape, Verified};
+use polyyne_engine::dealer::Dealer;
+use polyyne_engine::field::{Field, PrimeField};
+use polyyne_engine::mac_check::MacCheck;
+use polyyne_engine::online::Online;
+use polyyne_engine::party::Party;
+use polyyne_engine::port::{LocalGate, Rng};
+use polyyne_engine::share::Shares;
+use polyyne_engine::sim::Simulator;
+use polyyne_engine::vm::{self, Door, Inputs, Limits, MemoryStorage, NoInputs, Ports, Secrets, Statistics, VmError};
+use rand_core::SeedableRng;
+
+/// How a run is set up beside its program.
+pub struct Setup {
+    pub n: usize,
+    pub seed: u64,
+    pub limits: Limits,
+    pub arguments: Vec<i64>,
+    /// Words behind the door to stored secrets.
+    pub secrets: Vec<i128>,
+    pub storage: Option<Vec<i128>>,
+}
+
+impl Setup {
+    pub fn new(n: usize) -> Self {
+        Setup { n, seed: 1, limits: Limits::default(), arguments: Vec::new(), secrets: Vec::new(), storage: None }
+    }
+}
+
+/// What one party ended with.
+pub struct Ended {
+    pub result: Result<Statistics, VmError>,
+    pub printed: Vec<u8>,
+    /// Shares of what the program wrote to the door, if it was the standard one.
+    pub outputs: Shares<PrimeField>,
+}
+
+pub fn field() -> PrimeField {
+    PrimeField::carbyne()
+}
+
+/// Where the conformance programs are.
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/conformance")
+}
+
+pub fn load(name: &str) -> Program {
+    let schedule = std::fs::read_to_string(folder().join("Schedules").join(format!("{name}.sch"))).unwrap();
+    Program::load(&schedule, &SizeLimits::default(), |file| std::fs::read(folder().join("Bytecode").join(file)))
+        .unwrap()
+}
+
+/// Verifies for the machine that [`run`] is.
+pub fn verify(program: Program, n: usize) -> Verified {
+    let gf2n = if program.schedule().gf2n == 0 { 128 } else { program.schedule().gf2n };
+    let machine = polyyne_bytecode::Machine { prime: field().modulus(), parties: n, gf2n };
+    polyyne_bytecode::verify(program, &machine, &polyyne_bytecode::Limits::default()).unwrap()
+}
+
+/// Instructions `name`, `size`, operands.
+pub type Line<'a> = (&'a str, u64, &'a [i64]);
+
+pub fn tape(lines: &[Line<'_>]) -> Vec<Instruction> {
+    lines.iter().map(|(name, size, numbers)| Instruction::numeric(name, *size, numbers).unwrap()).collect()
+}
+
+/// A program from tapes of plain instructions.
+pub fn program(tapes: &[&[Line<'_>]]) -> Program {
+    let tapes = tapes
+        .iter()
+        .enumerate()
+        .map(|(at, lines)| Tape { name: format!("tape-{at}"), instructions: tape(lines) })
+        .collect();
+    Program::from_tapes(tapes).unwrap()
+}
+
+/// Runs with the standard door and without inputs.
+pub fn run(program: &Verified, setup: &Setup) -> Vec<Ended> {
+    run_with(program, setup, |_, _| None, |_| Box::new(NoInputs), &mut |_| {})
+}
+
+/// Runs with what the caller makes for each party; `door` may give `None` for the standard one. `configure` may hook the
+/// network.
+pub fn run_with(
+    program: &Verified,
+    setup: &Setup,
+    door: impl Fn(usize, &Dealer<PrimeField>) -> Option<Box<dyn Door>>,
+    inputs: impl Fn(usize) -> Box<dyn Inputs>,
+    configure: &mut dyn FnMut(&mut Simulator),
+) -> Vec<Ended> {
+    let field = field();
+    let n = setup.n;
+    let dealer = Dealer::new(field, n, [setup.seed as u8; 32]);
+    let mut simulator = Simulator::new(setup.seed, n);
+    configure(&mut simulator);
+    let words = |values: &[i128]| {
+        let values: Vec<_> = values.iter().map(|&x| field.from_i128(x)).collect();
+        dealer.share(&mut Rng::seed_from_u64(setup.seed), &values)
+    };
+    let secrets = words(&setup.secrets);
+    let storage: Vec<_> = match &setup.storage {
+        Some(values) => words(values).into_iter().map(Some).collect(),
+        None => (0..n).map(|_| None).collect(),
+    };
+    let parties = simulator.channels().into_iter().zip(secrets).zip(storage).enumerate();
+    let futures: Vec<_> = parties
+        .map(|(i, ((channels, secrets), storage))| {
+            let party = Party::new(i, [7; 32], channels, Rng::seed_from_u64(setup.seed * 100 + i as u64));
+            let mac = MacCheck::new(field, dealer.key(i), Box::new(LocalGate::default()));
+            let online = Online::new(field, party, mac, Box::new(dealer.tuples(i, 0)));
+            let (door, inputs) = (door(i, &dealer), inputs(i));
+            party_run(program, setup, online, secrets, storage, door, inputs)
+        })
+        .collect();
+    simulator.run(futures)
+}
+
+async fn party_run(
+    program: &Verified,
+    setup: &Setup,
+    mut online: Online<PrimeField>,
+    secrets: Shares<PrimeField>,
+    storage: Option<Shares<PrimeField>>,
+    mut door: Option<Box<dyn Door>>,
+    mut inputs: Box<dyn Inputs>,
+) -> Ended {
+    let mut printed = Vec::new();
+    let mut standard = Secrets::new(secrets, 1 << 20);
+    let mut storage = MemoryStorage::new(storage);
+    let ports = Ports {
+        online: &mut online,
+        inputs: &mut *inputs,
+        door: door.as_deref_mut().unwrap_or(&mut standard),
+        storage: &mut storage,
+        printer: &mut printed,
+        arguments: &setup.arguments,
+    };
+    let result = vm::run(program, ports, &setup.limits).await;
+    Ended { result, printed, outputs: standard.into_outputs() }
+}
+
+/// The values that all parties' shares hold.
+pub fn reconstruct(ended: &[Ended]) -> Vec<String> {
+    let field = field();
+    (0..ended[0].outputs.len())
+        .map(|k| field.signed_decimal(field.sum(ended.iter().map(|party| party.outputs.values[k]))))
+        .collect()
+}
+
+/// Runs a program of plain instructions with 2 parties and gives what party 0 printed.
+pub fn printed(tapes: &[&[Line<'_>]]) -> Result<String, VmError> {
+    let setup = Setup::new(2);
+    let mut ended = run(&verify(program(tapes), 2), &setup);
+    let first = ended.swap_remove(0);
+    first.result.map(|_| String::from_utf8(first.printed).unwrap())
+}
