@@ -23,6 +23,10 @@ pub enum Error {
     MacCheckFailed,
     #[error("the {check} failed towards party {peer}: this setup is over")]
     ConsistencyFailed { peer: PartyIndex, check: ConsistencyCheck },
+    #[error("this setup of the generator is over: an earlier error has ended it")]
+    SetupOver,
+    #[error("an opened square has no root, though its MAC check passed")]
+    NotASquare,
     #[error(transparent)]
     Gate(#[from] GateError),
     #[error(transparent)]
@@ -46,6 +50,8 @@ pub enum Malformed {
     Point,
     #[error("a repeated commitment")]
     Duplicate,
+    #[error("other parameters than this party's")]
+    Parameters,
 }
 
 /// The consistency checks of the offline phase.
@@ -79,7 +85,7 @@ impl Error {
             // A bad opening of a committed σ is evidence of the same as a sum that is not zero.
             Error::CommitmentMismatch { step: Step::CheckOpen, .. }
             | Error::Malformed { step: Step::CheckOpen, .. } => Severity::KeyBurned,
-            Error::ConsistencyFailed { .. } => Severity::SetupOver,
+            Error::ConsistencyFailed { .. } | Error::SetupOver | Error::NotASquare => Severity::SetupOver,
             _ => Severity::Benign,
         }
     }
@@ -93,7 +99,7 @@ impl Error {
             | Error::EchoMismatch { peer, .. }
             | Error::OpeningsDiffer { peer }
             | Error::ConsistencyFailed { peer, .. } => Some(*peer),
-            Error::MacCheckFailed | Error::Gate(_) | Error::Shortage(_) => None,
+            Error::MacCheckFailed | Error::SetupOver | Error::NotASquare | Error::Gate(_) | Error::Shortage(_) => None,
         }
     }
 }

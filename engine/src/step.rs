@@ -61,4 +61,24 @@ steps! {
     Wish = 23,
     /// A member's signature under a finished chunk.
     Seal = 24,
+
+    // The offline generator MASCOT.
+    /// Parameters, seeds of pairs, and both flights of all base OTs.
+    MascotBaseOt = 100,
+    /// Corrections and check value of all puncturable PRFs.
+    MascotGgm = 101,
+    /// Commitments to the seeds of coins to come.
+    MascotCoinCommit = 102,
+    /// Opening of one of those seeds.
+    MascotCoinOpen = 103,
+    /// Corrections of the OT extension.
+    MascotExtend = 104,
+    /// The receiver's answer to the OT extension's consistency check.
+    MascotExtendCheck = 105,
+    /// Masked factors of a multiplication by OT.
+    MascotMultiply = 106,
+    /// Corrections of the inputs that are being authenticated.
+    MascotAuthenticate = 107,
+    /// The random combination of a party's inputs.
+    MascotAuthenticateCheck = 108,
 }

@@ -1,0 +1,145 @@
+//! Authenticated inputs of all parties at once: Π_⟦·⟧ of MASCOT (eprint 2016/505 §4.2, Fig. 5).
+//!
+//! Party A inputs x₁ … x_m, preceded by a random mask x₀:
+//! 1. shares: every other party's share of x_h comes from a seed that A gave to it, A takes the rest;
+//! 2. COPEe with every other party B, x_h against B's α_B, gives t (at A) and q (at B) with
+//!    q − t = α_B·x_h ([`super::cope`]): γ_A = α_A·x_h − Σ_B t, γ_B = q;
+//! 3. **check**, when all inputs of the batch are fixed: a coin gives χ₁ … χ_m, A broadcasts
+//!    y = x₀ + Σχ_h·x_h, and (y, γ₀ + Σχ_h·γ_h) joins the next MAC check. x₀ hides the inputs.
+//!
+//! An inconsistent input passes with probability 2/|F| or by guessing digits of α_B; see
+//! [`super::cope`] for what that costs the cheater. The check does not compare the Δ that B uses
+//! towards different inputters: [`super::key_link`] does.
+//!
+//! The shares must be random, not just sum up: an opening shows every party's share of it.
+
+use super::MascotField;
+use super::cope::{Holder, Owner};
+use crate::digest::Hash;
+use crate::error::{Error, Malformed, Result};
+use crate::mac_check::MacCheck;
+use crate::party::Party;
+use crate::prg::Prg;
+use crate::share::{MacKeyShare, Shares};
+use crate::step::Step;
+use zeroize::Zeroize;
+
+/// What a party needs towards one peer to authenticate values.
+pub(crate) struct Pair<F: MascotField> {
+    pub owner: Owner<F>,
+    pub holder: Holder<F>,
+    /// The peer's shares of our values.
+    pub own_shares: Prg,
+    /// Our shares of the peer's values.
+    pub their_shares: Prg,
+}
+
+/// Authenticates under one MAC key.
+pub(crate) struct Authenticator<F: MascotField> {
+    pub field: F,
+    pub key: MacKeyShare<F>,
+    /// By party index, `None` at the own one.
+    pub pairs: Vec<Option<Pair<F>>>,
+}
+
+/// Inputs that are fixed and not yet checked, with the mask at place 0 of each party's.
+pub(crate) struct Inputs<F: MascotField> {
+    own: Vec<F::Element>,
+    by: Vec<Shares<F>>,
+}
+
+impl<F: MascotField> Drop for Inputs<F> {
+    fn drop(&mut self) {
+        self.own.zeroize();
+    }
+}
+
+impl<F: MascotField> Inputs<F> {
+    /// Every party's inputs, without the masks.
+    pub fn by_party(&self) -> Vec<Shares<F>> {
+        self.by
+            .iter()
+            .map(|shares| if shares.is_empty() { Shares::default() } else { shares.slice(1..shares.len()) })
+            .collect()
+    }
+
+    /// Σ over the parties of their inputs; all have input equally many.
+    pub fn total(&self, field: &F) -> Shares<F> {
+        let mut parties = self.by.iter();
+        let first = parties.next().expect("a session has parties").clone();
+        let mut sum = parties.fold(first, |sum, shares| sum.add(field, shares));
+        sum.split_off(1)
+    }
+}
+
+impl<F: MascotField> Authenticator<F> {
+    /// Steps 1 and 2. `own` are this party's values, `counts` how many each party inputs. 1 round.
+    pub async fn input(&mut self, party: &mut Party, own: &[F::Element], counts: &[usize]) -> Result<Inputs<F>> {
+        let step = Step::MascotAuthenticate;
+        let me = party.index().get();
+        debug_assert_eq!(own.len(), counts[me], "as many values as announced");
+        let mut masked = Vec::with_capacity(own.len() + 1);
+        if !own.is_empty() {
+            masked.push(self.field.random(&mut party.rng));
+            masked.extend_from_slice(own);
+        }
+        let f = &self.field;
+        let mut values = masked.clone();
+        let mut macs: Vec<F::Element> = masked.iter().map(|&x| f.mul(self.key.alpha(), x)).collect();
+        let mut out = vec![Vec::new(); party.n()];
+        for peer in party.peers() {
+            let pair = self.pairs[peer.get()].as_mut().expect("a pair with each peer");
+            let (message, ts) = pair.owner.extend(f, &masked);
+            let theirs = pair.own_shares.elements(f, masked.len());
+            values.iter_mut().zip(theirs).for_each(|(rest, share)| *rest = f.sub(*rest, share));
+            macs.iter_mut().zip(ts).for_each(|(mac, t)| *mac = f.sub(*mac, t));
+            out[peer.get()] = message;
+        }
+        let messages = party.exchange(step, out).await?;
+        let mut by = vec![Shares::default(); party.n()];
+        by[me] = Shares::new(values, macs);
+        for peer in party.peers() {
+            let j = peer.get();
+            let count = if counts[j] == 0 { 0 } else { counts[j] + 1 };
+            let pair = self.pairs[j].as_mut().expect("a pair with each peer");
+            party.expect_len(peer, step, &messages[j], pair.holder.message_bytes(count))?;
+            let malformed = Error::Malformed { peer, step, what: Malformed::Element };
+            let macs = pair.holder.extend(f, count, &messages[j]).ok_or(malformed)?;
+            by[j] = Shares::new(pair.their_shares.elements(f, count), macs);
+        }
+        Ok(Inputs { own: masked, by })
+    }
+
+    /// Step 3, with a coin that was tossed after [`Self::input`] returned. 1 round, 2 for n ≥ 3.
+    pub async fn check(&self, party: &mut Party, mac: &mut MacCheck<F>, coin: &Hash, inputs: &Inputs<F>) -> Result<()> {
+        let step = Step::MascotAuthenticateCheck;
+        let f = &self.field;
+        let coefficients: Vec<Vec<F::Element>> =
+            (0..party.n()).map(|j| self.coefficients(party, coin, j, inputs.by[j].len())).collect();
+        let me = party.index().get();
+        let mut message = Vec::new();
+        if !inputs.own.is_empty() {
+            f.encode(&[f.dot(&coefficients[me], &inputs.own)], &mut message);
+        }
+        let messages = party.broadcast(step, message).await?;
+        for (j, message) in messages.iter().enumerate() {
+            let peer = crate::party::PartyIndex(j as u16);
+            let expected = usize::from(!inputs.by[j].is_empty());
+            let y = party.elements(f, peer, step, message, expected)?;
+            if let [y] = y[..] {
+                mac.register(&[y], &[f.dot(&coefficients[j], &inputs.by[j].macs)]);
+            }
+        }
+        Ok(())
+    }
+
+    /// 1, χ₁, χ₂, … for the inputs of one party.
+    fn coefficients(&self, party: &Party, coin: &Hash, inputter: usize, count: usize) -> Vec<F::Element> {
+        let seed = party.transcript("mascot/input check").bytes(coin).number(inputter as u64).finish();
+        let mut coefficients = Prg::new(seed).elements(&self.field, count);
+        if let Some(first) = coefficients.first_mut() {
+            *first = self.field.one();
+        }
+        coefficients
+    }
+}

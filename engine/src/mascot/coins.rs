@@ -1,0 +1,82 @@
+//! Coins whose seeds are committed in advance, so that a toss is one round.
+//!
+//! The commitments of a batch are in, and echoed, before any seed of it is opened; seed number k
+//! is opened by a party when all data that the k-th coin is to check has reached it. Until the
+//! last honest party opens, the coin is uniform and unknown, as in [`crate::coin`]; that the other
+//! seeds were fixed earlier than the data only binds their owners more. Every coin is used once.
+//! A party that refuses to open aborts the protocol, having seen public coins at most.
+
+use crate::commitment::{self, Opening};
+use crate::digest::Hash;
+use crate::error::Result;
+use crate::party::{Party, PartyIndex};
+use crate::step::Step;
+use rand_core::Rng as _;
+use std::collections::VecDeque;
+use zeroize::Zeroizing;
+
+/// Coins committed together.
+const BATCH: usize = 32;
+const SEED_BYTES: usize = 32;
+
+/// A coin that nobody has opened: its number, the own opening, everyone's commitments.
+struct Pending {
+    counter: u64,
+    own: Opening,
+    commitments: Vec<Hash>,
+}
+
+/// The coins to come of a session.
+#[derive(Default)]
+pub(crate) struct Coins(VecDeque<Pending>);
+
+impl Coins {
+    /// The next coin. 1 round, and 1 or 2 more for each batch.
+    pub async fn toss(&mut self, party: &mut Party) -> Result<Hash> {
+        if self.0.is_empty() {
+            self.commit(party).await?;
+        }
+        let Pending { counter, own, commitments } = self.0.pop_front().expect("a batch has just been committed");
+        let openings = party.send_all(Step::MascotCoinOpen, own.bytes).await?;
+        let mut seeds = Vec::with_capacity(party.n());
+        for (j, opening) in openings.iter().enumerate() {
+            let peer = PartyIndex(j as u16);
+            let commitment = &commitments[j];
+            seeds.push(commitment::opened(
+                party,
+                Step::MascotCoinOpen,
+                peer,
+                counter,
+                commitment,
+                opening,
+                SEED_BYTES,
+            )?);
+        }
+        Ok(party.transcript("mascot/coin").number(counter).list(seeds).finish())
+    }
+
+    async fn commit(&mut self, party: &mut Party) -> Result<()> {
+        let step = Step::MascotCoinCommit;
+        let mut own = Vec::with_capacity(BATCH);
+        for _ in 0..BATCH {
+            let counter = commitment::next(party);
+            let mut seed = Zeroizing::new([0; SEED_BYTES]);
+            party.rng.fill_bytes(seed.as_mut_slice());
+            own.push((counter, commitment::commit(party, counter, seed.as_slice())));
+        }
+        let message: Vec<u8> = own.iter().flat_map(|(_, opening)| opening.commitment).collect();
+        let len = message.len();
+        let messages = party.send_all(step, message).await?;
+        for peer in party.peers() {
+            party.expect_len(peer, step, &messages[peer.get()], len)?;
+        }
+        party.echo(step, &messages).await?;
+        for (k, (counter, own)) in own.into_iter().enumerate() {
+            let one: Vec<Vec<u8>> =
+                messages.iter().map(|all| all[k * SEED_BYTES..(k + 1) * SEED_BYTES].to_vec()).collect();
+            let commitments = commitment::received(party, step, &one)?;
+            self.0.push_back(Pending { counter, own, commitments });
+        }
+        Ok(())
+    }
+}

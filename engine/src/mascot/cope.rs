@@ -1,0 +1,144 @@
+//! Correlated oblivious product evaluation with errors: the owner A of x and the holder B of a fixed
+//! Δ get t and q with q − t = Δ·x. MASCOT (eprint 2016/505 §4.1) in blocks of k bits, as SoftSpoken
+//! (eprint 2022/192 §3) makes VOLE over small fields; k = 1 is MASCOT's own protocol.
+//!
+//! Δ = Σ_b 2^{kb}·Δ_b with digits Δ_b of k bits. For each digit A knows a tree of 2^k leaves, B all of
+//! them but number Δ_b ([`super::ggm`]). For the j-th value, with leaf outputs r_{b,y} uniform in F:
+//! - both compute u_b = Σ_y r_{b,y} and v_b = Σ_y y·r_{b,y}, B with anything in the place of the leaf
+//!   that it lacks;
+//! - A sends d_b = x − u_b; t = −Σ_b 2^{kb}·v_b;
+//! - B: q = Σ_b 2^{kb}·(Δ_b·(u_b + d_b) − v_b), where the missing leaf has coefficient Δ_b − y = 0.
+//!
+//! One message from A, ⌈f/k⌉ elements per value. 256 bits of key stream per leaf and value are summed
+//! as integers and reduced once per digit; the bias of u_b is at most 2^-128.
+//!
+//! **A may send inconsistent d_b** (another x for each digit), an error Σ_b 2^{kb}·Δ_b·(x_b − x) that
+//! depends on Δ. The check that follows ([`super::authenticate`]) passes then only if A guessed.
+//!
+//! Argument for blocks, *not reviewed by others*: fix A's deviation and the coins of the check.
+//! The check passes exactly if Δ lies in some set S. Passing and then guessing Δ has probability
+//! Pr[Δ∈S]·max_g Pr[Δ=g | Δ∈S] ≤ max_g Pr[Δ=g] = 1/p, so deviating first is never better than
+//! guessing Δ outright; and while S is large, the error of a later MAC is as unknown as Δ within S.
+//! For one bad digit S has a fraction 2^-k of all Δ. This needs terminal aborts (each failed
+//! check would be another question about the same Δ) and the key link ([`super::key_link`]),
+//! because Δ = αᵢ is the same in all setups under one MAC key.
+
+use super::MascotField;
+use super::ggm::Leaves;
+use zeroize::Zeroize;
+
+/// Bytes of an element in bulk messages.
+pub(crate) const RAW_BYTES: usize = 16;
+/// Values expanded together: their leaves stay in the fastest cache.
+const STRIPE: usize = 32;
+
+/// One tree for each digit, with 2^{kb}, and how far their leaves are used.
+struct Trees<F: MascotField> {
+    digits: Vec<(Leaves, F::Element)>,
+    counter: u128,
+}
+
+impl<F: MascotField> Trees<F> {
+    fn new(field: &F, trees: Vec<Leaves>) -> Self {
+        let mut bits = 0;
+        let mut digits = Vec::with_capacity(trees.len());
+        for tree in trees {
+            let weight = field.weight(bits);
+            bits += tree.len().trailing_zeros();
+            digits.push((tree, weight));
+        }
+        Self { digits, counter: 0 }
+    }
+
+    /// Calls `each(digit, weight, value, u, v)` for all digits and values.
+    fn expand(
+        &mut self,
+        field: &F,
+        count: usize,
+        mut each: impl FnMut(usize, F::Element, usize, F::Element, F::Element),
+    ) {
+        let leaves_max = self.digits.iter().map(|(tree, _)| tree.len()).max().unwrap_or(0);
+        let mut words = vec![[0u128; 2]; leaves_max * STRIPE];
+        let (mut u, mut v) = ([field.zero(); STRIPE], [field.zero(); STRIPE]);
+        for start in (0..count).step_by(STRIPE) {
+            let len = STRIPE.min(count - start);
+            for (b, (tree, weight)) in self.digits.iter().enumerate() {
+                let words = &mut words[..tree.len() * len];
+                tree.fill(self.counter + 2 * start as u128, 2 * len, words.as_flattened_mut());
+                field.sum_leaves(words, &mut u[..len], &mut v[..len]);
+                for i in 0..len {
+                    each(b, *weight, start + i, u[i], v[i]);
+                }
+            }
+        }
+        self.counter += 2 * count as u128;
+        words.zeroize();
+        u.zeroize();
+        v.zeroize();
+    }
+}
+
+/// The side with x.
+pub(crate) struct Owner<F: MascotField>(Trees<F>);
+
+impl<F: MascotField> Owner<F> {
+    pub fn new(field: &F, trees: Vec<Leaves>) -> Self {
+        Self(Trees::new(field, trees))
+    }
+
+    /// The message for the holder, and t for each value.
+    pub fn extend(&mut self, field: &F, xs: &[F::Element]) -> (Vec<u8>, Vec<F::Element>) {
+        let count = xs.len();
+        let mut message = vec![0; self.0.digits.len() * count * RAW_BYTES];
+        let places = message.as_chunks_mut::<RAW_BYTES>().0;
+        let mut ts = vec![field.zero(); count];
+        self.0.expand(field, count, |b, weight, i, u, v| {
+            places[b * count + i] = field.to_raw(field.sub(xs[i], u));
+            ts[i] = field.sub(ts[i], field.mul(weight, v));
+        });
+        (message, ts)
+    }
+}
+
+/// The side with Δ.
+pub(crate) struct Holder<F: MascotField> {
+    trees: Trees<F>,
+    /// 2^{kb}·Δ_b.
+    digits: Vec<F::Element>,
+}
+
+impl<F: MascotField> Drop for Holder<F> {
+    fn drop(&mut self) {
+        self.digits.zeroize();
+    }
+}
+
+impl<F: MascotField> Holder<F> {
+    /// `trees` are punctured at `digits`, which must be the digits of an element.
+    pub fn new(field: &F, trees: Vec<Leaves>, digits: &[u32]) -> Self {
+        let trees = Trees::new(field, trees);
+        let digits =
+            trees.digits.iter().zip(digits).map(|((_, weight), &digit)| field.mul(*weight, field.small(digit)));
+        Self { digits: digits.collect(), trees }
+    }
+
+    pub fn message_bytes(&self, count: usize) -> usize {
+        self.digits.len() * count * RAW_BYTES
+    }
+
+    /// q for each value, from the owner's message of [`Self::message_bytes`]; `None` if an element
+    /// in it is not canonical.
+    pub fn extend(&mut self, field: &F, count: usize, message: &[u8]) -> Option<Vec<F::Element>> {
+        let places = message.as_chunks::<RAW_BYTES>().0;
+        let digits = &self.digits;
+        let mut canonical = true;
+        let mut qs = vec![field.zero(); count];
+        self.trees.expand(field, count, |b, weight, i, u, v| {
+            let d = field.from_raw(places[b * count + i]);
+            canonical &= d.is_some();
+            let term = field.mul(digits[b], field.add(u, d.unwrap_or_default()));
+            qs[i] = field.add(qs[i], field.sub(term, field.mul(weight, v)));
+        });
+        canonical.then_some(qs)
+    }
+}

@@ -1,0 +1,166 @@
+//! Tuples of other kinds, from triples and authenticated inputs.
+//!
+//! - **Square**: for a triple (a, b, c) open ε = a − b; a² = c + ε·a.
+//! - **Inverse**: open c = a·b; where it is zero drop the triple (all parties see it); a⁻¹ = c⁻¹·b.
+//! - **Bit**: open the square s = a²; zero is dropped; with the root r of s that
+//!   [`MascotField::root`] fixes, a/r is 1 or −1 with equal probability: b = (a/r + 1)/2. The rule for
+//!   the root must not depend on a, or the bit is skewed.
+//! - **Random**: every party inputs a uniform element; the sum.
+//! - **Input mask** of an owner: the owner alone inputs.
+//!
+//! All openings go through [`MacCheck::open`] and are checked before the tuples leave; what is
+//! opened is independent of every other value. Characteristic 2 needs other bits and squares.
+
+use super::MascotField;
+use super::{Live, triple};
+use crate::error::{Error, Result};
+use crate::mac_check::MacCheck;
+use crate::party::Party;
+use crate::share::Shares;
+use crate::tuples::{InputMasks, Kind};
+use zeroize::Zeroizing;
+
+/// Makes `count` tuples that a MAC check has covered, a column per element.
+pub(crate) async fn generate<F: MascotField>(
+    live: &mut Live<F>,
+    party: &mut Party,
+    mac: &mut MacCheck<F>,
+    kind: Kind,
+    count: usize,
+) -> Result<Vec<Shares<F>>> {
+    let columns = match kind {
+        Kind::Triple => triples(live, party, mac, count).await?.into(),
+        Kind::Square => squares(live, party, mac, count).await?.into(),
+        Kind::Inverse => inverses(live, party, mac, count).await?.into(),
+        Kind::Bit => vec![bits(live, party, mac, count).await?],
+        Kind::Random | Kind::InputMask => {
+            let everyone = vec![true; party.n()];
+            let own = Zeroizing::new(live.field.random_vec(&mut party.rng, count));
+            vec![inputs(live, party, mac, &own, &everyone, count).await?]
+        }
+    };
+    mac.check(party).await?;
+    Ok(columns)
+}
+
+/// Masks that `owner` knows, covered by a MAC check.
+pub(crate) async fn input_masks<F: MascotField>(
+    live: &mut Live<F>,
+    party: &mut Party,
+    mac: &mut MacCheck<F>,
+    owner: usize,
+    count: usize,
+) -> Result<InputMasks<F>> {
+    let mine = owner == party.index().get();
+    let own = if mine { live.field.random_vec(&mut party.rng, count) } else { Vec::new() };
+    let inputters: Vec<bool> = (0..party.n()).map(|j| j == owner).collect();
+    let shares = inputs(live, party, mac, &own, &inputters, count).await?;
+    mac.check(party).await?;
+    Ok(InputMasks { shares, clear: mine.then_some(own) })
+}
+
+/// Σ over the inputters of their values; `own` is empty at others.
+async fn inputs<F: MascotField>(
+    live: &mut Live<F>,
+    party: &mut Party,
+    mac: &mut MacCheck<F>,
+    own: &[F::Element],
+    inputters: &[bool],
+    count: usize,
+) -> Result<Shares<F>> {
+    let f = live.field.clone();
+    let mut all = Shares::default();
+    let tile = live.values_of_tile(party.n());
+    for start in (0..count).step_by(tile) {
+        let len = tile.min(count - start);
+        let counts: Vec<usize> = inputters.iter().map(|&inputs| if inputs { len } else { 0 }).collect();
+        let own = if own.is_empty() { own } else { &own[start..start + len] };
+        let inputs = live.authenticator.input(party, own, &counts).await?;
+        let coin = live.coins.toss(party).await?;
+        live.authenticator.check(party, mac, &coin, &inputs).await?;
+        let by_party = inputs.by_party();
+        let mut given = by_party.iter().filter(|inputs| !inputs.is_empty());
+        let first = given.next().expect("some party inputs").clone();
+        all.append(&given.fold(first, |sum, inputs| sum.add(&f, inputs)));
+    }
+    Ok(all)
+}
+
+async fn triples<F: MascotField>(
+    live: &mut Live<F>,
+    party: &mut Party,
+    mac: &mut MacCheck<F>,
+    count: usize,
+) -> Result<[Shares<F>; 3]> {
+    let mut all: [Shares<F>; 3] = Default::default();
+    let tile = live.triples_of_tile(party.n());
+    for start in (0..count).step_by(tile) {
+        let len = tile.min(count - start);
+        let Live { multiplier, authenticator, coins, .. } = live;
+        let columns = triple::tile(multiplier, authenticator, coins, party, mac, len).await?;
+        all.iter_mut().zip(&columns).for_each(|(all, column)| all.append(column));
+    }
+    Ok(all)
+}
+
+async fn squares<F: MascotField>(
+    live: &mut Live<F>,
+    party: &mut Party,
+    mac: &mut MacCheck<F>,
+    count: usize,
+) -> Result<[Shares<F>; 2]> {
+    let [a, b, c] = triples(live, party, mac, count).await?;
+    let f = &live.field;
+    let epsilon = mac.open(party, &a.sub(f, &b)).await?;
+    let squares = c.add(f, &a.scale(f, epsilon.for_shares()));
+    Ok([a, squares])
+}
+
+async fn inverses<F: MascotField>(
+    live: &mut Live<F>,
+    party: &mut Party,
+    mac: &mut MacCheck<F>,
+    count: usize,
+) -> Result<[Shares<F>; 2]> {
+    let mut all: [Shares<F>; 2] = Default::default();
+    while all[0].len() < count {
+        let [a, b, c] = triples(live, party, mac, count - all[0].len()).await?;
+        let opened = mac.open(party, &c).await?;
+        let opened = mac.confirm(party, opened).await?.into_inner();
+        let f = &live.field;
+        let mut inverses = opened.clone();
+        f.invert_all_public(&mut inverses);
+        let scaled = b.scale(f, &inverses);
+        for k in (0..opened.len()).filter(|&k| opened[k] != f.zero()) {
+            all[0].append(&a.slice(k..k + 1));
+            all[1].append(&scaled.slice(k..k + 1));
+        }
+    }
+    Ok(all)
+}
+
+async fn bits<F: MascotField>(
+    live: &mut Live<F>,
+    party: &mut Party,
+    mac: &mut MacCheck<F>,
+    count: usize,
+) -> Result<Shares<F>> {
+    let mut all = Shares::default();
+    let f = live.field.clone();
+    let half = f.inv(f.add(f.one(), f.one()));
+    while all.len() < count {
+        let [a, squares] = squares(live, party, mac, count - all.len()).await?;
+        let opened = mac.open(party, &squares).await?;
+        let opened = mac.confirm(party, opened).await?.into_inner();
+        let roots: Option<Vec<F::Element>> = opened.iter().map(|&square| f.root(square)).collect();
+        let mut inverses = roots.ok_or(Error::NotASquare)?;
+        f.invert_all_public(&mut inverses);
+        let halves: Vec<F::Element> = inverses.iter().map(|&inverse| f.mul(inverse, half)).collect();
+        let signs = a.scale(&f, &halves);
+        let bits = live.authenticator.key.add_public(&f, &signs, &vec![half; signs.len()]);
+        for k in (0..opened.len()).filter(|&k| opened[k] != f.zero()) {
+            all.append(&bits.slice(k..k + 1));
+        }
+    }
+    Ok(all)
+}

@@ -1,0 +1,241 @@
+//! Puncturable PRF from a tree (Goldreich, Goldwasser, Micali), 2^w leaves of which the other side
+//! gets all but one, with the consistency check of SoftSpoken OT (Roy, eprint 2022/192 §5,
+//! Fig. 13 and 14).
+//!
+//! The owner knows the root. For level ℓ (from the top) it sends the XOR of all left and of all
+//! right nodes, each under one key of the ℓ-th base OT. The other side chose the keys by the
+//! *inverted* bits of its position Δ, most significant first: on each level it can compute both
+//! children of every node it knows, and takes the one sibling that it lacks from the sum.
+//!
+//! Check: every leaf also gives 256 check bits. The owner sends their XOR and a hash of all of
+//! them; the other side fills in the missing ones and compares the hash. Without it a malicious
+//! owner could spoil single leaves and learn from later failures. **A failed check may reveal that
+//! Δ is in a set of the owner's choice, so it ends the setup** (I17). A passed check leaves the
+//! owner with the knowledge that Δ is in that set, which the proof accounts for: it was a guess.
+//!
+//! Seeds have 128 bits; every hash absorbs session, pair, tree, level and place, so that one
+//! guess at a seed tests one node only. The position is treated in constant time.
+
+use super::base_ot::Key;
+use crate::digest::{Hash, Transcript};
+use crate::prg::Keystream;
+use subtle::{ConditionallySelectable, ConstantTimeEq};
+use zeroize::Zeroizing;
+
+const SEED_BYTES: usize = 16;
+const HASH_BYTES: usize = 32;
+
+/// Splits `bits` into digits of `width` bits, least significant first; the last may be narrower.
+pub(crate) fn digit_widths(bits: usize, width: usize) -> Vec<usize> {
+    (0..bits.div_ceil(width)).map(|digit| width.min(bits - digit * width)).collect()
+}
+
+/// Bytes of the owner's message for a tree of this depth.
+pub(crate) fn message_bytes(depth: usize) -> usize {
+    2 * SEED_BYTES * depth + 2 * HASH_BYTES
+}
+
+/// The leaves of a tree as keystreams; where the tree was punctured, one of them is meaningless.
+pub(crate) struct Leaves(Vec<Keystream>);
+
+impl Leaves {
+    fn new(ctx: &Transcript, nodes: &[u128]) -> Self {
+        let leaf = |(place, node): (usize, &u128)| {
+            let seed = ctx.clone().bytes(b"leaf").number(place as u64).bytes(&node.to_le_bytes()).finish();
+            Keystream::new(halves(&seed)[0])
+        };
+        Self(nodes.iter().enumerate().map(leaf).collect())
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// `each` blocks of every leaf from `counter` on, leaf after leaf.
+    pub fn fill(&self, counter: u128, each: usize, out: &mut [u128]) {
+        for (leaf, out) in self.0.iter().zip(out.chunks_exact_mut(each)) {
+            leaf.fill(counter, out);
+        }
+    }
+}
+
+fn halves(hash: &Hash) -> [u128; 2] {
+    let word = |at: usize| u128::from_le_bytes(*hash[at..].first_chunk().expect("a hash has two halves"));
+    [word(0), word(16)]
+}
+
+/// Both children of every node, in order.
+fn grow(ctx: &Transcript, level: usize, nodes: &[u128]) -> Zeroizing<Vec<u128>> {
+    let level = ctx.clone().bytes(b"node").number(level as u64);
+    let children = nodes
+        .iter()
+        .enumerate()
+        .flat_map(|(place, node)| halves(&level.clone().number(place as u64).bytes(&node.to_le_bytes()).finish()));
+    Zeroizing::new(children.collect())
+}
+
+/// What hides the sum of one side of a level.
+fn pad(ctx: &Transcript, level: usize, side: u8, key: &Key) -> u128 {
+    halves(&ctx.clone().bytes(b"pad").number(level as u64).number(side as u64).bytes(key).finish())[0]
+}
+
+fn check_bits(ctx: &Transcript, nodes: &[u128]) -> Zeroizing<Vec<Hash>> {
+    let check = |(place, node): (usize, &u128)| {
+        ctx.clone().bytes(b"check").number(place as u64).bytes(&node.to_le_bytes()).finish()
+    };
+    Zeroizing::new(nodes.iter().enumerate().map(check).collect())
+}
+
+fn xor(a: &mut Hash, b: &Hash) {
+    a.iter_mut().zip(b).for_each(|(a, b)| *a ^= b);
+}
+
+fn check_hash(ctx: &Transcript, checks: &[Hash]) -> Hash {
+    ctx.clone().bytes(b"check hash").list(checks).finish()
+}
+
+/// The owner's side: grows a tree of depth `keys.len()` and returns its leaves with the message.
+pub(crate) fn plant(ctx: &Transcript, root: u128, keys: &[[Key; 2]]) -> (Leaves, Vec<u8>) {
+    let mut nodes = Zeroizing::new(vec![root]);
+    let mut message = Vec::with_capacity(message_bytes(keys.len()));
+    for (level, keys) in keys.iter().enumerate() {
+        nodes = grow(ctx, level, &nodes);
+        for side in 0..2 {
+            let sum = nodes.iter().skip(side).step_by(2).fold(0, |sum, node| sum ^ node);
+            message.extend_from_slice(&(sum ^ pad(ctx, level, side as u8, &keys[side])).to_le_bytes());
+        }
+    }
+    let checks = check_bits(ctx, &nodes);
+    let mut sum = Hash::default();
+    checks.iter().for_each(|check| xor(&mut sum, check));
+    message.extend_from_slice(&sum);
+    message.extend_from_slice(&check_hash(ctx, &checks));
+    (Leaves::new(ctx, &nodes), message)
+}
+
+/// All ones if equal, in constant time.
+fn mask(a: u32, b: u32) -> u128 {
+    (a.ct_eq(&b).unwrap_u8() as u128).wrapping_neg()
+}
+
+fn blend(mask: u128, if_set: u128, if_not: u128) -> u128 {
+    (if_set & mask) | (if_not & !mask)
+}
+
+/// The other side: all leaves but the one at `position`, from the base OT keys chosen by the
+/// inverted bits of `position`, most significant first. `message` has [`message_bytes`].
+/// `None` if the check fails.
+pub(crate) fn puncture(ctx: &Transcript, position: u32, keys: &[Key], message: &[u8]) -> Option<Leaves> {
+    let depth = keys.len();
+    let (sums, check) = message.split_at(2 * SEED_BYTES * depth);
+    let mut nodes = Zeroizing::new(vec![0u128]);
+    let mut prefix = 0u32;
+    for (level, key) in keys.iter().enumerate() {
+        let bit = (position >> (depth - 1 - level)) & 1;
+        let side = 1 - bit;
+        let sums = &sums[2 * SEED_BYTES * level..2 * SEED_BYTES * (level + 1)];
+        let sum =
+            |side: usize| u128::from_le_bytes(*sums[SEED_BYTES * side..].first_chunk().expect("two seeds a level"));
+        let sum = blend(mask(side, 1), sum(1), sum(0)) ^ pad(ctx, level, side as u8, key);
+        nodes = sibling(grow(ctx, level, &nodes), prefix, side, sum);
+        prefix = (prefix << 1) | bit;
+    }
+    let checks =
+        completed(check_bits(ctx, &nodes), position, check[..HASH_BYTES].try_into().expect("split at its length"));
+    let passed = check_hash(ctx, &checks).as_slice().ct_eq(&check[HASH_BYTES..]);
+    bool::from(passed).then(|| Leaves::new(ctx, &nodes))
+}
+
+/// Puts the sibling of the next punctured node, which follows from the level's sum, in its place.
+fn sibling(mut children: Zeroizing<Vec<u128>>, prefix: u32, side: u32, mut sum: u128) -> Zeroizing<Vec<u128>> {
+    for (place, pair) in children.chunks_exact(2).enumerate() {
+        sum ^= blend(mask(side, 1), pair[1], pair[0]) & !mask(place as u32, prefix);
+    }
+    for (place, pair) in children.chunks_exact_mut(2).enumerate() {
+        let punctured = mask(place as u32, prefix);
+        for (child, at) in pair.iter_mut().zip(0..) {
+            *child = blend(punctured, sum & mask(at, side), *child);
+        }
+    }
+    children
+}
+
+/// Puts the check bits of the punctured leaf, which follow from the sum, in their place.
+fn completed(mut checks: Zeroizing<Vec<Hash>>, position: u32, mut sum: Hash) -> Zeroizing<Vec<Hash>> {
+    for (place, check) in checks.iter().enumerate() {
+        let keep = !mask(place as u32, position) as u8;
+        sum.iter_mut().zip(check).for_each(|(sum, check)| *sum ^= check & keep);
+    }
+    for (place, check) in checks.iter_mut().enumerate() {
+        let punctured = (place as u32).ct_eq(&position);
+        check.iter_mut().zip(&sum).for_each(|(check, sum)| check.conditional_assign(sum, punctured));
+    }
+    checks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(depth: usize) -> Vec<[Key; 2]> {
+        (0..depth as u8).map(|level| [[2 * level; 32], [2 * level + 1; 32]]).collect()
+    }
+
+    fn chosen(keys: &[[Key; 2]], position: u32) -> Vec<Key> {
+        let depth = keys.len();
+        let choice = |level: usize| 1 - ((position >> (depth - 1 - level)) & 1);
+        keys.iter().enumerate().map(|(level, keys)| keys[choice(level) as usize]).collect()
+    }
+
+    fn first_blocks(leaves: &Leaves) -> Vec<u128> {
+        let mut blocks = vec![0; leaves.len()];
+        leaves.fill(0, 1, &mut blocks);
+        blocks
+    }
+
+    #[test]
+    fn all_leaves_but_one_are_known_at_every_depth_and_position() {
+        let ctx = Transcript::new("test");
+        for depth in 1..=6 {
+            let keys = keys(depth);
+            let (leaves, message) = plant(&ctx, 42, &keys);
+            assert_eq!(message.len(), message_bytes(depth));
+            let all = first_blocks(&leaves);
+            for position in 0..1 << depth {
+                let punctured = puncture(&ctx, position, &chosen(&keys, position), &message).expect("an honest tree");
+                let known = first_blocks(&punctured);
+                for place in 0..1 << depth {
+                    assert_eq!(
+                        known[place] == all[place],
+                        place as u32 != position,
+                        "depth {depth}, position {position}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_spoiled_bit_that_matters_is_caught() {
+        let ctx = Transcript::new("test");
+        let keys = keys(3);
+        let (_, message) = plant(&ctx, 7, &keys);
+        let position = 5;
+        let chosen_keys = chosen(&keys, position);
+        for bit in 0..message.len() * 8 {
+            let mut spoiled = message.clone();
+            spoiled[bit / 8] ^= 1 << (bit % 8);
+            let (level, side) = (bit / 8 / 32, bit / 8 / 16 % 2);
+            // The sum of the punctured side is under the key that this side did not choose.
+            let unseen = level < 3 && side as u32 == (position >> (2 - level)) & 1;
+            assert_eq!(puncture(&ctx, position, &chosen_keys, &spoiled).is_some(), unseen, "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn digits_cover_all_bits() {
+        assert_eq!(digit_widths(128, 4), vec![4; 32]);
+        assert_eq!(digit_widths(9, 4), vec![4, 4, 1]);
+        assert_eq!(digit_widths(5, 1), vec![1; 5]);
+    }
+}

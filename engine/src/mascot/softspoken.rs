@@ -1,0 +1,221 @@
+//! Correlated OT extension: SoftSpoken (Roy, eprint 2022/192 §4 and §5) over the repetition code,
+//! and its consistency check.
+//!
+//! The receiver R has choice bits x, the sender S a secret Δ of 128 bits in digits Δ_b of k bits.
+//! For each digit R knows a tree of 2^k leaves r_{b,y}, S all of them but r_{b,Δ_b} ([`super::ggm`]).
+//! With PRG outputs of as many bits as there are OTs, and bit t of an index picked out:
+//! - both compute u_b = ⊕_y r_{b,y} and v_{b,t} = ⊕_y y_t·r_{b,y}, S with anything in the place of
+//!   the leaf that it lacks;
+//! - R sends c_b = x ⊕ u_b; S computes q_{b,t} = v_{b,t} ⊕ Δ_{b,t}·(u_b ⊕ c_b), in which the missing
+//!   leaf has the coefficient y_t ⊕ Δ_{b,t} = 0 at y = Δ_b.
+//!
+//! Column b·k + t of S is then v ⊕ Δ_{b,t}·x: row i is q_i = t_i ⊕ x_i·Δ. ⌈128/k⌉ bits per OT on the
+//! wire; k = 1 is IKNP.
+//!
+//! **Check**, before a row is used, with a key that all parties toss after all c_b have arrived:
+//! for the polynomial hash h(m) = m_last ⊕ Σ_j χ^j·m_j over blocks of 128 bits in GF(2^128), which is
+//! linear over GF(2), R sends h(x) and a hash of all h(v_{b,t}); S compares with
+//! h(q_{b,t}) ⊕ Δ_{b,t}·h(x). The last block is random and discarded, so h(x) reveals nothing. Two
+//! different columns collide with probability (blocks)/2^128; Roy's further linear map to s bits
+//! would only shorten what is hashed here anyway, so all 128 bits are kept.
+//!
+//! A cheating R that guesses digits of Δ passes, with probability 2^-k for each digit; that leak is
+//! in the ideal functionality, and is why **a failed check ends the setup**: each new try would
+//! be a new guess at the same Δ. KOS (2015/546) is not offered, its check is unproven.
+
+use super::ggm::Leaves;
+use super::{gf128, matrix};
+use crate::digest::{Hash, Transcript};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroize;
+
+/// Bits of Δ, columns of the matrix, and OTs of one block.
+pub(crate) const BLOCK: usize = 128;
+/// Bytes of the answer to the check.
+pub(crate) const ANSWER_BYTES: usize = 16 + 32;
+const WORD_BYTES: usize = 16;
+/// Blocks expanded together: their leaves stay in the fastest cache.
+const STRIPE: usize = 64;
+
+/// Rows of a batch in column form: word `j·128 + c` holds column c of block j. What is discarded
+/// after the check is the last block.
+pub(crate) struct Columns(Vec<u128>);
+
+impl Columns {
+    /// Row after row of block j.
+    pub fn rows(&self, j: usize) -> [u128; BLOCK] {
+        let mut rows = *self.block(j);
+        matrix::transpose(&mut rows);
+        rows
+    }
+
+    fn block(&self, j: usize) -> &[u128; BLOCK] {
+        self.0[j * BLOCK..].first_chunk().expect("as many blocks as were made")
+    }
+
+    fn hashes(&self, key: u128) -> [u128; BLOCK] {
+        matrix::polynomial_hashes(&self.0, key)
+    }
+}
+
+impl Drop for Columns {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+/// One tree for each digit, and how far their leaves are used.
+struct Trees {
+    trees: Vec<Leaves>,
+    counter: u128,
+}
+
+impl Trees {
+    /// u (word `b·blocks + j`) and v (as [`Columns`]).
+    fn expand(&mut self, blocks: usize) -> (Vec<u128>, Columns) {
+        let mut sums = vec![0; self.trees.len() * blocks];
+        let mut columns = vec![0; blocks * BLOCK];
+        let leaves_max = self.trees.iter().map(Leaves::len).max().unwrap_or(0);
+        let mut words = vec![0; leaves_max * STRIPE];
+        for start in (0..blocks).step_by(STRIPE) {
+            let len = STRIPE.min(blocks - start);
+            let mut column = 0;
+            for (b, tree) in self.trees.iter().enumerate() {
+                let words = &mut words[..tree.len() * len];
+                tree.fill(self.counter + start as u128, len, words);
+                let digits = tree.len().trailing_zeros() as usize;
+                for t in (0..digits).rev() {
+                    let to = &mut columns[start * BLOCK + column + t..];
+                    fold(&mut words[..len << (t + 1)], len, to);
+                }
+                sums[b * blocks + start..][..len].copy_from_slice(&words[..len]);
+                column += digits;
+            }
+        }
+        self.counter += blocks as u128;
+        words.zeroize();
+        (sums, Columns(columns))
+    }
+}
+
+/// Writes the XOR of the upper half of the leaves to every [`BLOCK`]th word of `column`, and folds
+/// the halves onto each other.
+fn fold(words: &mut [u128], len: usize, column: &mut [u128]) {
+    let (low, high) = words.split_at_mut(words.len() / 2);
+    let mut upper = [0; STRIPE];
+    let upper = &mut upper[..len];
+    for (low, high) in low.chunks_exact_mut(len).zip(high.chunks_exact(len)) {
+        for ((low, high), upper) in low.iter_mut().zip(high).zip(upper.iter_mut()) {
+            *low ^= high;
+            *upper ^= high;
+        }
+    }
+    column.iter_mut().step_by(BLOCK).zip(upper.iter()).for_each(|(column, upper)| *column = *upper);
+}
+
+/// The coefficients' key for one ordered pair, from the coin of all.
+fn check_key(ctx: &Transcript, coin: &Hash) -> u128 {
+    let hash = ctx.clone().bytes(b"check key").bytes(coin).finish();
+    u128::from_le_bytes(*hash.first_chunk().expect("a hash is longer than a word"))
+}
+
+fn check_hash(ctx: &Transcript, hashes: &[u128; BLOCK]) -> Hash {
+    ctx.clone().bytes(b"check hash").list(hashes.map(u128::to_le_bytes)).finish()
+}
+
+/// The side with choice bits.
+pub(crate) struct Receiver {
+    ctx: Transcript,
+    trees: Trees,
+}
+
+impl Receiver {
+    /// `ctx` binds session, sender and receiver.
+    pub fn new(ctx: Transcript, trees: Vec<Leaves>) -> Self {
+        Self { ctx, trees: Trees { trees, counter: 0 } }
+    }
+
+    /// Extends by 128 OTs for each word of `choices`, the last of which must be random and is used
+    /// up by the check. Returns the own rows and the message.
+    pub fn extend(&mut self, choices: &[u128]) -> (Columns, Vec<u8>) {
+        let (sums, columns) = self.trees.expand(choices.len());
+        let corrections = sums.chunks_exact(choices.len()).flat_map(|sums| sums.iter().zip(choices));
+        let mut message = Vec::with_capacity(sums.len() * WORD_BYTES);
+        corrections.for_each(|(u, x)| message.extend_from_slice(&(u ^ x).to_le_bytes()));
+        (columns, message)
+    }
+
+    /// The answer to the check of the last extension.
+    pub fn answer(&self, coin: &Hash, choices: &[u128], columns: &Columns) -> Vec<u8> {
+        let key = check_key(&self.ctx, coin);
+        let powers = gf128::powers(key, choices.len() - 1);
+        let mut hash = gf128::Wide(*choices.last().expect("a block to discard"), 0);
+        choices.iter().zip(powers).for_each(|(&x, power)| hash.add(gf128::multiply(x, power)));
+        let mut answer = hash.reduce().to_le_bytes().to_vec();
+        answer.extend_from_slice(&check_hash(&self.ctx, &columns.hashes(key)));
+        answer
+    }
+}
+
+/// The side with Δ.
+pub(crate) struct Sender {
+    ctx: Transcript,
+    trees: Trees,
+    delta: u128,
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.delta.zeroize();
+    }
+}
+
+impl Sender {
+    /// `ctx` binds session, sender and receiver; `trees` are punctured at the digits of `delta`.
+    pub fn new(ctx: Transcript, trees: Vec<Leaves>, delta: u128) -> Self {
+        Self { ctx, trees: Trees { trees, counter: 0 }, delta }
+    }
+
+    pub fn delta(&self) -> u128 {
+        self.delta
+    }
+
+    /// Bytes of the receiver's message for so many blocks.
+    pub fn message_bytes(&self, blocks: usize) -> usize {
+        self.trees.trees.len() * blocks * WORD_BYTES
+    }
+
+    /// The own rows, from the receiver's message of [`Self::message_bytes`].
+    pub fn extend(&mut self, blocks: usize, message: &[u8]) -> Columns {
+        let (mut sums, mut columns) = self.trees.expand(blocks);
+        for (sum, correction) in sums.iter_mut().zip(message.as_chunks::<WORD_BYTES>().0) {
+            *sum ^= u128::from_le_bytes(*correction);
+        }
+        let mut column = 0;
+        for (tree, sums) in self.trees.trees.iter().zip(sums.chunks_exact(blocks)) {
+            let digits = tree.len().trailing_zeros() as usize;
+            for (sum, block) in sums.iter().zip(columns.0.chunks_exact_mut(BLOCK)) {
+                for (t, word) in block[column..column + digits].iter_mut().enumerate() {
+                    *word ^= sum & self.delta_mask(column + t);
+                }
+            }
+            column += digits;
+        }
+        columns
+    }
+
+    fn delta_mask(&self, bit: usize) -> u128 {
+        ((self.delta >> bit) & 1).wrapping_neg()
+    }
+
+    /// Whether the receiver's answer of [`ANSWER_BYTES`] passes.
+    pub fn check(&self, coin: &Hash, columns: &Columns, answer: &[u8]) -> bool {
+        let (x, hash) = answer.split_at(WORD_BYTES);
+        let x = u128::from_le_bytes(x.try_into().expect("split at its length"));
+        let mut expected = columns.hashes(check_key(&self.ctx, coin));
+        for (bit, expected) in expected.iter_mut().enumerate() {
+            *expected ^= x & self.delta_mask(bit);
+        }
+        check_hash(&self.ctx, &expected).as_slice().ct_eq(hash).into()
+    }
+}

@@ -1,0 +1,299 @@
+//! Multiplication triples: Π_Triple of MASCOT (eprint 2016/505 §5, Fig. 7).
+//!
+//! For a tile of triples, in this order:
+//! 1. **Multiply.** P_i draws a ∈ F^τ and b ∈ F per triple. For every ordered pair (i, j), τ·f random
+//!    OTs with the bits of P_i's a as choices ([`super::softspoken`], its check included) give P_j
+//!    (s₀, s₁) and P_i s_c, hashed to the field. P_j sends d_h = s₀ − s₁ + b_j; P_i has
+//!    q_h = s_c + c·d_h = s₀ + c·b_j. Weighted by 2^h, q − t = a_i·b_j per component, so
+//!    c_i = a_i·b_i + Σ_j (q_{i,j} − t_{j,i}).
+//! 2. **Combine.** When all d_h are fixed, a coin gives r, r̂ ∈ F^τ per triple: a = ⟨a, r⟩, c = ⟨c, r⟩,
+//!    â = ⟨a, r̂⟩, ĉ = ⟨c, r̂⟩.
+//! 3. **Authenticate** a, b, c, â, ĉ ([`super::authenticate`]).
+//! 4. **Sacrifice.** When those are fixed, a coin gives t ∈ F: open ρ = t·a − â; σ = t·c − ĉ − ρ·b
+//!    must be 0 and joins the MAC check unopened.
+//! 5. The MAC check over all ρ, all zeros and all y of step 3 is the caller's, before any output leaves.
+//!
+//! A wrong c passes with probability 1/|F|. Inconsistent d_h make c wrong depending on bits of a;
+//! the sacrifice then answers a guess of c bits, passed with probability 2^-c. By the leftover hash
+//! lemma a and â are within ½·2^-(((τ−2)·log₂|F| − c)/2) of uniform then, so the advantage is at
+//! most ½·2^-((τ−2)·log₂|F|/2); [`components`] picks τ for that.
+
+use super::MascotField;
+use super::authenticate::Authenticator;
+use super::coins::Coins;
+use super::cope::RAW_BYTES;
+use super::softspoken::{ANSWER_BYTES, BLOCK, Columns, Receiver, Sender};
+use crate::digest::Hash;
+use crate::error::{ConsistencyCheck, Error, Malformed, Result};
+use crate::field::Field;
+use crate::mac_check::MacCheck;
+use crate::party::Party;
+use crate::prg::{Prg, Tccr, wide_element};
+use crate::share::Shares;
+use crate::step::Step;
+use rand_core::Rng as _;
+use zeroize::{Zeroize, Zeroizing};
+
+/// Components τ of a before combining: the smallest number with an advantage of at most
+/// 2^-statistical; log₂|F| is taken as one less than the bits of the field's elements.
+pub(crate) fn components(field_bits: u32, statistical: u32) -> usize {
+    let entropy = (field_bits - 1).max(1);
+    2 + (2 * statistical - 2).div_ceil(entropy) as usize
+}
+
+/// What a party needs towards one peer to multiply.
+pub(crate) struct Pair {
+    /// Our factor a, bit by bit, against the peer's b.
+    pub receiver: Receiver,
+    pub receiver_hash: Tccr,
+    /// The peer's a against our b.
+    pub sender: Sender,
+    pub sender_hash: Tccr,
+}
+
+/// Makes triples by OT.
+pub(crate) struct Multiplier<F: MascotField> {
+    field: F,
+    /// 2^h, for each bit.
+    weights: Vec<F::Element>,
+    components: usize,
+    /// OTs used so far with every peer and in both directions; part of the hash's tweak.
+    used: u64,
+    /// By party index, `None` at the own one.
+    pairs: Vec<Option<Pair>>,
+}
+
+/// Unchecked products before combining, by triple: τ times a and c, and b.
+struct Products<F: Field> {
+    a: Vec<F::Element>,
+    b: Vec<F::Element>,
+    c: Vec<F::Element>,
+}
+
+impl<F: Field> Drop for Products<F> {
+    fn drop(&mut self) {
+        [&mut self.a, &mut self.b, &mut self.c].into_iter().for_each(Zeroize::zeroize);
+    }
+}
+
+/// The OTs of a tile, as they are between rounds: by party index.
+struct Extension {
+    received: Vec<Option<Columns>>,
+    sent: Vec<Option<Columns>>,
+    choices: Vec<Zeroizing<Vec<u128>>>,
+}
+
+impl<F: MascotField> Multiplier<F> {
+    pub fn new(field: F, components: usize, pairs: Vec<Option<Pair>>) -> Self {
+        let weights = (0..field.bits()).map(|h| field.weight(h)).collect();
+        Self { field, weights, components, used: 0, pairs }
+    }
+
+    /// OTs of one triple towards one peer in one direction.
+    pub fn ots(&self) -> usize {
+        self.components * self.weights.len()
+    }
+
+    /// Step 1.
+    async fn multiply(&mut self, party: &mut Party, coins: &mut Coins, count: usize) -> Result<Products<F>> {
+        let f = self.field.clone();
+        let a = f.random_vec(&mut party.rng, count * self.components);
+        let b = f.random_vec(&mut party.rng, count);
+        let c = a.iter().enumerate().map(|(e, &a)| f.mul(a, b[e / self.components])).collect();
+        let mut products = Products { a, b, c };
+        let extension = self.extend(party, coins, &products.a).await?;
+
+        let mut out = vec![Vec::new(); party.n()];
+        for peer in party.peers() {
+            let columns = extension.sent[peer.get()].as_ref().expect("an extension with each peer");
+            out[peer.get()] = self.send(peer.get(), columns, &mut products);
+        }
+        let messages = party.exchange(Step::MascotMultiply, out).await?;
+        for peer in party.peers() {
+            let message = &messages[peer.get()];
+            party.expect_len(peer, Step::MascotMultiply, message, count * self.ots() * RAW_BYTES)?;
+            let columns = extension.received[peer.get()].as_ref().expect("an extension with each peer");
+            let choices = &extension.choices[peer.get()];
+            self.receive(peer.get(), columns, choices, message, &mut products).ok_or(Error::Malformed {
+                peer,
+                step: Step::MascotMultiply,
+                what: Malformed::Element,
+            })?;
+        }
+        self.used += (count * self.ots()).next_multiple_of(BLOCK) as u64;
+        Ok(products)
+    }
+
+    /// The OT extension for the bits of `a` with its check. 3 rounds.
+    async fn extend(&mut self, party: &mut Party, coins: &mut Coins, a: &[F::Element]) -> Result<Extension> {
+        let bits = pack_bits(&self.field, a);
+        let blocks = bits.len() + 1;
+        let n = party.n();
+        let (mut received, mut choices, mut out) = (none(n), vec![Zeroizing::default(); n], vec![Vec::new(); n]);
+        for peer in party.peers() {
+            let pair = self.pairs[peer.get()].as_mut().expect("a pair with each peer");
+            let mut own = bits.clone();
+            own.push((party.rng.next_u64() as u128) << 64 | party.rng.next_u64() as u128);
+            let (columns, message) = pair.receiver.extend(&own);
+            received[peer.get()] = Some(columns);
+            choices[peer.get()] = own;
+            out[peer.get()] = message;
+        }
+        let messages = party.exchange(Step::MascotExtend, out).await?;
+        let mut sent = none(n);
+        for peer in party.peers() {
+            let pair = self.pairs[peer.get()].as_mut().expect("a pair with each peer");
+            party.expect_len(peer, Step::MascotExtend, &messages[peer.get()], pair.sender.message_bytes(blocks))?;
+            sent[peer.get()] = Some(pair.sender.extend(blocks, &messages[peer.get()]));
+        }
+        let extension = Extension { received, sent, choices };
+        let coin = coins.toss(party).await?;
+        self.check(party, &coin, &extension).await?;
+        Ok(extension)
+    }
+
+    async fn check(&self, party: &mut Party, coin: &Hash, extension: &Extension) -> Result<()> {
+        let step = Step::MascotExtendCheck;
+        let mut out = vec![Vec::new(); party.n()];
+        for (j, pair) in self.pairs.iter().enumerate() {
+            if let (Some(pair), Some(columns)) = (pair, &extension.received[j]) {
+                out[j] = pair.receiver.answer(coin, &extension.choices[j], columns);
+            }
+        }
+        let answers = party.exchange(step, out).await?;
+        for peer in party.peers() {
+            let j = peer.get();
+            party.expect_len(peer, step, &answers[j], ANSWER_BYTES)?;
+            let pair = self.pairs[j].as_ref().expect("a pair with each peer");
+            let columns = extension.sent[j].as_ref().expect("an extension with each peer");
+            if !pair.sender.check(coin, columns, &answers[j]) {
+                return Err(Error::ConsistencyFailed { peer, check: ConsistencyCheck::OtExtension });
+            }
+        }
+        Ok(())
+    }
+
+    /// As sender to `peer`: the message d, and −t into c.
+    fn send(&self, peer: usize, columns: &Columns, products: &mut Products<F>) -> Vec<u8> {
+        let f = &self.field;
+        let pair = self.pairs[peer].as_ref().expect("a pair with each peer");
+        let (bits, ots) = (self.weights.len(), products.a.len() * self.weights.len());
+        let mut message = vec![0; ots * RAW_BYTES];
+        let places = message.as_chunks_mut::<RAW_BYTES>().0;
+        let delta = pair.sender.delta();
+        let (mut zeros, mut ones) = ([[0; 2]; BLOCK], [[0; 2]; BLOCK]);
+        for (j, places) in places.chunks_mut(BLOCK).enumerate() {
+            let rows = columns.rows(j);
+            let first = self.used + (j * BLOCK) as u64;
+            pair.sender_hash.hash(first, &rows, &mut zeros);
+            pair.sender_hash.hash(first, &rows.map(|row| row ^ delta), &mut ones);
+            for (k, place) in places.iter_mut().enumerate() {
+                let (e, h) = ((j * BLOCK + k) / bits, (j * BLOCK + k) % bits);
+                let (s0, s1) = (wide_element(f, zeros[k]), wide_element(f, ones[k]));
+                *place = f.to_raw(f.add(f.sub(s0, s1), products.b[e / self.components]));
+                products.c[e] = f.sub(products.c[e], f.mul(self.weights[h], s0));
+            }
+        }
+        zeros.zeroize();
+        ones.zeroize();
+        message
+    }
+
+    /// As receiver from `peer`: q into c; `None` if an element of the message is not canonical.
+    fn receive(
+        &self,
+        peer: usize,
+        columns: &Columns,
+        choices: &[u128],
+        message: &[u8],
+        products: &mut Products<F>,
+    ) -> Option<()> {
+        let f = &self.field;
+        let pair = self.pairs[peer].as_ref().expect("a pair with each peer");
+        let bits = self.weights.len();
+        let mut hashes = [[0; 2]; BLOCK];
+        let mut canonical = true;
+        for (j, places) in message.as_chunks::<RAW_BYTES>().0.chunks(BLOCK).enumerate() {
+            pair.receiver_hash.hash(self.used + (j * BLOCK) as u64, &columns.rows(j), &mut hashes);
+            for (k, place) in places.iter().enumerate() {
+                let (e, h) = ((j * BLOCK + k) / bits, (j * BLOCK + k) % bits);
+                let d = f.from_raw(*place);
+                canonical &= d.is_some();
+                let q =
+                    f.add(wide_element(f, hashes[k]), f.keep_if(d.unwrap_or_default(), (choices[j] >> k) as u8 & 1));
+                products.c[e] = f.add(products.c[e], f.mul(self.weights[h], q));
+            }
+        }
+        hashes.zeroize();
+        canonical.then_some(())
+    }
+
+    /// Step 2: a, b, c, â, ĉ one after the other, `count` of each.
+    fn combine(&self, party: &Party, coin: &Hash, products: &Products<F>) -> Zeroizing<Vec<F::Element>> {
+        let f = &self.field;
+        let count = products.b.len();
+        let mut prg = Prg::new(party.transcript("mascot/combine").bytes(coin).finish());
+        let mut combined = Zeroizing::new(vec![f.zero(); 5 * count]);
+        for k in 0..count {
+            let of =
+                |all: &[F::Element], r: &[F::Element]| f.dot(&all[k * self.components..(k + 1) * self.components], r);
+            let [r, r_hat] = [prg.elements(f, self.components), prg.elements(f, self.components)];
+            combined[k] = of(&products.a, &r);
+            combined[count + k] = products.b[k];
+            combined[2 * count + k] = of(&products.c, &r);
+            combined[3 * count + k] = of(&products.a, &r_hat);
+            combined[4 * count + k] = of(&products.c, &r_hat);
+        }
+        combined
+    }
+}
+
+fn none<T>(n: usize) -> Vec<Option<T>> {
+    (0..n).map(|_| None).collect()
+}
+
+/// The bits of all elements one after the other, 128 to a word.
+fn pack_bits<F: Field>(field: &F, elements: &[F::Element]) -> Zeroizing<Vec<u128>> {
+    let bits = field.bits() as usize;
+    let mut words = Zeroizing::new(vec![0u128; (elements.len() * bits).div_ceil(BLOCK)]);
+    for (e, &element) in elements.iter().enumerate() {
+        let value = field.to_bits(element);
+        let (word, shift) = (e * bits / BLOCK, e * bits % BLOCK);
+        words[word] |= value << shift;
+        if shift + bits > BLOCK {
+            words[word + 1] |= value >> (BLOCK - shift);
+        }
+    }
+    words
+}
+
+/// Makes `count` triples up to step 4: columns a, b, c. 8 rounds (some echoed for n ≥ 3) and a part
+/// of a batch of coins.
+///
+/// # Security
+/// Nothing of the result leaves before a MAC check of `mac` has passed.
+pub(crate) async fn tile<F: MascotField>(
+    multiplier: &mut Multiplier<F>,
+    authenticator: &mut Authenticator<F>,
+    coins: &mut Coins,
+    party: &mut Party,
+    mac: &mut MacCheck<F>,
+    count: usize,
+) -> Result<[Shares<F>; 3]> {
+    let f = authenticator.field.clone();
+    let products = multiplier.multiply(party, coins, count).await?;
+    let coin = coins.toss(party).await?;
+    let own = multiplier.combine(party, &coin, &products);
+    drop(products);
+    let inputs = authenticator.input(party, &own, &vec![own.len(); party.n()]).await?;
+    let coin = coins.toss(party).await?;
+    authenticator.check(party, mac, &coin, &inputs).await?;
+    let all = inputs.total(&f);
+    let [a, b, c, a_hat, c_hat] = std::array::from_fn(|k| all.slice(k * count..(k + 1) * count));
+    let t = Prg::new(party.transcript("mascot/sacrifice").bytes(&coin).finish()).elements(&f, 1)[0];
+    let rho = mac.open(party, &a.scale_all(&f, t).sub(&f, &a_hat)).await?;
+    // Σσᵢ = 0 is not opened: if it is, the shares of its MAC sum up to 0 too.
+    let sigma = c.scale_all(&f, t).sub(&f, &c_hat).sub(&f, &b.scale(&f, rho.for_shares()));
+    mac.register(&vec![f.zero(); count], &sigma.macs);
+    Ok([a, b, c])
+}
