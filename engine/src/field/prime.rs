@@ -15,7 +15,7 @@ pub const DEFAULT_PRIME: u128 = 198_766_463_529_478_683_931_867_765_928_436_695_
 pub struct Fp(u128);
 
 /// GF(p); cheap to copy.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PrimeField {
     p: u128,
     /// −p^-1 mod 2^64.
