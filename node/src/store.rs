@@ -33,3 +33,6 @@ pub use names::{ChunkId, CloudId, ExecId, MacKeyId, MacScope, SecretId, SessionI
 pub use seal::RootKey;
 pub use state_file::StateFile;
 pub use tuples_file::TuplesFile;
+
+#[cfg(test)]
+mod tests;

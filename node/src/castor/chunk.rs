@@ -9,7 +9,7 @@ use super::tally::Tally;
 use super::tuples::ELEMENT_BYTES;
 use super::{Castor, Tables, TupleKind};
 use crate::journal::KeyState;
-use crate::store::durable::{Apply, Plan, Reads};
+use crate::store::durable::{Apply, Plan, Reads, Row};
 use crate::store::seal::{DataKey, OVERHEAD};
 use crate::store::tuples_file::{CHUNKS, DATA_KEYS, ROWS};
 use crate::store::{ChunkId, Fault, MacScope};
@@ -200,7 +200,7 @@ struct Staging {
     chunk: Chunk,
     tally: Tally,
     new_data_key: Option<Vec<u8>>,
-    rows: Vec<(Vec<u8>, Vec<u8>)>,
+    rows: Vec<Row>,
 }
 
 struct Activation {
@@ -232,7 +232,7 @@ impl Tables {
         })
     }
 
-    fn seal_rows(&self, data_key: &DataKey, pool: Pool, new: &NewChunk) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Fault> {
+    fn seal_rows(&self, data_key: &DataKey, pool: Pool, new: &NewChunk) -> Result<Vec<Row>, Fault> {
         let width = usize::from(new.kind.arity) * ELEMENT_BYTES;
         let starts = (new.start..).step_by(ROW_TUPLES);
         let rows = new.tuples.chunks(ROW_TUPLES * width).zip(starts);

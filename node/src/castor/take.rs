@@ -17,7 +17,7 @@ use super::tally::Tally;
 use super::tuples::{ELEMENT_BYTES, TakenKind, TakenTuples};
 use super::{Castor, Tables, TupleKind};
 use crate::journal::KeyState;
-use crate::store::durable::{Apply, Plan, Reads};
+use crate::store::durable::{Apply, Plan, Reads, Row};
 use crate::store::seal::DataKey;
 use crate::store::tuples_file::{EXECUTIONS, OPEN_EXECUTIONS, ROWS};
 use crate::store::{ExecId, Fault, MacScope};
@@ -131,7 +131,7 @@ struct CutKind {
     rows: Vec<SealedRow>,
     deleted_rows: Vec<Vec<u8>>,
     deleted_chunks: Vec<Vec<u8>>,
-    rewritten: Option<(Vec<u8>, Vec<u8>)>,
+    rewritten: Option<Row>,
 }
 
 struct SealedRow {

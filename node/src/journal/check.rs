@@ -225,7 +225,6 @@ impl Journal {
 }
 
 impl JournalTables {
-    #[allow(clippy::type_complexity)]
     fn plan_begin(&self, from: &impl Reads, new: NewCheck) -> Result<(KeyRecord, Check, Option<Vec<u8>>), CheckError> {
         let mut record = self.usable(from, new.scope)?;
         if let KeyState::Frozen { check } = record.state {

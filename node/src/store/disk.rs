@@ -19,6 +19,7 @@ struct Platter {
     unsynced: Vec<Change>,
     operations: u64,
     dies_at: Option<u64>,
+    lies: bool,
 }
 
 #[derive(Clone)]
@@ -32,6 +33,11 @@ impl Disk {
     pub fn dies_in(&self, operations: u64) {
         let mut platter = self.lock();
         platter.dies_at = Some(platter.operations + operations);
+    }
+
+    /// From now on syncs are reported and not done: the control that shows that losses are noticed.
+    pub fn lies_about_syncs(&self) {
+        self.lock().lies = true;
     }
 
     /// Changes and syncs so far.
@@ -141,6 +147,9 @@ impl StorageBackend for Disk {
     fn sync_data(&self) -> io::Result<()> {
         let mut platter = self.lock();
         platter.step()?;
+        if platter.lies {
+            return Ok(());
+        }
         platter.unsynced.clear();
         platter.durable = platter.live.clone();
         Ok(())

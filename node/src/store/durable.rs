@@ -104,6 +104,8 @@ pub enum OpenError {
     Newer { file: &'static str, found: u32, known: u32 },
     #[error("{file} is not a store of this program")]
     NotAStore { file: &'static str },
+    #[error("{file} is damaged beyond repair: the disk lost what it had reported as written")]
+    Damaged { file: &'static str },
     #[error("root.key does not open {file}: it belongs to another node or another back-up")]
     WrongRootKey { file: &'static str },
     #[error("{file}: {fault}")]
@@ -164,8 +166,7 @@ impl Durable {
     /// Opens a store on any backend; an empty one becomes a new store.
     pub fn open_on(backend: impl StorageBackend, layout: Layout, fatal: Fatal) -> Result<Self, OpenError> {
         let backend = Arc::new(backend);
-        let database =
-            builder().create_with_backend(Scrubbing(backend.clone())).map_err(|error| open_error(&layout, error))?;
+        let database = open_database(Scrubbing(backend.clone()), &layout)?;
         let identity = birth::identify(&database, &layout)?;
         let shredder = Shredder::new(backend);
         shredder.finish(&database).map_err(|fault| OpenError::Fault { file: layout.file, fault })?;
@@ -258,13 +259,22 @@ impl Drop for Shared {
     }
 }
 
+/// redb meets some damaged files with a panic. A file is opened before anything depends on it, so that ends here.
+fn open_database(backend: Scrubbing, layout: &Layout) -> Result<Database, OpenError> {
+    let opening = std::panic::AssertUnwindSafe(|| builder().create_with_backend(backend));
+    match std::panic::catch_unwind(opening) {
+        Ok(opened) => opened.map_err(|error| open_error(layout, error)),
+        Err(_) => Err(OpenError::Damaged { file: layout.file }),
+    }
+}
+
 pub(super) fn builder() -> Builder {
     let mut builder = Builder::new();
     builder.set_cache_size(CACHE_BYTES_MAX);
     builder
 }
 
-pub(super) fn open_error(layout: &Layout, error: redb::DatabaseError) -> OpenError {
+fn open_error(layout: &Layout, error: redb::DatabaseError) -> OpenError {
     match error {
         redb::DatabaseError::DatabaseAlreadyOpen => OpenError::InUse { file: layout.file },
         other => OpenError::Fault { file: layout.file, fault: other.into() },

@@ -88,6 +88,26 @@ fn an_acknowledged_write_survives_power_loss_at_every_operation() {
     }
 }
 
+#[test]
+fn the_crash_test_notices_a_disk_that_lies() {
+    let mut losses = 0;
+    for seed in 0..50 {
+        let disk = Disk::default();
+        drop(Durable::open_on(disk.clone(), LAYOUT, quiet()).expect("opens"));
+        disk.lies_about_syncs();
+        let acknowledged = write_until_death(&disk);
+        let lost = match Durable::open_on(disk.after_power_loss(seed), LAYOUT, quiet()) {
+            Err(_) => true,
+            Ok(store) => {
+                let now = store.read().expect("reads");
+                acknowledged.iter().any(|key| !matches!(now.get(ROWS, &key.to_be_bytes()), Ok(Some(_))))
+            }
+        };
+        losses += u32::from(lost);
+    }
+    assert!(losses > 25, "{losses} of 50");
+}
+
 fn write_until_death(disk: &Disk) -> Vec<u64> {
     let mut acknowledged = Vec::new();
     if let Ok(store) = Durable::open_on(disk.clone(), LAYOUT, quiet()) {
