@@ -67,6 +67,8 @@ impl Default for Limits {
 
 /// Printed text that waits is released by a check of its own when it has grown to this.
 const HELD_BYTES_MAX: usize = 64 << 10;
+/// Openings that wait are checked when there are this many: they take memory until then.
+const PENDING_OPENINGS_MAX: usize = 1 << 20;
 
 /// What a program runs with.
 pub struct Ports<'a> {
@@ -225,7 +227,7 @@ impl<'a> Machine<'a> {
         if self.statistics().rounds > self.limits.rounds_max {
             return Err(Fault::Limit { what: "rounds", max: self.limits.rounds_max });
         }
-        if self.pending.len() > HELD_BYTES_MAX {
+        if self.pending.len() > HELD_BYTES_MAX || self.ports.online.mac.pending() > PENDING_OPENINGS_MAX {
             self.settle().await?;
         }
         Ok(())

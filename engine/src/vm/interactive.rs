@@ -411,6 +411,7 @@ impl Machine<'_> {
 
     /// Clear values from one party to another; other parties' registers become zero.
     async fn send_personal(&mut self, args: &[i64]) -> Step {
+        self.settle_control().await?;
         let field = self.ports.online.field;
         let own = self.ports.online.party.index();
         let n = self.ports.online.party.n();
