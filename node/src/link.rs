@@ -1,0 +1,69 @@
+//! Direct links between members, on which MPC rounds travel.
+//!
+//! A [`Link`] is a TCP connection with TLS 1.3 in which both sides prove the key inside their libp2p
+//! peer id. It carries whole frames, is polled by the thread that computes (no task between the
+//! socket and the protocol), and implements the engine's [`Channel`]. [`Links`] brings two members'
+//! ends of one session together: the lower rank dials, the higher one waits.
+//!
+//! Not protected against here: a member that sends nothing or sends nonsense (the protocol above
+//! ends in an error), traffic analysis.
+
+mod claim;
+mod encrypted;
+mod frames;
+mod limits;
+mod pool;
+mod rendezvous;
+mod table;
+mod tls;
+
+use std::task::{Context, Poll};
+
+use polyyne_engine::port::{Channel, ChannelError};
+use polyyne_protocol::id::PeerKey;
+
+pub use claim::SessionLabel;
+use encrypted::{Encrypted, Patience};
+pub use rendezvous::{LinkError, LinkPeer, Links};
+
+/// One end of a link that is in use by one VM thread of one session.
+///
+/// It belongs to no runtime until it is first polled, then to that of the polling thread.
+/// Dropping it closes the connection, which the other side sees as [`ChannelError::Closed`].
+pub struct Link {
+    peer: PeerKey,
+    rank: u16,
+    connection: Encrypted,
+    sending: Patience,
+    receiving: Patience,
+}
+
+impl Link {
+    /// Whose key the other end has proved.
+    pub fn peer(&self) -> PeerKey {
+        self.peer
+    }
+
+    /// The other end's rank in the session.
+    pub fn rank(&self) -> u16 {
+        self.rank
+    }
+
+    /// Replaces how long a poll may wait for the peer before it gives up.
+    pub fn set_patience(&mut self, patience: std::time::Duration) {
+        self.sending = Patience::new(patience);
+        self.receiving = Patience::new(patience);
+    }
+}
+
+impl Channel for Link {
+    fn poll_send(&mut self, cx: &mut Context<'_>, frame: &mut Vec<u8>) -> Poll<Result<(), ChannelError>> {
+        let sent = self.connection.poll_send(cx, frame);
+        self.sending.watch(cx, sent, self.connection.bytes_moved()).map_err(ChannelError::from)
+    }
+
+    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<u8>, ChannelError>> {
+        let received = self.connection.poll_recv(cx);
+        self.receiving.watch(cx, received, self.connection.bytes_moved()).map_err(ChannelError::from)
+    }
+}
