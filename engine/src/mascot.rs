@@ -63,9 +63,9 @@ pub trait MascotField: Field {
     /// over the leaves to `u`, and the sums weighted with the leaf's number to `v`.
     fn sum_leaves(&self, words: &[[u128; 2]], u: &mut [Self::Element], v: &mut [Self::Element]);
     /// A canonical encoding for bulk messages that is as cheap as can be.
-    fn to_raw(&self, a: Self::Element) -> [u8; 16];
+    fn encode_raw(&self, a: Self::Element) -> [u8; 16];
     /// Strict: anything but a canonical encoding is `None`.
-    fn from_raw(&self, bytes: [u8; 16]) -> Option<Self::Element>;
+    fn decode_raw(&self, bytes: [u8; 16]) -> Option<Self::Element>;
     /// `a` if the bit is 1, else zero, in constant time.
     fn keep_if(&self, a: Self::Element, bit: u8) -> Self::Element;
     /// A square root of a public value, by a rule that depends on the value only.
@@ -97,12 +97,12 @@ impl MascotField for PrimeField {
 
     /// The Montgomery representation with R = 2^128, little endian.
     #[inline]
-    fn to_raw(&self, a: Fp) -> [u8; 16] {
+    fn encode_raw(&self, a: Fp) -> [u8; 16] {
         self.to_montgomery(a).to_le_bytes()
     }
 
     #[inline]
-    fn from_raw(&self, bytes: [u8; 16]) -> Option<Fp> {
+    fn decode_raw(&self, bytes: [u8; 16]) -> Option<Fp> {
         self.from_montgomery(u128::from_le_bytes(bytes))
     }
 

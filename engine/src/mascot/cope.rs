@@ -93,7 +93,7 @@ impl<F: MascotField> Owner<F> {
         let places = message.as_chunks_mut::<RAW_BYTES>().0;
         let mut ts = vec![field.zero(); count];
         self.0.expand(field, count, |b, weight, i, u, v| {
-            places[b * count + i] = field.to_raw(field.sub(xs[i], u));
+            places[b * count + i] = field.encode_raw(field.sub(xs[i], u));
             ts[i] = field.sub(ts[i], field.mul(weight, v));
         });
         (message, ts)
@@ -134,7 +134,7 @@ impl<F: MascotField> Holder<F> {
         let mut canonical = true;
         let mut qs = vec![field.zero(); count];
         self.trees.expand(field, count, |b, weight, i, u, v| {
-            let d = field.from_raw(places[b * count + i]);
+            let d = field.decode_raw(places[b * count + i]);
             canonical &= d.is_some();
             let term = field.mul(digits[b], field.add(u, d.unwrap_or_default()));
             qs[i] = field.add(qs[i], field.sub(term, field.mul(weight, v)));

@@ -100,9 +100,9 @@ pub(crate) fn plant(ctx: &Transcript, root: u128, keys: &[[Key; 2]]) -> (Leaves,
     let mut message = Vec::with_capacity(message_bytes(keys.len()));
     for (level, keys) in keys.iter().enumerate() {
         nodes = grow(ctx, level, &nodes);
-        for side in 0..2 {
+        for (side, key) in keys.iter().enumerate() {
             let sum = nodes.iter().skip(side).step_by(2).fold(0, |sum, node| sum ^ node);
-            message.extend_from_slice(&(sum ^ pad(ctx, level, side as u8, &keys[side])).to_le_bytes());
+            message.extend_from_slice(&(sum ^ pad(ctx, level, side as u8, key)).to_le_bytes());
         }
     }
     let checks = check_bits(ctx, &nodes);

@@ -48,9 +48,9 @@ mod tests {
         let rows: [u128; BLOCK] = std::array::from_fn(|_| (rng.next_u64() as u128) << 64 | rng.next_u64() as u128);
         let mut columns = rows;
         transpose(&mut columns);
-        for r in 0..BLOCK {
-            for c in 0..BLOCK {
-                assert_eq!((rows[r] >> c) & 1, (columns[c] >> r) & 1);
+        for (r, row) in rows.iter().enumerate() {
+            for (c, column) in columns.iter().enumerate() {
+                assert_eq!((row >> c) & 1, (column >> r) & 1);
             }
         }
     }

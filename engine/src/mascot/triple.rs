@@ -190,7 +190,7 @@ impl<F: MascotField> Multiplier<F> {
             for (k, place) in places.iter_mut().enumerate() {
                 let (e, h) = ((j * BLOCK + k) / bits, (j * BLOCK + k) % bits);
                 let (s0, s1) = (wide_element(f, zeros[k]), wide_element(f, ones[k]));
-                *place = f.to_raw(f.add(f.sub(s0, s1), products.b[e / self.components]));
+                *place = f.encode_raw(f.add(f.sub(s0, s1), products.b[e / self.components]));
                 products.c[e] = f.sub(products.c[e], f.mul(self.weights[h], s0));
             }
         }
@@ -217,7 +217,7 @@ impl<F: MascotField> Multiplier<F> {
             pair.receiver_hash.hash(self.used + (j * BLOCK) as u64, &columns.rows(j), &mut hashes);
             for (k, place) in places.iter().enumerate() {
                 let (e, h) = ((j * BLOCK + k) / bits, (j * BLOCK + k) % bits);
-                let d = f.from_raw(*place);
+                let d = f.decode_raw(*place);
                 canonical &= d.is_some();
                 let q =
                     f.add(wide_element(f, hashes[k]), f.keep_if(d.unwrap_or_default(), (choices[j] >> k) as u8 & 1));

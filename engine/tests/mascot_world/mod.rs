@@ -86,8 +86,7 @@ impl World {
         let f = &self.field;
         let open = |k: usize| self.open(&columns.iter().map(|columns| &columns[k]).collect::<Vec<_>>());
         let values: Vec<Vec<Fp>> = (0..kind.arity()).map(open).collect();
-        for k in 0..values[0].len() {
-            let x = values[0][k];
+        for (k, &x) in values[0].iter().enumerate() {
             match kind {
                 Kind::Triple => assert!(f.mul(x, values[1][k]) == values[2][k], "c = a·b at {k}"),
                 Kind::Square => assert!(f.mul(x, x) == values[1][k], "a² at {k}"),
