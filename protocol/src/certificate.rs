@@ -106,13 +106,13 @@ pub enum VoteError<T: Statement<Signer = PeerKey>> {
 
 /// Gathers the votes of all members for one statement.
 #[derive(Debug, Clone)]
-pub struct Tally<T: Statement<Signer = PeerKey> + Clone + PartialEq> {
+pub struct Tally<T: Statement<Signer = PeerKey>> {
     statement: T,
     view_head: RecordHash,
     votes: Vec<(PeerKey, Option<Signature>)>,
 }
 
-impl<T: Statement<Signer = PeerKey> + Clone + PartialEq> Tally<T> {
+impl<T: Statement<Signer = PeerKey>> Tally<T> {
     /// An empty tally for a statement among the members of a view.
     pub fn new(statement: T, view: &CloudView) -> Self {
         let votes = view.members().iter().map(|member| (member.peer, None)).collect();

@@ -9,12 +9,16 @@
 //!
 //! Nothing here holds state on disk, opens a listening socket or reads a clock except [`client`].
 
+pub mod admin;
 pub mod canonical;
 pub mod certificate;
+pub mod client;
 pub mod client_io;
+pub mod door;
 pub mod envelope;
 pub mod equivocation;
 pub mod hello;
+pub mod http;
 pub mod id;
 pub mod limits;
 pub mod log;

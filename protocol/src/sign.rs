@@ -182,7 +182,7 @@ pub fn verify(
 }
 
 /// Something that is signed for one purpose by one kind of key.
-pub trait Statement: Serialize + DeserializeOwned {
+pub trait Statement: Clone + PartialEq + fmt::Debug + Serialize + DeserializeOwned {
     /// What a signature under it means.
     const PURPOSE: Purpose;
     /// Who signs it.

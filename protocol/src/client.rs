@@ -1,0 +1,788 @@
+//! A client of a cloud, through any one of its members' nodes.
+//!
+//! The client pins the cloud id, verifies the log itself, seals to each member, and takes nothing from the gateway on
+//! trust: it can delay or drop, and that is reported as such. What needs all members is accepted only if all of them
+//! say the same; otherwise [`ClientError::Differ`] names who says what.
+//!
+//! A lost answer is asked for again with the same bytes, which is the same request to every member. Ids of secrets and
+//! executions are the client's, so a caller that remembers them can come back later too.
+//!
+//! No error text holds a value, a share or a mask.
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use ed25519_dalek::SigningKey;
+use polyyne_engine::field::{Fp, PrimeField};
+use rand::CryptoRng;
+use serde_bytes::ByteBuf;
+use zeroize::Zeroizing;
+
+use crate::canonical;
+use crate::certificate::{Certificate, CertificateError};
+use crate::client_io::{self, DeliveryError, DeliveryShares};
+use crate::door::{Door, DoorError, HttpDoor};
+use crate::envelope::{Envelope, EnvelopeError, Lifetime, PreparedRequest};
+use crate::http::{CloudSummary, RelayItem, RelayOutcome, RelayRequest, RelayResponse};
+use crate::id::{ClientKey, CloudId, Epoch, ExecutionId, PeerKey, RequestId, SecretId};
+use crate::limits;
+use crate::log::{CloudLog, LogError};
+use crate::request::{
+    Answer, Delete, Execute, Executed, Exit, Get, List, Listed, Program, Quote, Quoted, Refusal, RefusalCode, Request,
+    RequestError, ResultTerms, Stock, Tag, UploadBegin, UploadCommit,
+};
+use crate::secret::{Policy, SecretDescription, SecretValue, ValueError};
+use crate::sign::{Signed, Statement};
+use crate::tag::Tags;
+use crate::view::CloudView;
+use crate::vote::{self, ExecutionChecked, Tombstone, Upload, UploadVote};
+
+/// Why something did not work out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClientError {
+    #[error(transparent)]
+    Door(#[from] DoorError),
+    #[error("the log of the cloud is not valid: {0}")]
+    Log(#[from] LogError),
+    #[error("this node is a member of no cloud")]
+    NoCloud,
+    #[error("this node is a member of several clouds:{}", list_clouds(.0))]
+    ManyClouds(Vec<CloudSummary>),
+    #[error("not all members were reached:{}", list_reasons(.0))]
+    Unreachable(Vec<(PeerKey, String)>),
+    #[error("member {} refuses: {refusal}", name(.member))]
+    Refused { member: PeerKey, refusal: Refusal },
+    #[error("the members do not agree on {what}:{}", list_groups(.groups))]
+    Differ { what: &'static str, groups: Vec<Vec<PeerKey>> },
+    #[error("the answer of member {}: {cause}", name(.member))]
+    Answer { member: PeerKey, cause: EnvelopeError },
+    #[error("member {} answers something else than it was asked ({got})", name(.member))]
+    OtherAnswer { member: PeerKey, got: &'static str },
+    #[error("the values do not pass the check: {0}")]
+    Delivery(#[from] DeliveryError),
+    #[error("the members' signatures: {0}")]
+    Certificate(#[from] CertificateError),
+    #[error("the members signed something else than {0}")]
+    OtherStatement(&'static str),
+    #[error(transparent)]
+    Value(#[from] ValueError),
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    #[error("the request cannot be sealed: {0}")]
+    Seal(EnvelopeError),
+}
+
+fn name(peer: &PeerKey) -> String {
+    peer.peer_id()
+}
+
+fn list_clouds(clouds: &[CloudSummary]) -> String {
+    clouds.iter().map(|cloud| format!("\n  {} {}", cloud.id, cloud.name)).collect()
+}
+
+fn list_reasons(reasons: &[(PeerKey, String)]) -> String {
+    reasons.iter().map(|(peer, reason)| format!("\n  {}: {reason}", name(peer))).collect()
+}
+
+fn list_groups(groups: &[Vec<PeerKey>]) -> String {
+    let names = |group: &[PeerKey]| group.iter().map(name).collect::<Vec<_>>().join(", ");
+    groups.iter().map(|group| format!("\n  these say one thing: {}", names(group))).collect()
+}
+
+impl ClientError {
+    /// What the command line exits with.
+    pub fn exit(&self) -> Exit {
+        match self {
+            ClientError::Door(DoorError::Refused { refusal, .. }) => refusal.code.exit(),
+            ClientError::Door(DoorError::Address(_)) => Exit::Usage,
+            ClientError::Door(DoorError::Decode { .. }) => Exit::Failed,
+            ClientError::Door(_) | ClientError::Unreachable(_) => Exit::Unreachable,
+            ClientError::NoCloud | ClientError::ManyClouds(_) => Exit::Usage,
+            ClientError::Refused { refusal, .. } => refusal.code.exit(),
+            ClientError::Value(_) | ClientError::Request(_) | ClientError::Seal(_) => Exit::Usage,
+            ClientError::Log(_)
+            | ClientError::Differ { .. }
+            | ClientError::Answer { .. }
+            | ClientError::OtherAnswer { .. }
+            | ClientError::Delivery(_)
+            | ClientError::Certificate(_)
+            | ClientError::OtherStatement(_) => Exit::Aborted,
+        }
+    }
+
+    /// What to do next.
+    pub fn remedy(&self) -> &str {
+        match self {
+            ClientError::Door(DoorError::Refused { refusal, .. }) | ClientError::Refused { refusal, .. } => {
+                &refusal.remedy
+            }
+            ClientError::Door(DoorError::Address(_)) => "give the node as --node http://HOST:PORT",
+            ClientError::Door(_) => "is the node running, and is --node its HTTP address? try another member's node",
+            ClientError::NoCloud => "form one with `vcp cloud form`, or choose another node",
+            ClientError::ManyClouds(_) => "choose one with --cloud ID",
+            ClientError::Unreachable(_) => "every member must be up; ask its operator, or try again later",
+            ClientError::Log(LogError::RolledBack { .. }) => "this node is behind; try another member's node",
+            ClientError::Log(LogError::Fork(_)) => "the cloud is halted; its operators must decide",
+            ClientError::Log(_) => "this node does not show a genuine log; try another member's node",
+            ClientError::Differ { .. }
+            | ClientError::Answer { .. }
+            | ClientError::OtherAnswer { .. }
+            | ClientError::Certificate(_)
+            | ClientError::OtherStatement(_) => {
+                "a member or the node in between is broken or cheats; try another member's node, then tell the operators"
+            }
+            ClientError::Delivery(_) => {
+                "at least one member is broken or cheats; nothing of the value has been accepted"
+            }
+            ClientError::Value(_) | ClientError::Request(_) | ClientError::Seal(_) => "",
+        }
+    }
+}
+
+/// What is known of the cloud before the node is asked.
+#[derive(Debug, Clone)]
+pub enum Pin {
+    /// Nothing: take the node's only cloud, whose fingerprint the user then confirms.
+    Nothing,
+    /// Its id.
+    Cloud(CloudId),
+    /// The newest log seen.
+    Log(Box<CloudLog>),
+}
+
+/// How long to wait, and how often to ask again.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    pub tries: u32,
+    /// Before the second try; doubles after each.
+    pub pause: Duration,
+    /// For an answer other than an execution's.
+    pub answer: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            tries: limits::CLIENT_TRIES_MAX,
+            pause: Duration::from_millis(250),
+            answer: Duration::from_millis(limits::CLIENT_TIMEOUT_MS),
+        }
+    }
+}
+
+/// A client of one cloud.
+pub struct Client<D: Door = HttpDoor> {
+    door: D,
+    key: SigningKey,
+    log: CloudLog,
+    field: PrimeField,
+    patience: Patience,
+}
+
+/// What a new secret is to be like.
+#[derive(Debug, Clone, Default)]
+pub struct PutTerms {
+    /// Chosen at random where absent.
+    pub id: Option<SecretId>,
+    pub tags: Tags,
+    pub policy: Policy,
+    /// Seconds since 1970.
+    pub expires: Option<u64>,
+}
+
+/// What an execution is to be like.
+#[derive(Debug, Clone)]
+pub struct ExecuteTerms {
+    /// Chosen at random where absent.
+    pub id: Option<ExecutionId>,
+    pub program: Program,
+    pub arguments: Vec<String>,
+    pub inputs: Vec<SecretId>,
+    pub reveal: bool,
+    pub results: ResultTerms,
+    pub timeout: Duration,
+}
+
+impl ExecuteTerms {
+    /// A program over some secrets, with defaults for the rest.
+    pub fn new(program: Program, inputs: Vec<SecretId>) -> Self {
+        Self {
+            id: None,
+            program,
+            arguments: Vec::new(),
+            inputs,
+            reveal: false,
+            results: ResultTerms::default(),
+            timeout: Duration::from_millis(limits::EXECUTION_TIMEOUT_MS),
+        }
+    }
+}
+
+/// A fetched secret.
+pub struct Fetched {
+    pub description: SecretDescription,
+    pub value: SecretValue,
+}
+
+/// What an execution gave.
+pub struct Outcome {
+    pub execution: ExecutionId,
+    pub printed: String,
+    /// What it wrote, if revealed.
+    pub outputs: Vec<SecretValue>,
+    /// The new secrets, otherwise.
+    pub results: Vec<SecretId>,
+}
+
+/// A program's needs, with every member's stock.
+#[derive(Debug, Clone)]
+pub struct Quotation {
+    /// On what all members agree; its stock is the first member's.
+    pub quoted: Quoted,
+    pub stocks: Vec<(PeerKey, Stock)>,
+}
+
+impl Client<HttpDoor> {
+    /// A client through the node at `http://HOST:PORT`.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn connect(node: &str, key: SigningKey, pin: Pin) -> Result<Self, ClientError> {
+        Self::through(HttpDoor::new(node)?, key, pin, Patience::default()).await
+    }
+}
+
+/// What each member answered, in rank order.
+type Answers<T> = Vec<(PeerKey, T)>;
+
+/// Takes the expected part out of an answer, or gives back what it is instead.
+type Part<T> = fn(Answer) -> Result<T, Box<Answer>>;
+
+macro_rules! part {
+    ($variant:ident) => {
+        |answer| match answer {
+            Answer::$variant(part) => Ok(part),
+            other => Err(Box::new(other)),
+        }
+    };
+}
+
+impl<D: Door> Client<D> {
+    /// A client through any door.
+    ///
+    /// # Errors
+    /// [`ClientError`] if the cloud cannot be found, or its log does not hold.
+    pub async fn through(door: D, key: SigningKey, pin: Pin, patience: Patience) -> Result<Self, ClientError> {
+        let cloud = match &pin {
+            Pin::Nothing => only_cloud(&door).await?,
+            Pin::Cloud(cloud) => *cloud,
+            Pin::Log(log) => log.cloud(),
+        };
+        let log = fetch_log(&door, &cloud).await?;
+        if let Pin::Log(known) = &pin {
+            log.check_extends(known)?;
+        }
+        let field = field_of(log.view());
+        Ok(Self { door, key, log, field, patience })
+    }
+
+    /// The cloud.
+    pub fn cloud(&self) -> CloudId {
+        self.log.cloud()
+    }
+
+    /// Its verified log: to be kept and given as [`Pin::Log`] next time.
+    pub fn log(&self) -> &CloudLog {
+        &self.log
+    }
+
+    /// Its newest view.
+    pub fn view(&self) -> &CloudView {
+        self.log.view()
+    }
+
+    /// Who this client is to the members.
+    pub fn key(&self) -> ClientKey {
+        ClientKey::of(&self.key)
+    }
+
+    /// Fetches the log again; it may only have grown.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn refresh(&mut self) -> Result<(), ClientError> {
+        let log = fetch_log(&self.door, &self.cloud()).await?;
+        log.check_extends(&self.log)?;
+        self.field = field_of(log.view());
+        self.log = log;
+        Ok(())
+    }
+
+    /// Stores a secret; gives its id once every member has signed for it.
+    ///
+    /// # Errors
+    /// [`ClientError`]. Masks are never used for two values: after an error, begin again with another id.
+    pub async fn put(&mut self, value: &SecretValue, terms: PutTerms) -> Result<SecretId, ClientError> {
+        let words = value.encode(&self.field)?;
+        let secret = terms.id.unwrap_or_else(|| SecretId::random(&mut rand::rng()));
+        let description = SecretDescription {
+            id: secret,
+            owner: self.key(),
+            kind: value.kind(),
+            words: u32::try_from(words.len()).map_err(|_| ValueError::Words(words.len()))?,
+            tags: terms.tags,
+            policy: terms.policy,
+            created: now(),
+            expires: terms.expires,
+        };
+        let begin = Request::UploadBegin(UploadBegin { description: description.clone() });
+        let masks = self.ask_all(begin, part!(Masks)).await?;
+        let mask_set = agreed("the masks", &masks, |masks| masks.mask_set)?;
+        let shares: Vec<&DeliveryShares> = masks.iter().map(|(_, masks)| &masks.delivery).collect();
+        let masks = client_io::reconstruct(&self.field, words.len(), &shares)?;
+        let masked = client_io::mask(&self.field, &words, &masks);
+        let upload = Upload {
+            cloud: self.cloud(),
+            epoch: self.view().epoch(),
+            members: self.view().members_digest(),
+            secret,
+            mask_set,
+            masked: masked.digest(),
+            description: description.digest(),
+        };
+        let expected = UploadVote::of(&upload);
+        let upload = Signed::sign(upload, &self.key);
+        let stored = self.ask_all(Request::UploadCommit(UploadCommit { upload, masked }), part!(Stored)).await?;
+        for (_, stored) in &stored {
+            if *self.certified(&stored.certificate, expected.epoch)? != expected {
+                return Err(ClientError::OtherStatement("the upload"));
+            }
+        }
+        Ok(secret)
+    }
+
+    /// Fetches a secret.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn get(&mut self, secret: SecretId) -> Result<Fetched, ClientError> {
+        let got = self.ask_all(Request::Get(Get { secret }), part!(Got)).await?;
+        let description = agreed("the secret", &got, |got| got.description.clone())?;
+        if description.id != secret {
+            return Err(ClientError::OtherStatement("the secret that was asked for"));
+        }
+        let shares: Vec<&DeliveryShares> = got.iter().map(|(_, got)| &got.delivery).collect();
+        let words = client_io::reconstruct(&self.field, description.words as usize, &shares)?;
+        let value = SecretValue::decode(&self.field, description.kind, &words)?;
+        Ok(Fetched { description, value })
+    }
+
+    /// The secrets that this client may see.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn list(&mut self, list: List) -> Result<Listed, ClientError> {
+        let listed = self.ask_all(Request::List(list), part!(Listed)).await?;
+        agreed("the list", &listed, Clone::clone)
+    }
+
+    /// Changes the tags of a secret; gives all of them.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn tag(&mut self, secret: SecretId, set: Tags, remove: Vec<String>) -> Result<Tags, ClientError> {
+        let tagged = self.ask_all(Request::Tag(Tag { secret, set, remove }), part!(Tagged)).await?;
+        agreed("the tags", &tagged, |tagged| tagged.tags.clone())
+    }
+
+    /// Deletes a secret at every member.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn delete(&mut self, secret: SecretId) -> Result<(), ClientError> {
+        let deleted = self.ask_all(Request::Delete(Delete { secret }), part!(Deleted)).await?;
+        for (_, deleted) in &deleted {
+            let epoch = deleted.certificate.unverified().epoch;
+            let expected = Tombstone { cloud: self.cloud(), epoch, secret };
+            if *self.certified(&deleted.certificate, epoch)? != expected {
+                return Err(ClientError::OtherStatement("the deletion"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a program.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn execute(&mut self, terms: ExecuteTerms) -> Result<Outcome, ClientError> {
+        let execution = terms.id.unwrap_or_else(|| ExecutionId::random(&mut rand::rng()));
+        let reveal = terms.reveal;
+        let request = Request::Execute(Execute {
+            execution,
+            program: terms.program,
+            arguments: terms.arguments,
+            inputs: terms.inputs,
+            reveal,
+            results: terms.results,
+            timeout_ms: u64::try_from(terms.timeout.as_millis())
+                .unwrap_or(u64::MAX)
+                .min(limits::EXECUTION_TIMEOUT_MAX_MS),
+        });
+        let wait = terms.timeout.saturating_add(self.patience.answer);
+        let executed = self.ask_all_for(request, part!(Executed), wait).await?;
+        self.outcome(execution, reveal, &executed)
+    }
+
+    fn outcome(
+        &self,
+        execution: ExecutionId,
+        reveal: bool,
+        executed: &[(PeerKey, Executed)],
+    ) -> Result<Outcome, ClientError> {
+        let printed = agreed("what the program printed", executed, |e| e.printed.clone())?;
+        let outputs = agreed("what the program wrote", executed, |e| e.outputs.clone())?;
+        let results = agreed("the results", executed, |e| e.results.clone())?;
+        let session = agreed("the run", executed, |e| e.session)?;
+        for (_, executed) in executed {
+            let epoch = executed.certificate.unverified().epoch;
+            let checked: &ExecutionChecked = self.certified(&executed.certificate, epoch)?;
+            let same_run =
+                checked.cloud == self.cloud() && checked.execution == execution && checked.session == session;
+            let same_result = checked.printed == vote::printed_digest(&printed)
+                && checked.outputs == outputs
+                && checked.revealed == reveal
+                && executed.execution == execution;
+            if !same_run || !same_result {
+                return Err(ClientError::OtherStatement("this execution"));
+            }
+        }
+        let new_secrets = if reveal { 0 } else { outputs.len() };
+        let expected = (0u32..).take(new_secrets).map(|k| vote::result_id(self.cloud(), execution, k));
+        if !expected.eq(results.iter().copied()) {
+            return Err(ClientError::OtherStatement("the new secrets of this execution"));
+        }
+        let outputs = if reveal { self.revealed(&outputs, executed)? } else { Vec::new() };
+        Ok(Outcome { execution, printed, outputs, results })
+    }
+
+    fn revealed(
+        &self,
+        shapes: &[vote::OutputShape],
+        executed: &[(PeerKey, Executed)],
+    ) -> Result<Vec<SecretValue>, ClientError> {
+        if shapes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let total: u64 = shapes.iter().map(|shape| u64::from(shape.words)).sum();
+        let total = usize::try_from(total).unwrap_or(usize::MAX);
+        if total > limits::OUTPUT_WORDS_MAX {
+            return Err(ClientError::Value(ValueError::Words(total)));
+        }
+        let shares: Option<Vec<&DeliveryShares>> = executed.iter().map(|(_, e)| e.delivery.as_ref()).collect();
+        let shares = shares.ok_or(DeliveryError::Empty)?;
+        let words: Zeroizing<Vec<Fp>> = client_io::reconstruct(&self.field, total, &shares)?;
+        let mut rest = &words[..];
+        let mut values = Vec::with_capacity(shapes.len());
+        for shape in shapes {
+            let (own, after) = rest.split_at(shape.words as usize);
+            values.push(SecretValue::decode(&self.field, shape.kind, own)?);
+            rest = after;
+        }
+        Ok(values)
+    }
+
+    /// What a program would need, and what there is.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn quote(&mut self, quote: Quote) -> Result<Quotation, ClientError> {
+        let quoted = self.ask_all(Request::Quote(quote), part!(Quoted)).await?;
+        agreed("the needs of the program", &quoted, |q| Quoted { stock: Stock::default(), ..q.clone() })?;
+        let stocks = quoted.iter().map(|(peer, quoted)| (*peer, quoted.stock.clone())).collect();
+        let (_, quoted) = quoted.into_iter().next().ok_or(DeliveryError::Empty)?;
+        Ok(Quotation { quoted, stocks })
+    }
+
+    /// What each member has in stock.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn stock(&mut self) -> Result<Answers<Stock>, ClientError> {
+        self.ask_all(Request::Stock, part!(Stock)).await
+    }
+
+    /// The statement of a certificate, if the members of its epoch signed it.
+    fn certified<'a, T: Statement<Signer = PeerKey>>(
+        &self,
+        certificate: &'a Certificate<T>,
+        epoch: Epoch,
+    ) -> Result<&'a T, ClientError> {
+        let view = self.log.view_at(epoch).ok_or(ClientError::OtherStatement("an epoch of this cloud"))?;
+        Ok(certificate.verified(&view)?)
+    }
+
+    async fn ask_all<T>(&mut self, request: Request, part: Part<T>) -> Result<Answers<T>, ClientError> {
+        self.ask_all_for(request, part, self.patience.answer).await
+    }
+
+    /// Asks every member; gives all answers in rank order, of the expected sort.
+    async fn ask_all_for<T>(
+        &mut self,
+        request: Request,
+        part: Part<T>,
+        wait: Duration,
+    ) -> Result<Answers<T>, ClientError> {
+        request.check()?;
+        let answers = match self.ask_once(&request, wait).await {
+            Err(ClientError::Refused { refusal, .. }) if refusal.code == RefusalCode::WrongEpoch => {
+                self.refresh().await?;
+                self.ask_once(&request, wait).await?
+            }
+            other => other?,
+        };
+        sort_out(answers, part)
+    }
+
+    async fn ask_once(&self, request: &Request, wait: Duration) -> Result<Answers<Answer>, ClientError> {
+        let prepared = self.prepare(request, wait, &mut rand::rng())?;
+        let mut pending: Vec<&Envelope> = prepared.envelopes().iter().collect();
+        let mut answers: Answers<Answer> = Vec::new();
+        let mut turn = Turn::new(self.patience, wait);
+        loop {
+            let outcome = self.relay(&pending, wait).await;
+            let again = match outcome {
+                Err(error) if !error.is_passing() => return Err(error.into()),
+                Err(error) => Again::Lost(error.into()),
+                Ok(response) => self.take_in(&prepared, response, &mut pending, &mut answers)?,
+            };
+            let error = match again {
+                Again::No => break,
+                Again::Lost(error) if !turn.may_try() => return Err(error),
+                Again::Working(error) if !turn.may_wait() => return Err(error),
+                Again::Lost(error) | Again::Working(error) => error,
+            };
+            debug_assert!(!matches!(error, ClientError::Delivery(_)), "what was delivered is never asked for again");
+            turn.pause().await;
+        }
+        let rank = |peer: &PeerKey| self.view().rank_of(peer);
+        answers.sort_by_key(|(peer, _)| rank(peer));
+        Ok(answers)
+    }
+
+    fn prepare(
+        &self,
+        request: &Request,
+        wait: Duration,
+        rng: &mut impl CryptoRng,
+    ) -> Result<PreparedRequest, ClientError> {
+        let seconds = limits::REQUEST_LIFETIME_S.max(wait.as_secs());
+        let lifetime = Lifetime::from_now(now(), seconds);
+        let id = RequestId::random(rng);
+        PreparedRequest::new(self.view(), &self.key, id, request, lifetime, rng).map_err(ClientError::Seal)
+    }
+
+    async fn relay(&self, pending: &[&Envelope], wait: Duration) -> Result<RelayResponse, DoorError> {
+        let item = |envelope: &&Envelope| RelayItem {
+            member: envelope.head.member,
+            envelope: ByteBuf::from(envelope.to_bytes()),
+        };
+        let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        let request = RelayRequest { envelopes: pending.iter().map(item).collect(), wait_ms };
+        self.door.relay(&self.cloud(), &request).await
+    }
+
+    /// Opens what came back; leaves in `pending` what has to be asked again.
+    fn take_in(
+        &self,
+        prepared: &PreparedRequest,
+        response: RelayResponse,
+        pending: &mut Vec<&Envelope>,
+        answers: &mut Answers<Answer>,
+    ) -> Result<Again, ClientError> {
+        let mut unreachable = Vec::new();
+        let mut working = None;
+        let mut results = response.results;
+        let mut still = Vec::new();
+        for envelope in pending.drain(..) {
+            let member = envelope.head.member;
+            let outcome = match results.iter().position(|result| result.member == member) {
+                Some(at) => results.swap_remove(at).outcome,
+                None => RelayOutcome::Unreachable("the node brought no answer".into()),
+            };
+            match outcome {
+                RelayOutcome::Rejected(refusal) => {
+                    return Err(ClientError::Refused { member, refusal: refusal.tamed() });
+                }
+                RelayOutcome::Unreachable(reason) => {
+                    still.push(envelope);
+                    let refusal = Refusal::new(RefusalCode::MemberUnreachable, reason, "").tamed();
+                    unreachable.push((member, refusal.cause));
+                }
+                RelayOutcome::Answer(bytes) => {
+                    let answer = Envelope::from_bytes(&bytes)
+                        .and_then(|envelope| prepared.open_answer(&member, &envelope))
+                        .map_err(|cause| ClientError::Answer { member, cause })?;
+                    match answer {
+                        Answer::Refused(refusal) if refusal.code == RefusalCode::InProgress => {
+                            still.push(envelope);
+                            working = Some(ClientError::Refused { member, refusal: refusal.tamed() });
+                        }
+                        answer => answers.push((member, answer)),
+                    }
+                }
+            }
+        }
+        *pending = still;
+        Ok(match (unreachable.is_empty(), working) {
+            // a member that refuses will not be persuaded by asking the others again
+            _ if answers.iter().any(|(_, answer)| matches!(answer, Answer::Refused(_))) => Again::No,
+            (false, _) => Again::Lost(ClientError::Unreachable(unreachable)),
+            (true, Some(error)) => Again::Working(error),
+            (true, None) => Again::No,
+        })
+    }
+}
+
+/// Whether members have to be asked again, and what it was if there is no time for that.
+enum Again {
+    No,
+    Lost(ClientError),
+    Working(ClientError),
+}
+
+/// How much patience is left in one request.
+struct Turn {
+    patience: Patience,
+    tries: u32,
+    waited: Duration,
+    wait: Duration,
+    pause: Duration,
+}
+
+impl Turn {
+    fn new(patience: Patience, wait: Duration) -> Self {
+        Self { patience, tries: 1, waited: Duration::ZERO, wait, pause: patience.pause }
+    }
+
+    fn may_try(&mut self) -> bool {
+        self.tries += 1;
+        self.tries <= self.patience.tries
+    }
+
+    fn may_wait(&self) -> bool {
+        self.waited < self.wait
+    }
+
+    async fn pause(&mut self) {
+        // counts at least a millisecond, so that a pause of nothing ends too
+        self.waited += self.pause.max(Duration::from_millis(1));
+        tokio::time::sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(Duration::from_secs(2));
+    }
+}
+
+/// All answers of the expected sort, or the error that says most.
+fn sort_out<T>(answers: Answers<Answer>, part: Part<T>) -> Result<Answers<T>, ClientError> {
+    let mut good = Vec::with_capacity(answers.len());
+    let mut refusals = Vec::new();
+    for (member, answer) in answers {
+        match part(answer) {
+            Ok(part) => good.push((member, part)),
+            Err(other) => match *other {
+                Answer::Refused(refusal) => refusals.push((member, refusal.tamed())),
+                other => return Err(ClientError::OtherAnswer { member, got: other.name() }),
+            },
+        }
+    }
+    let Some((member, refusal)) = refusals.iter().min_by_key(|(_, refusal)| weight(refusal.code)).cloned() else {
+        return Ok(good);
+    };
+    // where some do it and others say it cannot be done, they do not have the same state
+    if !good.is_empty() && !refusal.code.is_passing() && refusal.code.exit() == Exit::Refused {
+        let does = good.iter().map(|(peer, _)| *peer).collect();
+        let refuses = refusals.iter().map(|(peer, _)| *peer).collect();
+        return Err(ClientError::Differ { what: "whether this can be done", groups: vec![does, refuses] });
+    }
+    Err(ClientError::Refused { member, refusal })
+}
+
+/// Which of several refusals says most about the cause: where one member refuses, the others can only give up.
+fn weight(code: RefusalCode) -> u8 {
+    match (code.exit(), code) {
+        (_, RefusalCode::CheckFailed | RefusalCode::CloudHalted) => 0,
+        (_, RefusalCode::MembersDiffer) => 1,
+        (Exit::Usage | Exit::Refused, code) if !code.is_passing() => 2,
+        (Exit::Failed, _) => 3,
+        (Exit::Usage | Exit::Refused, _) => 4,
+        (Exit::Unreachable, _) => 5,
+        (Exit::Aborted, _) => 6,
+    }
+}
+
+/// What all members say, by canonical bytes.
+fn agreed<T, U: serde::Serialize>(
+    what: &'static str,
+    answers: &[(PeerKey, T)],
+    part: impl Fn(&T) -> U,
+) -> Result<U, ClientError> {
+    let mut groups: Vec<(Vec<u8>, Vec<PeerKey>)> = Vec::new();
+    let mut said = None;
+    for (peer, answer) in answers {
+        let value = part(answer);
+        let bytes = canonical::encode(&value);
+        match groups.iter_mut().find(|(known, _)| *known == bytes) {
+            Some((_, peers)) => peers.push(*peer),
+            None => groups.push((bytes, vec![*peer])),
+        }
+        said = Some(value);
+    }
+    match said {
+        Some(value) if groups.len() == 1 => Ok(value),
+        _ => Err(ClientError::Differ { what, groups: groups.into_iter().map(|(_, peers)| peers).collect() }),
+    }
+}
+
+async fn only_cloud(door: &impl Door) -> Result<CloudId, ClientError> {
+    let clouds = door.clouds().await?.clouds;
+    match clouds.as_slice() {
+        [] => Err(ClientError::NoCloud),
+        [cloud] => Ok(cloud.id),
+        _ => Err(ClientError::ManyClouds(clouds)),
+    }
+}
+
+async fn fetch_log(door: &impl Door, cloud: &CloudId) -> Result<CloudLog, ClientError> {
+    let log = CloudLog::verify(&door.log(cloud).await?)?;
+    if log.cloud() != *cloud {
+        return Err(LogError::WrongCloud { expected: *cloud, got: log.cloud() }.into());
+    }
+    Ok(log)
+}
+
+fn field_of(view: &CloudView) -> PrimeField {
+    PrimeField::new(view.parameters().prime.0).expect("a verified record's modulus is prime")
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+impl fmt::Debug for Fetched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fetched").field("description", &self.description).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outcome")
+            .field("execution", &self.execution)
+            .field("results", &self.results)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[path = "client/tests.rs"]
+mod tests;
