@@ -1,0 +1,1 @@
+"""The dialect library: what programs know as `Compiler`."""

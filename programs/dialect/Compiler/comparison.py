@@ -1,0 +1,299 @@
+"""Non-linear operations on secret integers: sign, equality, truncation, bit decomposition.
+
+The method (Catrina and de Hoogh, "Improved primitives for secure multiparty integer computation", 2010): open the value
+under a mask of random bits that is longer than the value by the statistical security parameter, do the rest in public,
+and correct by a comparison of public bits with the mask's bits in a tree of logarithmic depth.
+
+All bits of all lanes of one operation lie in one vector, *plane* after plane (the same bit of all lanes), in an order
+that makes every level of the tree work on two contiguous halves: see `tree_order`. A level is then a handful of vector
+instructions. The mask hides a value statistically only: 2^-security per opening.
+"""
+
+from Compiler.errors import CompilerError
+from Compiler.program import P
+from Compiler.registers import SMALL, cint, regint, sint
+
+_orders = {}
+
+
+def tree_order(n):
+    """Which bit the plane at each position holds, so that a node's children are plane j and plane j + half.
+
+    Neighbouring bits must be combined, low with high; with this order the low children of every level are its first
+    half and the high children its second. Of an odd number of nodes the last (most significant) waits.
+    """
+    order = _orders.get(n)
+    if order is None:
+        sizes = [n]
+        while sizes[-1] > 1:
+            sizes.append((sizes[-1] + 1) // 2)
+        order = [0]
+        for level in range(len(sizes) - 2, -1, -1):
+            half, odd = divmod(sizes[level], 2)
+            order = [2 * x for x in order[:half]] + [2 * x + 1 for x in order[:half]] + [2 * x for x in order[half:]]
+        _orders[n] = order
+    return order
+
+
+def random_planes(n, size):
+    """n planes of random secret bits."""
+    return sint.get_random_bit(size=n * size)
+
+
+def compose(planes, n, size):
+    """The numbers whose bits the planes (in tree order) hold."""
+    width = 1
+    while n > 1:
+        half, odd = divmod(n, 2)
+        low, high = planes.lane(0, half * size), planes.lane(half * size, half * size)
+        total = low + high * (1 << width)
+        if odd:
+            total = sint.concat([total, planes.lane(2 * half * size, size)])
+        planes, n, width = total, half + odd, 2 * width
+    return planes
+
+
+def random_number(bits, size=1):
+    """Uniform secret numbers of so many bits."""
+    if bits == 0:
+        return sint(0, size=size)
+    return compose(random_planes(bits, size), bits, size)
+
+
+def clear_planes(value, n, order):
+    """The low n bits of a public number, as planes in the given order."""
+    size = value.size
+    position = [0] * n
+    for at, bit in enumerate(order):
+        position[bit] = at
+    bits = regint.new(n * size)
+    done, rest = 0, value
+    while done < n:
+        take = min(n - done, 62)
+        word = regint.new(size)
+        low = rest if n <= 62 and done == 0 else rest % (1 << take)
+        P.emit('convmodp %d %s %s 0 0' % (size, word.t, low.t))
+        P.emit('bitdecint %d %s %s' % (
+            size, word.t, ' '.join(bits.lane(position[done + i] * size).t for i in range(take))))
+        done += take
+        if done < n:
+            rest = rest >> take
+    return cint(bits)
+
+
+def masked_open(x, k, m, signed=True):
+    """Opens x + offset + r; returns the opened value, r mod 2^m as planes, and as a number."""
+    security = P.security
+    P.masked(k + security + 1)
+    size = x.size
+    low_planes = random_planes(m, size)
+    low = compose(low_planes, m, size)
+    mask = low
+    if k + security > m:
+        mask = random_number(k + security - m, size) * (1 << m) + low
+    shifted = x + (1 << (k - 1)) if signed else x
+    return (shifted + mask).reveal(), low_planes, low
+
+
+def less_than_planes(public, planes, n):
+    """[public < secret] for n-bit numbers, the secret ones given by planes in tree order."""
+    size = public.size
+    c = clear_planes(public, n, tree_order(n))
+    not_c = 1 - c
+    greater = planes * not_c
+    equal = planes * (2 * c - 1) + not_c
+    while n > 1:
+        half, odd = divmod(n, 2)
+        both = half * size
+        product = sint.new(both)
+        groups = [(both, product, equal.lane(both), greater)]
+        next_equal = sint.new((half + odd) * size)
+        if half > 1:
+            groups.append((both - size, next_equal.lane(size), equal.lane(both + size), equal.lane(size)))
+        if odd:
+            P.emit('movs %d %s %s' % (size, next_equal.lane(both).t, equal.lane(2 * both).t))
+        P.emit('muls 0 ' + ' '.join('%d %s %s %s' % (length, d.t, a.t, b.t) for length, d, a, b in groups))
+        total = product + greater.lane(both, both)
+        if odd:
+            total = sint.concat([total, greater.lane(2 * both, size)])
+        greater, equal, n = total, next_equal, half + odd
+    return greater
+
+
+def _check_length(k):
+    if not isinstance(k, int) or k < 1:
+        raise CompilerError('a bit length must be a positive number known while the program is compiled, not %s' % k)
+
+
+def _mod_parts(x, k, m, signed):
+    """(c, r, borrow) with x mod 2^m = c - r + 2^m borrow."""
+    opened, planes, low = masked_open(x, k, m, signed)
+    public = opened % (1 << m)
+    return public, low, less_than_planes(public, planes, m)
+
+
+def mod2m(x, k, m, signed=True):
+    """x mod 2^m for a k-bit number."""
+    _check_length(k)
+    if m == 0:
+        return sint(0, size=x.size)
+    if m >= k:
+        if not signed:
+            return x
+        return x + negative(x, k) * (1 << m)
+    public, low, borrow = _mod_parts(x, k, m, signed)
+    return public - low + borrow * (1 << m)
+
+
+def inverse_of_power(m):
+    """1 / 2^m in the field."""
+    r = cint.new(1)
+    P.emit('inv2m 1 %s %d' % (r.t, m))
+    return r
+
+
+def negative(x, k):
+    """[x < 0] for a signed k-bit number."""
+    _check_length(k)
+    if k == 1:
+        return -x
+    m = k - 1
+    public, low, borrow = _mod_parts(x, k, m, True)
+    return borrow - (x + low - public) * inverse_of_power(m).expand_to_vector(x.size)
+
+
+def trunc(x, k, m, signed=True):
+    """floor(x / 2^m), exactly."""
+    _check_length(k)
+    if m == 0:
+        return x
+    if m >= k:
+        return -negative(x, k) if signed else sint(0, size=x.size)
+    if signed and m == k - 1:
+        return -negative(x, k)
+    return (x - mod2m(x, k, m, signed)) * inverse_of_power(m).expand_to_vector(x.size)
+
+
+def trunc_pr(x, k, m, signed=True):
+    """x / 2^m, rounded up with a probability of the fraction lost; no comparison, one round."""
+    _check_length(k)
+    if m == 0:
+        return x
+    opened, _, low = masked_open(x, k, m, signed)
+    low = low - (opened % (1 << m)) + x
+    return low * inverse_of_power(m).expand_to_vector(x.size)
+
+
+def all_ones(planes, n, size):
+    """The product of n planes."""
+    while n > 1:
+        half, odd = divmod(n, 2)
+        both = half * size
+        product = planes.lane(0, both) * planes.lane(both, both)
+        if odd:
+            product = sint.concat([product, planes.lane(2 * both, size)])
+        planes, n = product, half + odd
+    return planes
+
+
+def zero(x, k):
+    """[x = 0] for a number of absolute value below 2^k."""
+    _check_length(k)
+    opened, planes, _ = masked_open(x, k, k, True)
+    # low bits of the opened value without the offset 2^(k-1) equal the mask's, if x is zero
+    public = clear_planes((opened + (1 << (k - 1))) % (1 << k), k, tree_order(k))
+    same = planes * (2 * public - 1) + (1 - public)
+    return all_ones(same, k, x.size)
+
+
+def prefix_borrows(greater, equal, n, size):
+    """The borrow out of every position, by Sklansky's prefix tree: lists of planes, least significant first."""
+    span = 1
+    while span < n:
+        groups, updates = [], []
+        for start in range(span, n, 2 * span):
+            pivot = start - 1
+            for i in range(start, min(start + span, n)):
+                product = sint.new(size)
+                groups.append('%d %s %s %s' % (size, product.t, equal[i].t, greater[pivot].t))
+                both = None
+                if start > span:
+                    both = sint.new(size)
+                    groups.append('%d %s %s %s' % (size, both.t, equal[i].t, equal[pivot].t))
+                updates.append((i, product, both))
+        P.emit('muls 0 ' + ' '.join(groups))
+        for i, product, both in updates:
+            greater[i] = greater[i] + product
+            equal[i] = both
+        span *= 2
+    return greater
+
+
+def bits(x, n):
+    """The low n bits of a secret, least significant first."""
+    _check_length(n)
+    size = x.size
+    k = max(n, P.bit_length) if n > P.bit_length else n
+    order = list(range(n))
+    P.masked(k + P.security + 1)
+    planes = random_planes(n, size)
+    number, power = None, 1
+    permuted = tree_order(n)
+    # planes are in natural order here, so the number is composed by weights
+    weights = [1 << i for i in order]
+    low = weighted_sum([planes.lane(i * size, size) for i in order], weights)
+    wide = max(P.bit_length, n) + P.security - n
+    mask = random_number(wide, size) * (1 << n) + low
+    P.masked(max(P.bit_length, n) + P.security + 1)
+    offset = 1 << max(P.bit_length, n)
+    opened = (x + offset + mask).reveal()
+    c = clear_planes(opened % (1 << n), n, order)
+    not_c = 1 - c
+    greater_all = planes * not_c
+    equal_all = planes * (2 * c - 1) + not_c
+    greater = [greater_all.lane(i * size, size) for i in order]
+    equal = [equal_all.lane(i * size, size) for i in order]
+    borrows = prefix_borrows(greater, equal, n, size)
+    difference = c - planes
+    result = []
+    for i in order:
+        b = difference.lane(i * size, size) + borrows[i] * 2
+        result.append(b - borrows[i - 1] if i else b)
+    return result
+
+
+def weighted_sum(planes, weights):
+    """Sum of planes times Python numbers, by Horner's rule in powers of two."""
+    total = planes[-1]
+    for i in range(len(planes) - 2, -1, -1):
+        total = total * (weights[i + 1] // weights[i]) + planes[i]
+    return total
+
+
+def power_of_bits(exponent_bits):
+    """2^e for the secret e of the given bits."""
+    factors = []
+    for i, b in enumerate(exponent_bits):
+        factors.append(b * ((1 << (1 << i)) - 1) + 1)
+    while len(factors) > 1:
+        factors = [factors[i] * factors[i + 1] if i + 1 < len(factors) else factors[i]
+                   for i in range(0, len(factors), 2)]
+    return factors[0]
+
+
+def exponent_length(l):
+    """Bits of an exponent below l."""
+    return max(1, (l - 1).bit_length())
+
+
+def pow2(x, l):
+    """2^x for a secret 0 <= x < l."""
+    P.require_bit_length(l)
+    return power_of_bits(bits(x, exponent_length(l)))
+
+
+def secret_shift(x, m, k):
+    """x >> m for a secret m: multiply by 2^(k-m), then cut k bits."""
+    P.require_bit_length(2 * k + 1)
+    power = pow2(k - m if isinstance(m, int) else k - m, k + 1)
+    return trunc(x * power, 2 * k, k)

@@ -1,0 +1,320 @@
+"""The compile-time state of one program, and the record that the optimiser reads.
+
+A program is executed once; its values are handles of virtual registers, and operators append lines to the current
+basic block of the current tape. A line is `mnemonic size operand...`; an operand is
+
+    s12      virtual register 12 of bank s (s, c, i, S, C, b, k: sint, cint, regint, sgf2n, cgf2n, sbits, cbits)
+    s12+3    its fourth lane
+    s12^1    register 12 of tape 1, where another tape calls it
+    -5       an integer
+    @4       the label 4 (a jump's target)
+    @4~2     distance from label 2 to label 4, for computed jumps
+    "text    a tag or a text, percent-encoded
+    #7       not an operand: the memory allocation that the instruction touches
+
+Registers of another length than one are declared before the tapes: `v s12 40 0` has 40 lanes and belongs to tape 0. Everything else (dead code, rounds, registers, jumps,
+the bill of tuples) is left to the optimiser.
+"""
+
+from Compiler.errors import CompilerError
+
+USER_MEMORY = 8192
+BANKS = {'s': 's', 'c': 'c', 'i': 'ci', 'S': 'sg', 'C': 'cg', 'b': 'sb', 'k': 'cb'}
+
+
+class Tape:
+    """One sequence of instructions: a list of lines, and what the Python side must know about them."""
+
+    def __init__(self, program, index, name):
+        self.program = program
+        self.index = index
+        self.name = name
+        self.lines = []
+        self.jumps = 0
+        self.loops = []
+        self.used_arg = False
+        self.function_blocks = {}
+
+    def require_bit_length(self, bits, domain='p'):
+        self.program.require_bit_length(bits, domain)
+
+    @property
+    def active_basicblock(self):
+        return self
+
+    def start_new_basicblock(self, *_args, **_kwargs):
+        self.program.new_block()
+
+
+class Options:
+    """Number options as given on the command line."""
+
+    def __init__(self, settings):
+        self.ring = None
+        self.field = settings.get('bits')
+        self.prime = settings.get('prime')
+        self.binary = settings.get('binary')
+        self.edabit = settings.get('edabit', False)
+        self.mixed = settings.get('mixed', False)
+        self.preserve_mem_order = settings.get('memory_order', False)
+        self.keep_cisc = None
+        self.optimize_hard = True
+
+
+class Program:
+    """What programs reach as `program`."""
+
+    def __init__(self, name, args, settings):
+        self.name = name
+        self.args = [name] + list(args)
+        self.options = Options(settings)
+        self.prime = self.options.prime
+        self.n = 0
+        self.labels = 0
+        self.vectors = []
+        self.allocations = 0
+        self.tapes = []
+        self.required = {'p': 0, '2': 0}
+        self.security_used = 0
+        self.security = 40
+        self.features = set()
+        self.memory_top = dict.fromkeys(BANKS, USER_MEMORY)
+        self.free_memory = {}
+        self.n_threads = 1
+        self.thread_pool = []
+        self.budget = 1000
+        self.curr_tape = None
+        self._bit_length = 64
+        self._tape_stack = []
+        self.warned = set()
+        if self.options.field:
+            self._bit_length = self.options.field
+        if self.prime and not self.options.field:
+            self._bit_length = max(1, self.prime.bit_length() - 2)
+        if self.options.binary:
+            self._bit_length = self.options.binary
+        self.use_split_ = False
+        self.use_trunc_pr = False
+        self.use_unsplit = False
+        self.linear_rounds_ = False
+        self._enter(self._new_tape(''))
+
+    # -- tapes and blocks
+
+    def _new_tape(self, name):
+        tape = Tape(self, len(self.tapes), name)
+        self.tapes.append(tape)
+        return tape
+
+    def _enter(self, tape):
+        self._tape_stack.append(tape)
+        self._switch(tape)
+
+    def _leave(self):
+        self._tape_stack.pop()
+        self._switch(self._tape_stack[-1])
+
+    def _switch(self, tape):
+        self.curr_tape = tape
+        self.emit = tape.lines.append
+
+    @property
+    def curr_block(self):
+        return self.curr_tape
+
+    def new_block(self):
+        self.emit('block')
+
+    def label(self):
+        self.labels += 1
+        return self.labels
+
+    def place(self, label):
+        """Begins a block that jumps reach by `label`."""
+        self.emit('label %d' % label)
+
+    def register(self, bank, size):
+        """A fresh virtual register of `size` lanes; returns its operand."""
+        self.n = n = self.n + 1
+        token = '%s%d' % (bank, n)
+        if size != 1:
+            self.vectors.append('v %s %d %d' % (token, size, self.curr_tape.index))
+        return token
+
+    # -- memory
+
+    def malloc(self, size, bank):
+        """Reserves `size` cells of a memory and returns their first address and the number of the allocation."""
+        if not isinstance(size, int):
+            raise CompilerError('the size of an array must be known while the program is compiled',
+                                'use a Python number, or an array of the largest size that can occur')
+        if size < 0:
+            raise CompilerError('an array cannot have a negative size (%d)' % size)
+        free = self.free_memory.get((bank, size))
+        self.allocations += 1
+        if free:
+            return free.pop(), self.allocations
+        address = self.memory_top[bank]
+        self.memory_top[bank] = address + size
+        if self.memory_top[bank] > 1 << 31:
+            raise CompilerError('the program uses more than 2^31 cells of memory', 'use smaller arrays')
+        return address, self.allocations
+
+    def free(self, address, size, bank):
+        self.free_memory.setdefault((bank, size), []).append(address)
+
+    # -- numbers
+
+    @property
+    def bit_length(self):
+        return self._bit_length
+
+    @bit_length.setter
+    def bit_length(self, bits):
+        self._bit_length = bits
+
+    def set_bit_length(self, bits):
+        """Changes the number of bits that integers have unless said otherwise."""
+        self._bit_length = bits
+
+    def set_security(self, security):
+        self.security = security
+
+    def require_bit_length(self, bits, domain='p'):
+        """Demands a field of so many bits; refuses what a given prime cannot hold."""
+        domain = str(domain)
+        if domain not in self.required:
+            domain = 'p' if domain in ('p', 'modp', 'c', 's') else '2'
+        if domain == 'p' and self.prime and bits > self.prime.bit_length():
+            raise CompilerError(
+                'this needs a prime of %d bits, but -P gives one of %d' % (bits, self.prime.bit_length()),
+                'use a larger prime or fewer bits (program.set_bit_length)')
+        self.required[domain] = max(self.required[domain], bits)
+
+    def masked(self, bits):
+        """Notes that a value of `bits` bits is opened under a mask."""
+        self.security_used = max(self.security_used, self.security)
+        self.require_bit_length(bits)
+
+    def use_edabit(self, change=None):
+        if change is not None:
+            self.options.edabit = bool(change)
+        return self.options.edabit
+
+    def use_dabit(self, change=None):
+        if change is not None:
+            self.options.mixed = bool(change)
+        return self.options.mixed
+
+    def use_split(self, change=None):
+        return False
+
+    def use_mulm(self, change=None):
+        return True
+
+    def linear_rounds(self, change=None):
+        return False
+
+    def always_raw(self, change=None):
+        return False
+
+    def relax_mem(self, change=None):
+        return False
+
+    def options_from_args(self):
+        """Takes number options from the program's arguments."""
+        if 'edabit' in self.args:
+            self.use_edabit(True)
+        if 'trunc_pr' in self.args:
+            self.use_trunc_pr = True
+
+    def disable_memory_warnings(self):
+        pass
+
+    def set_seed(self, _seed):
+        pass
+
+    # -- run-time options of programs
+
+    def join_tapes(self, threads):
+        for thread in threads:
+            self.join_tape(thread)
+
+    def new_tape(self, function, args=(), name=None, single_thread=False, finalize=True, **_ignored):
+        """Compiles `function` into a tape of its own; returns its number."""
+        tape = self._new_tape(name or getattr(function, '__name__', 'tape'))
+        self._enter(tape)
+        try:
+            function(*args)
+        finally:
+            self._leave()
+        return tape.index
+
+    def run_tape(self, index, arg=0):
+        return self.run_tapes([[index, arg]])[0]
+
+    def run_tapes(self, runs):
+        """Starts tapes in threads of their own; returns the threads' numbers."""
+        operands, threads = [], []
+        for run in runs:
+            tape, arg = run if isinstance(run, (list, tuple)) else (run, 0)
+            if self.thread_pool:
+                thread = self.thread_pool.pop(0)
+            else:
+                thread = self.n_threads
+                self.n_threads += 1
+            operands.append('%d %d %d' % (thread, tape, arg))
+            threads.append(thread)
+        self.new_block()
+        self.emit('run_tape 0 ' + ' '.join(operands))
+        self.new_block()
+        return threads
+
+    def join_tape(self, thread):
+        self.new_block()
+        self.emit('join_tape 0 %d' % thread)
+        self.new_block()
+        self.thread_pool.append(thread)
+        self.thread_pool.sort()
+
+    # -- the record
+
+    def write(self, out):
+        """Writes the record in the form that the optimiser reads."""
+        out('polyyne-record 1\n')
+        out('threads %d\n' % self.n_threads)
+        out('prime_bits %d\n' % self.required['p'])
+        out('gf2n %d\n' % self.required['2'])
+        out('security %d\n' % self.security_used)
+        if self.prime:
+            out('prime %d\n' % self.prime)
+        for feature in sorted(self.features):
+            out('feature %s\n' % feature)
+        for bank, top in self.memory_top.items():
+            if top > USER_MEMORY:
+                out('memory %s %d\n' % (bank, top))
+        for at in range(0, len(self.vectors), 10000):
+            out('\n'.join(self.vectors[at:at + 10000]))
+            out('\n')
+        for tape in self.tapes:
+            out('tape %d %s\n' % (tape.index, quote(tape.name)))
+            lines = tape.lines
+            for at in range(0, len(lines), 10000):
+                out('\n'.join(lines[at:at + 10000]))
+                out('\n')
+        out('end\n')
+
+
+def quote(text):
+    """A text as an operand: percent-encoded UTF-8 behind a quotation mark."""
+    safe = b'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.'
+    return '"' + ''.join(chr(b) if b in safe else '%%%02x' % b for b in text.encode())
+
+
+P = Program.__new__(Program)
+
+
+def start(name, args, settings):
+    """Begins a new program in the one place that every module knows."""
+    P.__init__(name, args, settings)
+    return P

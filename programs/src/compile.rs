@@ -1,0 +1,369 @@
+//! The compiler as others call it: a request in, a program or an error out.
+
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use polyyne_bytecode::Program;
+
+use crate::child::{CHILD_ARGUMENT, Job};
+use crate::nesting;
+use crate::optimise::{self, OptimiseError};
+use crate::record::{self, FOREIGN};
+
+/// The sources of the dialect library: path and text.
+const DIALECT: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/dialect.rs"));
+
+/// What the child may print while it compiles; the rest is cut off.
+const MESSAGES_BYTES_MAX: u64 = 64 << 10;
+
+/// Number options: what stands before the program on the command line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CompileOptions {
+    /// `-F`: bits of integers in a prime field; 64 if nothing is said.
+    pub field_bits: Option<u32>,
+    /// `-P`: the prime, in decimal.
+    pub prime: Option<String>,
+    /// `-B`: bits of integers in Boolean circuits.
+    pub binary_bits: Option<u32>,
+    /// `-X`: daBits.
+    pub dabits: bool,
+    /// `-Y`: edaBits.
+    pub edabits: bool,
+    /// `-M`: keep the order of memory accesses (it is always kept).
+    pub memory_order: bool,
+    /// `-K`: instructions left to the machine; accepted and not used.
+    pub keep: Vec<String>,
+}
+
+/// What compiling may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompileLimits {
+    /// Address space of the child.
+    pub memory_bytes: u64,
+    /// Processor time of the child.
+    pub cpu_seconds: u64,
+    /// Time until the child is stopped.
+    pub wall: Duration,
+    /// Length of the record.
+    pub record_bytes: u64,
+}
+
+impl Default for CompileLimits {
+    fn default() -> Self {
+        CompileLimits { memory_bytes: 4 << 30, cpu_seconds: 600, wall: Duration::from_secs(900), record_bytes: 2 << 30 }
+    }
+}
+
+/// Which Python runs the program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Python {
+    /// The embedded one, in this executable started again.
+    Embedded,
+    /// The embedded one, in another executable that hands over to [`child_main`](crate::child_main).
+    EmbeddedIn(PathBuf),
+    /// A system Python 3.9 or later. The program can then do whatever its user can.
+    System(PathBuf),
+}
+
+/// A program to compile.
+#[derive(Clone, Debug)]
+pub struct CompileRequest {
+    /// The file's name, for messages and for the program's name.
+    pub file: String,
+    /// The source text.
+    pub source: String,
+    /// The program's arguments.
+    pub args: Vec<String>,
+    /// Number options.
+    pub options: CompileOptions,
+    /// Limits.
+    pub limits: CompileLimits,
+    /// The interpreter.
+    pub python: Python,
+}
+
+impl CompileRequest {
+    /// A request with default options, limits and the embedded interpreter.
+    pub fn new(file: impl Into<String>, source: impl Into<String>) -> Self {
+        CompileRequest {
+            file: file.into(),
+            source: source.into(),
+            args: Vec::new(),
+            options: CompileOptions::default(),
+            limits: CompileLimits::default(),
+            python: Python::Embedded,
+        }
+    }
+
+    /// The program's name: the file's base name and the arguments, joined by hyphens.
+    pub fn program_name(&self) -> String {
+        let base = self.file.rsplit(['/', '\\']).next().unwrap_or_default();
+        let base = base.strip_suffix(".mpc").unwrap_or(base);
+        let mut name = base.to_owned();
+        for arg in &self.args {
+            name.push('-');
+            name.push_str(arg);
+        }
+        name.chars()
+            .map(|c| match c {
+                '/' | '\\' | '\0' => '_',
+                c if c.is_whitespace() => '_',
+                c => c,
+            })
+            .collect()
+    }
+
+    /// The command line as line 6 of the schedule shows it.
+    fn command(&self) -> String {
+        let options = &self.options;
+        let mut words = vec!["polyyne".to_owned()];
+        words.extend(options.field_bits.map(|bits| format!("-F {bits}")));
+        words.extend(options.prime.as_ref().map(|prime| format!("-P {prime}")));
+        words.extend(options.binary_bits.map(|bits| format!("-B {bits}")));
+        words.extend(options.dabits.then(|| "-X".to_owned()));
+        words.extend(options.edabits.then(|| "-Y".to_owned()));
+        words.extend(options.memory_order.then(|| "-M".to_owned()));
+        words.push(self.program_name());
+        words.join(" ").replace(['\n', '\r'], " ")
+    }
+
+    fn settings(&self) -> Vec<String> {
+        let options = &self.options;
+        let mut settings = Vec::new();
+        settings.extend(options.field_bits.map(|bits| format!("bits={bits}")));
+        settings.extend(options.prime.as_ref().map(|prime| format!("prime={prime}")));
+        settings.extend(options.binary_bits.map(|bits| format!("binary={bits}")));
+        settings.extend(options.dabits.then(|| "mixed=1".to_owned()));
+        settings.extend(options.edabits.then(|| "edabit=1".to_owned()));
+        settings.extend(options.memory_order.then(|| "memory_order=1".to_owned()));
+        settings
+    }
+
+    fn job(&self) -> Job {
+        Job {
+            source: self.source.clone(),
+            file: self.file.clone(),
+            name: self.program_name(),
+            args: self.args.clone(),
+            settings: self.settings(),
+            memory_bytes: self.limits.memory_bytes,
+            cpu_seconds: self.limits.cpu_seconds,
+        }
+    }
+}
+
+/// A compiled program.
+#[derive(Clone, Debug)]
+pub struct CompiledProgram {
+    /// Its name: tapes are called `NAME-0`, `NAME-FUNCTION-1`, ...
+    pub name: String,
+    /// Schedule and bytecode.
+    pub program: Program,
+    /// What the source printed while it was compiled.
+    pub messages: String,
+}
+
+/// Why there is no program.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// The source is wrong. The text says where, what, and what to do.
+    #[error("{0}")]
+    Program(String),
+    /// Compiling took too long.
+    #[error(
+        "{file}: compiling took longer than {seconds} seconds and was stopped\n  remedy: look for loops without an end; use @for_range instead of Python's for for long loops"
+    )]
+    TimeOut {
+        /// The file.
+        file: String,
+        /// The limit.
+        seconds: u64,
+    },
+    /// The interpreter ended without an answer.
+    #[error(
+        "{file}: the program exhausted the compiler ({how})\n  remedy: look for endless loops or recursion, deep nesting, and very large numbers, lists or unrolled loops"
+    )]
+    Exhausted {
+        /// The file.
+        file: String,
+        /// How the child ended.
+        how: String,
+    },
+    /// The record is longer than allowed.
+    #[error(
+        "{file}: the program unrolls to more than {bytes} bytes of instructions\n  remedy: use @for_range for long loops"
+    )]
+    TooLong {
+        /// The file.
+        file: String,
+        /// The limit.
+        bytes: u64,
+    },
+    /// The child could not be started or spoken to.
+    #[error("the compiler cannot start {what}: {error}")]
+    Start {
+        /// The executable.
+        what: String,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The record does not make sense: a fault of the compiler, or of a program that tampers with it.
+    #[error("{file}: {error}")]
+    Internal {
+        /// The file.
+        file: String,
+        /// What the optimiser said.
+        error: String,
+    },
+}
+
+/// Compiles a program.
+///
+/// # Errors
+/// [`CompileError`], whose text is for the program's author.
+pub fn compile(request: &CompileRequest) -> Result<CompiledProgram, CompileError> {
+    if request.options.prime.is_some() {
+        check_prime(request)?;
+    }
+    if let Some(line) = nesting::too_deep(&request.source) {
+        return Err(CompileError::Program(format!(
+            "{}:{line}: SyntaxError: brackets are nested more than {} deep",
+            request.file,
+            nesting::DEPTH_MAX
+        )));
+    }
+    let answer = run_child(request)?;
+    let name = request.program_name();
+    let Some(record) = answer.output.strip_prefix("ok\n") else {
+        let Some(text) = answer.output.strip_prefix("error\n") else {
+            return Err(exhausted(request, &answer));
+        };
+        return Err(CompileError::Program(text.to_owned()));
+    };
+    if !answer.success {
+        return Err(exhausted(request, &answer));
+    }
+    let program = from_record(record, &name, &request.command()).map_err(|error| explain(request, error))?;
+    Ok(CompiledProgram { name, program, messages: answer.messages })
+}
+
+fn check_prime(request: &CompileRequest) -> Result<(), CompileError> {
+    let digits = request.options.prime.as_deref().unwrap_or_default();
+    let plain = !digits.is_empty()
+        && digits.len() < 400
+        && !digits.starts_with('0')
+        && digits.bytes().all(|byte| byte.is_ascii_digit());
+    match plain {
+        true => Ok(()),
+        false => Err(CompileError::Program(format!("-P takes a prime in decimal, not {digits:?}"))),
+    }
+}
+
+/// Makes a program of a record.
+///
+/// # Errors
+/// What is wrong with the record, as text.
+pub fn from_record(record: &str, name: &str, command: &str) -> Result<Program, String> {
+    let record = record::parse(record).map_err(|error| error.to_string())?;
+    optimise::optimise(record, name, command).map_err(|error: OptimiseError| error.to_string())
+}
+
+fn explain(request: &CompileRequest, error: String) -> CompileError {
+    let file = request.file.clone();
+    if error.contains(FOREIGN) {
+        return CompileError::Program(format!(
+            "{file}: {FOREIGN}\n  remedy: pass it through memory (Array, MemValue), or as an argument of the function"
+        ));
+    }
+    CompileError::Internal { file, error }
+}
+
+fn exhausted(request: &CompileRequest, answer: &Answer) -> CompileError {
+    CompileError::Exhausted { file: request.file.clone(), how: answer.ended.clone() }
+}
+
+/// How the child ended and what it said.
+struct Answer {
+    output: String,
+    messages: String,
+    success: bool,
+    ended: String,
+}
+
+fn command(request: &CompileRequest) -> Result<(Command, Vec<u8>), CompileError> {
+    let job = request.job();
+    let start = |error| CompileError::Start { what: "this executable again".into(), error };
+    let json = |value: serde_json::Value| value.to_string().into_bytes();
+    let executable = match &request.python {
+        Python::Embedded => std::env::current_exe().map_err(start)?,
+        Python::EmbeddedIn(path) => path.clone(),
+        Python::System(path) => {
+            let mut command = Command::new(path);
+            command.args(["-I", "-S", "-B", "-c", include_str!("system_python.py")]);
+            command.env("PYTHONHASHSEED", "0");
+            let sources: Vec<_> = DIALECT.to_vec();
+            let input = serde_json::json!({ "job": job, "sources": sources });
+            return Ok((command, json(input)));
+        }
+    };
+    let mut command = Command::new(executable);
+    command.arg(CHILD_ARGUMENT).env_clear();
+    let input = serde_json::to_vec(&job).expect("a job is plain data");
+    Ok((command, input))
+}
+
+fn run_child(request: &CompileRequest) -> Result<Answer, CompileError> {
+    let (mut command, input) = command(request)?;
+    let what = command.get_program().to_string_lossy().into_owned();
+    let start = |error| CompileError::Start { what, error };
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(start)?;
+    let mut stdin = child.stdin.take().expect("it was asked for");
+    // A child that dies early does not read its input; how it ended says more than the broken pipe.
+    std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let output = read_in_background(child.stdout.take().expect("it was asked for"), request.limits.record_bytes);
+    let messages = read_in_background(child.stderr.take().expect("it was asked for"), MESSAGES_BYTES_MAX);
+    let Ok(output) = output.recv_timeout(request.limits.wall) else {
+        stop(&mut child);
+        return Err(CompileError::TimeOut { file: request.file.clone(), seconds: request.limits.wall.as_secs() });
+    };
+    if output.len() as u64 > request.limits.record_bytes {
+        stop(&mut child);
+        return Err(CompileError::TooLong { file: request.file.clone(), bytes: request.limits.record_bytes });
+    }
+    let status = child.wait().map_err(|error| CompileError::Start { what: "the compiler".into(), error })?;
+    Ok(Answer {
+        output,
+        messages: messages.recv().unwrap_or_default(),
+        success: status.success(),
+        ended: status.to_string(),
+    })
+}
+
+fn stop(child: &mut Child) {
+    // Both fail only if the child has ended by itself.
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// Reads a stream to its end in a thread of its own; of what exceeds the limit one byte is kept.
+fn read_in_background(stream: impl Read + Send + 'static, limit: u64) -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let mut stream = stream;
+        let read = (&mut stream).take(limit + 1).read_to_end(&mut bytes);
+        if read.is_ok() && bytes.len() as u64 <= limit {
+            // Lets the writer go on to its end where the limit was not the reason to stop.
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        }
+        let text =
+            String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        // Nobody listens any more if the time was over.
+        let _ = sender.send(text);
+    });
+    receiver
+}
