@@ -34,6 +34,8 @@ mod ggm;
 mod key_link;
 mod matrix;
 mod softspoken;
+#[cfg(test)]
+mod testing;
 mod triple;
 
 use crate::digest::{Hash, Transcript};
@@ -41,8 +43,9 @@ use crate::error::{ConsistencyCheck, Error, Result};
 use crate::field::{Field, Fp, PrimeField};
 use crate::mac_check::MacCheck;
 use crate::party::{Party, PartyIndex};
+use crate::port::Rng;
 use crate::prg::{Prg, Tccr};
-use crate::share::Shares;
+use crate::share::{MacKeyShare, Shares};
 use crate::step::Step;
 use crate::tuples::{InputMasks, Kind, Pool};
 use authenticate::Authenticator;
@@ -227,7 +230,7 @@ impl<F: MascotField> Setup<F> {
         params: Params,
         anchor: Option<&Anchor<F>>,
     ) -> Result<(Self, Anchor<F>)> {
-        let mut live = Live::establish(party, field.clone(), mac, params, anchor.is_some()).await?;
+        let mut live = Live::establish(party, field.clone(), mac.key(), params, anchor.is_some()).await?;
         let anchor = key_link::link(&mut live.authenticator, &mut live.coins, party, mac, anchor).await?;
         Ok((Self { field, live: Some(live) }, anchor))
     }
@@ -370,7 +373,7 @@ fn plant(party: &mut Party, peer: PartyIndex, forest: &Forest, keys: &[[Key; 2]]
     for (tree, width) in forest.widths().enumerate() {
         let (own, rest) = keys.split_at(width);
         keys = rest;
-        let root = (party.rng.next_u64() as u128) << 64 | party.rng.next_u64() as u128;
+        let root = word(&mut party.rng);
         let (leaves, part) = ggm::plant(&tree_context(party, party.index(), peer, tree), root, own);
         trees.push(leaves);
         message.extend_from_slice(&part);
@@ -404,80 +407,123 @@ struct PairTrees {
     punctured: Vec<Leaves>,
 }
 
+/// This party's secret choices towards each peer: Δ of the OT extension, and all trees' digits.
+struct Secrets {
+    deltas: Zeroizing<Vec<u128>>,
+    digits: Vec<Zeroizing<Vec<u32>>>,
+}
+
+impl Secrets {
+    /// `alphas` are the Δ of COPEe by peer; all are αᵢ at an honest party.
+    fn draw(rng: &mut Rng, forest: &Forest, alphas: &[u128]) -> Self {
+        let deltas: Zeroizing<Vec<u128>> = Zeroizing::new(alphas.iter().map(|_| word(rng)).collect());
+        let digits = deltas.iter().zip(alphas).map(|(&delta, &alpha)| forest.digits(delta, alpha)).collect();
+        Self { deltas, digits }
+    }
+
+    fn choices(&self, forest: &Forest) -> Vec<Zeroizing<Vec<u8>>> {
+        self.digits.iter().map(|digits| forest.choices(digits)).collect()
+    }
+}
+
+fn word(rng: &mut Rng) -> u128 {
+    (rng.next_u64() as u128) << 64 | rng.next_u64() as u128
+}
+
 impl<F: MascotField> Live<F> {
     /// Base OTs and puncturable PRFs with every peer; the key link is still to be made.
-    async fn establish(party: &mut Party, field: F, mac: &MacCheck<F>, params: Params, linked: bool) -> Result<Self> {
+    async fn establish(
+        party: &mut Party,
+        field: F,
+        key: &MacKeyShare<F>,
+        params: Params,
+        linked: bool,
+    ) -> Result<Self> {
         params.assert_valid();
         let forest = Forest::new(&params, field.bits());
-        let alpha = Zeroizing::new(field.to_bits(mac.key().alpha()));
-        let deltas: Zeroizing<Vec<u128>> = Zeroizing::new(
-            (0..party.n()).map(|_| (party.rng.next_u64() as u128) << 64 | party.rng.next_u64() as u128).collect(),
-        );
-        let digits: Vec<Zeroizing<Vec<u32>>> = deltas.iter().map(|&delta| forest.digits(delta, *alpha)).collect();
-        let choices: Vec<Zeroizing<Vec<u8>>> = digits.iter().map(|digits| forest.choices(digits)).collect();
-        let (keys, salt) = base_ot::run(party, &params.digest(&field, linked), &choices).await?;
-        let trees = Self::trees(party, &forest, &keys, &digits).await?;
+        let alphas = Zeroizing::new(vec![field.to_bits(key.alpha()); party.n()]);
+        let secrets = Secrets::draw(&mut party.rng, &forest, &alphas);
+        let (keys, salt) = base_ot::run(party, &params.digest(&field, linked), &secrets.choices(&forest)).await?;
+        Self::assemble(party, field, key, params, &secrets, &keys, &salt).await
+    }
 
+    /// The setup on given base OTs.
+    async fn assemble(
+        party: &mut Party,
+        field: F,
+        key: &MacKeyShare<F>,
+        params: Params,
+        secrets: &Secrets,
+        keys: &[Option<PairKeys>],
+        salt: &Hash,
+    ) -> Result<Self> {
+        let forest = Forest::new(&params, field.bits());
+        let trees = trees(party, &forest, keys, &secrets.digits).await?;
         let (mut multiply, mut authenticate) = (Vec::new(), Vec::new());
         for (j, (keys, trees)) in keys.iter().zip(trees).enumerate() {
-            let (Some(keys), Some(trees)) = (keys, trees) else {
+            let (Some(keys), Some(mut trees)) = (keys, trees) else {
                 multiply.push(None);
                 authenticate.push(None);
                 continue;
             };
-            let peer = PartyIndex(j as u16);
-            let PairTrees { planted: mut ot_planted, punctured: mut ot_punctured } = trees;
-            let cope_planted = ot_planted.split_off(forest.ot.len());
-            let cope_punctured = ot_punctured.split_off(forest.ot.len());
-            let extension = |receiver: PartyIndex, sender: PartyIndex| {
-                let ctx = party.transcript("mascot/ot extension").bytes(&salt);
-                ctx.number(receiver.0 as u64).number(sender.0 as u64)
-            };
-            let (as_receiver, as_sender) = (extension(party.index(), peer), extension(peer, party.index()));
-            let hash = |ctx: &Transcript| Tccr::new(ctx.clone().bytes(b"permutation").finish());
-            multiply.push(Some(triple::Pair {
-                receiver_hash: hash(&as_receiver),
-                receiver: Receiver::new(as_receiver, ot_planted),
-                sender_hash: hash(&as_sender),
-                sender: Sender::new(as_sender, ot_punctured, deltas[j]),
-            }));
+            let (planted, punctured) =
+                (trees.planted.split_off(forest.ot.len()), trees.punctured.split_off(forest.ot.len()));
+            let digits = &secrets.digits[j][forest.ot.len()..];
+            multiply.push(Some(multiplying(party, PartyIndex(j as u16), trees, secrets.deltas[j], salt)));
             authenticate.push(Some(authenticate::Pair {
-                owner: Owner::new(&field, cope_planted),
-                holder: Holder::new(&field, cope_punctured, &digits[j][forest.ot.len()..]),
+                owner: Owner::new(&field, planted),
+                holder: Holder::new(&field, punctured, digits),
                 own_shares: Prg::new(shares_seed(party, &keys.own_seed)),
                 their_shares: Prg::new(shares_seed(party, &keys.their_seed)),
             }));
         }
         let components = triple::components(field.bits(), params.statistical);
         let multiplier = Multiplier::new(field.clone(), components, multiply);
-        let authenticator = Authenticator { field: field.clone(), key: mac.key().clone(), pairs: authenticate };
+        let authenticator = Authenticator { field: field.clone(), key: key.clone(), pairs: authenticate };
         Ok(Self { field, params, multiplier, authenticator, coins: Coins::default() })
     }
+}
 
-    async fn trees(
-        party: &mut Party,
-        forest: &Forest,
-        keys: &[Option<PairKeys>],
-        digits: &[Zeroizing<Vec<u32>>],
-    ) -> Result<Vec<Option<PairTrees>>> {
-        let mut planted: Vec<Option<Vec<Leaves>>> = (0..party.n()).map(|_| None).collect();
-        let mut out = vec![Vec::new(); party.n()];
-        for peer in party.peers() {
-            let keys = keys[peer.get()].as_ref().expect("keys with each peer");
-            let (trees, message) = plant(party, peer, forest, &keys.sent);
-            planted[peer.get()] = Some(trees);
-            out[peer.get()] = message;
-        }
-        let messages = party.exchange(Step::MascotGgm, out).await?;
-        let mut trees: Vec<Option<PairTrees>> = (0..party.n()).map(|_| None).collect();
-        for peer in party.peers() {
-            let j = peer.get();
-            let keys = keys[j].as_ref().expect("keys with each peer");
-            let punctured = puncture(party, peer, forest, &digits[j], &keys.received, &messages[j])?;
-            trees[j] = planted[j].take().map(|planted| PairTrees { planted, punctured });
-        }
-        Ok(trees)
+/// Both directions of OT extension with a peer.
+fn multiplying(party: &Party, peer: PartyIndex, trees: PairTrees, delta: u128, salt: &Hash) -> triple::Pair {
+    let context = |receiver: PartyIndex, sender: PartyIndex| {
+        let ctx = party.transcript("mascot/ot extension").bytes(salt);
+        ctx.number(receiver.0 as u64).number(sender.0 as u64)
+    };
+    let hash = |ctx: &Transcript| Tccr::new(ctx.clone().bytes(b"permutation").finish());
+    let (as_receiver, as_sender) = (context(party.index(), peer), context(peer, party.index()));
+    triple::Pair {
+        receiver_hash: hash(&as_receiver),
+        receiver: Receiver::new(as_receiver, trees.planted),
+        sender_hash: hash(&as_sender),
+        sender: Sender::new(as_sender, trees.punctured, delta),
     }
+}
+
+/// Plants and punctures all trees with every peer. 1 round.
+async fn trees(
+    party: &mut Party,
+    forest: &Forest,
+    keys: &[Option<PairKeys>],
+    digits: &[Zeroizing<Vec<u32>>],
+) -> Result<Vec<Option<PairTrees>>> {
+    let mut planted: Vec<Option<Vec<Leaves>>> = (0..party.n()).map(|_| None).collect();
+    let mut out = vec![Vec::new(); party.n()];
+    for peer in party.peers() {
+        let keys = keys[peer.get()].as_ref().expect("keys with each peer");
+        let (trees, message) = plant(party, peer, forest, &keys.sent);
+        planted[peer.get()] = Some(trees);
+        out[peer.get()] = message;
+    }
+    let messages = party.exchange(Step::MascotGgm, out).await?;
+    let mut trees: Vec<Option<PairTrees>> = (0..party.n()).map(|_| None).collect();
+    for peer in party.peers() {
+        let j = peer.get();
+        let keys = keys[j].as_ref().expect("keys with each peer");
+        let punctured = puncture(party, peer, forest, &digits[j], &keys.received, &messages[j])?;
+        trees[j] = planted[j].take().map(|planted| PairTrees { planted, punctured });
+    }
+    Ok(trees)
 }
 
 fn shares_seed(party: &Party, seed: &Key) -> Hash {

@@ -18,7 +18,7 @@ use super::cope::{Holder, Owner};
 use crate::digest::Hash;
 use crate::error::{Error, Malformed, Result};
 use crate::mac_check::MacCheck;
-use crate::party::Party;
+use crate::party::{Party, PartyIndex};
 use crate::prg::Prg;
 use crate::share::{MacKeyShare, Shares};
 use crate::step::Step;
@@ -112,25 +112,36 @@ impl<F: MascotField> Authenticator<F> {
 
     /// Step 3, with a coin that was tossed after [`Self::input`] returned. 1 round, 2 for n ≥ 3.
     pub async fn check(&self, party: &mut Party, mac: &mut MacCheck<F>, coin: &Hash, inputs: &Inputs<F>) -> Result<()> {
-        let step = Step::MascotAuthenticateCheck;
-        let f = &self.field;
-        let coefficients: Vec<Vec<F::Element>> =
-            (0..party.n()).map(|j| self.coefficients(party, coin, j, inputs.by[j].len())).collect();
-        let me = party.index().get();
-        let mut message = Vec::new();
-        if !inputs.own.is_empty() {
-            f.encode(&[f.dot(&coefficients[me], &inputs.own)], &mut message);
-        }
-        let messages = party.broadcast(step, message).await?;
-        for (j, message) in messages.iter().enumerate() {
-            let peer = crate::party::PartyIndex(j as u16);
-            let expected = usize::from(!inputs.by[j].is_empty());
-            let y = party.elements(f, peer, step, message, expected)?;
-            if let [y] = y[..] {
-                mac.register(&[y], &[f.dot(&coefficients[j], &inputs.by[j].macs)]);
-            }
+        for (y, gamma) in self.combinations(party, coin, inputs).await?.into_iter().flatten() {
+            mac.register(&[y], &[gamma]);
         }
         Ok(())
+    }
+
+    /// Every inputting party's y, with the own share of its MAC.
+    pub async fn combinations(
+        &self,
+        party: &mut Party,
+        coin: &Hash,
+        inputs: &Inputs<F>,
+    ) -> Result<Vec<Option<(F::Element, F::Element)>>> {
+        let step = Step::MascotAuthenticateCheck;
+        let f = &self.field;
+        let coefficients =
+            inputs.by.iter().enumerate().map(|(j, inputs)| self.coefficients(party, coin, j, inputs.len()));
+        let coefficients: Vec<Vec<F::Element>> = coefficients.collect();
+        let mut message = Vec::new();
+        if !inputs.own.is_empty() {
+            f.encode(&[f.dot(&coefficients[party.index().get()], &inputs.own)], &mut message);
+        }
+        let messages = party.broadcast(step, message).await?;
+        let mut combinations = Vec::with_capacity(party.n());
+        for (j, message) in messages.iter().enumerate() {
+            let expected = usize::from(!inputs.by[j].is_empty());
+            let y = party.elements(f, PartyIndex(j as u16), step, message, expected)?;
+            combinations.push(y.first().map(|&y| (y, f.dot(&coefficients[j], &inputs.by[j].macs))));
+        }
+        Ok(combinations)
     }
 
     /// 1, χ₁, χ₂, … for the inputs of one party.
@@ -141,5 +152,84 @@ impl<F: MascotField> Authenticator<F> {
             *first = self.field.one();
         }
         coefficients
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::field::{Field, Fp, PrimeField};
+    use crate::mascot::Live;
+    use crate::mascot::cope::RAW_BYTES;
+    use crate::mascot::testing::{Seat, honest_alphas, seats};
+    use crate::port::LocalGate;
+    use crate::sim::Simulator;
+
+    const TRIALS: usize = 4_000;
+
+    /// Whether the check of one input of each party passes; a lie does not stop the next trial.
+    async fn trial(live: &mut Live<PrimeField>, seat: &mut Seat) -> bool {
+        let mut mac = MacCheck::new(live.field, live.authenticator.key.clone(), Box::new(LocalGate::default()));
+        let party = &mut seat.party;
+        let own = live.field.random_vec(&mut party.rng, 1);
+        let inputs = live.authenticator.input(party, &own, &[1, 1]).await.expect("an input");
+        let coin = live.coins.toss(party).await.expect("a coin");
+        live.authenticator.check(party, &mut mac, &coin, &inputs).await.expect("combinations");
+        mac.check(party).await.is_ok()
+    }
+
+    fn add_one(f: &PrimeField, place: &mut [u8]) {
+        let x = f.decode_raw(place[..RAW_BYTES].try_into().expect("an element")).expect("canonical");
+        place.copy_from_slice(&f.encode_raw(f.add(x, f.one())));
+    }
+
+    /// Party 0 authenticates x + 1 and combines x. It passes if χ of the input or the coefficient of
+    /// its y in the MAC check is zero: 2/257 − 1/257².
+    #[test]
+    fn a_lie_about_an_input_passes_as_often_as_the_field_is_small() {
+        let f = PrimeField::new(257).unwrap();
+        let mut simulator = Simulator::new(1, 2);
+        let mut alphas = honest_alphas(&f, 2, 1);
+        alphas[1] = vec![f.element(100); 2];
+        let seats = seats(&simulator, f, &alphas, 1);
+        simulator.hook(move |frame| {
+            let mut bytes = frame.bytes.to_vec();
+            if frame.step == Some(Step::MascotAuthenticate) && frame.from.0 == 0 {
+                // After the header: for each digit the mask, then the input.
+                bytes[6..].chunks_exact_mut(2 * RAW_BYTES).for_each(|digit| add_one(&f, &mut digit[RAW_BYTES..]));
+            }
+            vec![bytes]
+        });
+        let run = |mut seat: Seat| async move {
+            let mut live = seat.sit().await.expect("honest base OTs");
+            let mut passed = 0;
+            for _ in 0..TRIALS {
+                passed += usize::from(trial(&mut live, &mut seat).await);
+            }
+            passed
+        };
+        let passed = simulator.run(seats.into_iter().map(run).collect());
+        assert_eq!(passed[0], passed[1], "both see the same verdict");
+        // Mean 31, standard deviation 5.6.
+        assert!((9..=59).contains(&passed[0]), "{} of {TRIALS} passed", passed[0]);
+    }
+
+    /// An opening shows every party's share; the shares of an input must not show the input.
+    #[test]
+    fn the_shares_of_an_input_are_spread_over_all_parties() {
+        let f = PrimeField::carbyne();
+        let mut simulator = Simulator::new(2, 3);
+        let seats = seats(&simulator, f, &honest_alphas(&f, 3, 2), 2);
+        let run = |mut seat: Seat| async move {
+            let mut live = seat.sit().await.expect("honest base OTs");
+            let counts: Vec<usize> = (0..3).map(|j| usize::from(j == 1)).collect();
+            let own: Vec<Fp> = vec![f.one(); counts[seat.party.index().get()]];
+            live.authenticator.input(&mut seat.party, &own, &counts).await.expect("an input").by_party()
+        };
+        let inputs = simulator.run(seats.into_iter().map(run).collect());
+        let shares: Vec<Fp> = inputs.iter().map(|by| by[1].values[0]).collect();
+        assert!(f.sum(shares.iter().copied()) == f.one());
+        assert!(shares.iter().all(|&share| share != f.zero() && share != f.one()));
+        assert!(inputs.iter().all(|by| by[0].is_empty() && by[2].is_empty()));
     }
 }

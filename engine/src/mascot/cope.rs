@@ -142,3 +142,61 @@ impl<F: MascotField> Holder<F> {
         canonical.then_some(qs)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::field::prime::DEFAULT_PRIME;
+    use crate::field::{Field, PrimeField};
+    use crate::mascot::{ggm, testing};
+    use crate::port::Rng;
+    use rand_core::SeedableRng;
+
+    fn ends(f: &PrimeField, width: usize, delta: u128, rng: &mut Rng) -> (Owner<PrimeField>, Holder<PrimeField>) {
+        let widths = ggm::digit_widths(f.bits() as usize, width);
+        let digits: Vec<u32> =
+            (0..widths.len()).map(|b| (delta >> (b * width)) as u32 & ((1 << widths[b]) - 1)).collect();
+        let (all, punctured) = testing::leaves(&widths, &digits, rng);
+        (Owner::new(f, all), Holder::new(f, punctured, &digits))
+    }
+
+    #[test]
+    fn the_outputs_differ_by_delta_times_x_for_all_widths_and_fields() {
+        let mut rng = Rng::seed_from_u64(1);
+        for prime in [3, 257, 65537, (1 << 61) - 1, (1 << 127) - 1, DEFAULT_PRIME] {
+            let f = PrimeField::new(prime).unwrap();
+            for width in [1, 2, 4, 5, 8] {
+                let delta = f.random(&mut rng);
+                let (mut owner, mut holder) = ends(&f, width, f.to_bits(delta), &mut rng);
+                for count in [1, 2, STRIPE, 2 * STRIPE + 5] {
+                    let xs = f.random_vec(&mut rng, count);
+                    let (message, ts) = owner.extend(&f, &xs);
+                    assert_eq!(message.len(), holder.message_bytes(count));
+                    let qs = holder.extend(&f, count, &message).expect("canonical elements");
+                    for ((&x, &t), &q) in xs.iter().zip(&ts).zip(&qs) {
+                        assert!(f.sub(q, t) == f.mul(delta, x), "p = {prime}, width {width}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_element_that_is_not_canonical_is_refused() {
+        let mut rng = Rng::seed_from_u64(2);
+        let f = PrimeField::carbyne();
+        let (mut owner, mut holder) = ends(&f, 4, 12345, &mut rng);
+        let (mut message, _) = owner.extend(&f, &f.random_vec(&mut rng, 3));
+        message[32..48].copy_from_slice(&DEFAULT_PRIME.to_le_bytes());
+        assert!(holder.extend(&f, 3, &message).is_none());
+    }
+
+    #[test]
+    fn messages_hide_their_values_behind_fresh_masks() {
+        let mut rng = Rng::seed_from_u64(3);
+        let f = PrimeField::carbyne();
+        let (mut owner, _) = ends(&f, 4, 1, &mut rng);
+        let x = [f.one()];
+        assert_ne!(owner.extend(&f, &x).0, owner.extend(&f, &x).0, "the same value twice looks different");
+    }
+}

@@ -23,6 +23,7 @@
 use super::MascotField;
 use super::authenticate::Authenticator;
 use super::coins::Coins;
+use crate::digest::Hash;
 use crate::error::Result;
 use crate::field::Field;
 use crate::mac_check::MacCheck;
@@ -49,12 +50,7 @@ pub(crate) async fn link<F: MascotField>(
     let inputs = inputs.by_party();
     let mut terms: Vec<Shares<F>> = inputs.iter().map(|inputs| inputs.slice(0..1)).collect();
     terms.extend(anchor.cloned());
-    let mut prg = Prg::new(party.transcript("mascot/key link").bytes(&coin).finish());
-    let mut sum = Shares::zeros(&f, 1);
-    for term in &terms {
-        sum = sum.add(&f, &term.scale_all(&f, nonzero(&f, &mut prg)));
-    }
-    let _linked = mac.open(party, &sum).await?;
+    let _linked = mac.open(party, &combination(&f, party, &coin, terms)).await?;
     mac.check(party).await?;
     Ok(match anchor {
         Some(anchor) => anchor.clone(),
@@ -62,11 +58,213 @@ pub(crate) async fn link<F: MascotField>(
     })
 }
 
+/// Σ χ·⟦term⟧ with χ ≠ 0 from the coin.
+fn combination<F: Field>(field: &F, party: &Party, coin: &Hash, terms: Vec<Shares<F>>) -> Shares<F> {
+    let mut prg = Prg::new(party.transcript("mascot/key link").bytes(coin).finish());
+    let weighted = terms.iter().map(|term| term.scale_all(field, nonzero(field, &mut prg)));
+    weighted.fold(Shares::zeros(field, 1), |sum, term| sum.add(field, &term))
+}
+
 fn nonzero<F: Field>(field: &F, prg: &mut Prg) -> F::Element {
     loop {
         let x = prg.elements(field, 1)[0];
         if x != field.zero() {
             return x;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use crate::field::{Fp, PrimeField};
+    use crate::mascot::testing::{Seat, honest_alphas, seats};
+    use crate::mascot::{Live, derive};
+    use crate::port::Rng;
+    use crate::sim::Simulator;
+    use crate::tuples::Kind;
+    use rand_core::SeedableRng;
+
+    fn field() -> PrimeField {
+        PrimeField::carbyne()
+    }
+
+    async fn linked(
+        seat: &mut Seat,
+        anchor: Option<&Shares<PrimeField>>,
+    ) -> Result<(Live<PrimeField>, Shares<PrimeField>)> {
+        let mut live = seat.sit().await?;
+        let Live { authenticator, coins, .. } = &mut live;
+        let anchor = link(authenticator, coins, &mut seat.party, &mut seat.mac, anchor).await?;
+        Ok((live, anchor))
+    }
+
+    /// Runs a setup and its link at all parties.
+    fn setups(
+        alphas: &[Vec<Fp>],
+        seed: u64,
+        anchors: Option<&[Shares<PrimeField>]>,
+    ) -> Vec<Result<Shares<PrimeField>>> {
+        let mut simulator = Simulator::new(seed, alphas.len());
+        let seats = seats(&simulator, field(), alphas, seed).into_iter().enumerate();
+        let parties = seats.map(|(i, mut seat)| async move {
+            linked(&mut seat, anchors.map(|anchors| &anchors[i])).await.map(|(_, anchor)| anchor)
+        });
+        let parties: Vec<_> = parties.collect();
+        simulator.run(parties)
+    }
+
+    fn anchors(alphas: &[Vec<Fp>], seed: u64) -> Vec<Shares<PrimeField>> {
+        setups(alphas, seed, None).into_iter().map(|anchor| anchor.expect("honest parties")).collect()
+    }
+
+    fn total(shares: impl Iterator<Item = Fp>) -> Fp {
+        field().sum(shares)
+    }
+
+    #[test]
+    fn later_setups_under_the_same_key_pass_and_keep_the_anchor() {
+        for n in 2..=3 {
+            let alphas = honest_alphas(&field(), n, 1);
+            let anchors = anchors(&alphas, 1);
+            let alpha = total(alphas.iter().map(|alphas| alphas[0]));
+            let value = total(anchors.iter().map(|anchor| anchor.values[0]));
+            assert!(total(anchors.iter().map(|anchor| anchor.macs[0])) == field().mul(alpha, value));
+            for (old, new) in anchors.iter().zip(setups(&alphas, 2, Some(&anchors))) {
+                assert!(new.expect("the same key").values == old.values);
+            }
+        }
+    }
+
+    /// The last party runs a second setup with αᵢ + δ, MAC checks included.
+    fn shifted(alphas: &[Vec<Fp>], delta: Fp) -> Vec<Vec<Fp>> {
+        let mut alphas = alphas.to_vec();
+        alphas.last_mut().expect("parties").iter_mut().for_each(|alpha| *alpha = field().add(*alpha, delta));
+        alphas
+    }
+
+    #[test]
+    fn a_second_setup_with_another_key_share_is_caught() {
+        for n in 2..=3 {
+            let alphas = honest_alphas(&field(), n, 3);
+            let anchors = anchors(&alphas, 3);
+            for result in setups(&shifted(&alphas, field().one()), 4, Some(&anchors)) {
+                assert_eq!(result.err(), Some(Error::MacCheckFailed));
+            }
+        }
+    }
+
+    /// What the link is for: every other check of that setup passes, and one opening that adds a value
+    /// of it to a stored secret gives the secret away through the σ that a MAC check opens.
+    #[test]
+    fn without_the_link_a_second_setup_with_another_key_share_reveals_secrets() {
+        let f = field();
+        let delta = f.element(5);
+        let alphas = honest_alphas(&f, 2, 5);
+        let mut simulator = Simulator::new(5, 2);
+        let seats = seats(&simulator, f, &shifted(&alphas, delta), 5);
+        let parties = seats.into_iter().map(|mut seat| async move {
+            let mut live = seat.sit().await.expect("honest base OTs");
+            let Seat { party, mac, .. } = &mut seat;
+            derive::generate(&mut live, party, mac, Kind::Triple, 3).await.expect("all checks pass");
+            derive::generate(&mut live, party, mac, Kind::Random, 1).await.expect("all checks pass").swap_remove(0)
+        });
+        let parties: Vec<_> = parties.collect();
+        let mask = simulator.run(parties);
+
+        // A secret stored under the honest key, and its sum with the mask opened.
+        let secret = f.element(1234);
+        let mut rng = Rng::seed_from_u64(6);
+        let alpha = f.add(alphas[0][0], alphas[1][1]);
+        let share = [f.random(&mut rng), f.random(&mut rng)];
+        let stored = [(share[0], share[1]), (f.sub(secret, share[0]), f.sub(f.mul(alpha, secret), share[1]))];
+        let opened = f.add(secret, total(mask.iter().map(|mask| mask.values[0])));
+        let sigma = |i: usize| f.sub(f.add(stored[i].1, mask[i].macs[0]), f.mul(alphas[i][i], opened));
+        // Σσ = δ·mask, and the opened sum less the mask is the secret.
+        let guess = f.sub(opened, f.mul(f.add(sigma(0), sigma(1)), f.inv(delta)));
+        assert!(guess == secret, "the attack works");
+    }
+
+    /// Party 2 uses its αᵢ towards party 0 and αᵢ + 1 towards party 1.
+    fn split(alphas: &[Vec<Fp>]) -> Vec<Vec<Fp>> {
+        let mut alphas = alphas.to_vec();
+        alphas[2][1] = field().add(alphas[2][1], field().one());
+        alphas
+    }
+
+    /// The input check with party 2 mending its MAC share of every y for the Δ that it used.
+    async fn mended_check(live: &mut Live<PrimeField>, seat: &mut Seat, alphas: &[Fp]) -> Result<()> {
+        let f = field();
+        let (me, key) = (seat.party.index().get(), live.authenticator.key.alpha());
+        let own = f.random_vec(&mut seat.party.rng, 1);
+        let inputs = live.authenticator.input(&mut seat.party, &own, &[1; 3]).await?;
+        let coin = live.coins.toss(&mut seat.party).await?;
+        let combinations = live.authenticator.combinations(&mut seat.party, &coin, &inputs).await?;
+        for (j, (y, gamma)) in combinations.into_iter().flatten().enumerate() {
+            let error = if j == me { f.zero() } else { f.sub(alphas[j], key) };
+            seat.mac.register(&[y], &[f.sub(gamma, f.mul(error, y))]);
+        }
+        seat.mac.check(&mut seat.party).await
+    }
+
+    fn split_setup(seed: u64, with_link: bool) -> Vec<Result<()>> {
+        let alphas = split(&honest_alphas(&field(), 3, seed));
+        let mut simulator = Simulator::new(seed, 3);
+        let parties: Vec<_> = seats(&simulator, field(), &alphas, seed)
+            .into_iter()
+            .zip(&alphas)
+            .map(|(mut seat, alphas)| async move {
+                let mut live = seat.sit().await?;
+                mended_check(&mut live, &mut seat, alphas).await?;
+                if with_link {
+                    let (authenticator, coins) = (&mut live.authenticator, &mut live.coins);
+                    link(authenticator, coins, &mut seat.party, &mut seat.mac, None).await?;
+                }
+                Ok(())
+            })
+            .collect();
+        simulator.run(parties)
+    }
+
+    #[test]
+    fn different_key_shares_towards_different_peers_are_caught_by_the_link_alone() {
+        assert!(split_setup(7, false).iter().all(Result::is_ok), "the input check does not see them");
+        for result in split_setup(7, true) {
+            assert_eq!(result.err(), Some(Error::MacCheckFailed));
+        }
+    }
+
+    /// With both checks of the link run by a cheater that mends what it can: it mends the input check
+    /// of its own link, but the opened sum mixes inputs that it cannot tell apart.
+    #[test]
+    fn a_cheater_that_mends_its_part_of_the_input_check_is_still_caught() {
+        let f = field();
+        let alphas = split(&honest_alphas(&f, 3, 8));
+        let mut simulator = Simulator::new(8, 3);
+        let parties: Vec<_> = seats(&simulator, f, &alphas, 8)
+            .into_iter()
+            .zip(&alphas)
+            .map(|(mut seat, alphas)| async move {
+                let mut live = seat.sit().await?;
+                let (me, key) = (seat.party.index().get(), live.authenticator.key.alpha());
+                let Seat { party, mac, .. } = &mut seat;
+                let own = f.random_vec(&mut party.rng, 2);
+                let inputs = live.authenticator.input(party, &own, &[2; 3]).await?;
+                let coin = live.coins.toss(party).await?;
+                for (j, (y, gamma)) in
+                    live.authenticator.combinations(party, &coin, &inputs).await?.into_iter().flatten().enumerate()
+                {
+                    let error = if j == me { f.zero() } else { f.sub(alphas[j], key) };
+                    mac.register(&[y], &[f.sub(gamma, f.mul(error, y))]);
+                }
+                let terms = inputs.by_party().iter().map(|inputs| inputs.slice(0..1)).collect();
+                let _opened = mac.open(party, &combination(&f, party, &coin, terms)).await?;
+                mac.check(party).await
+            })
+            .collect();
+        for result in simulator.run(parties) {
+            assert_eq!(result.err(), Some(Error::MacCheckFailed));
         }
     }
 }

@@ -219,3 +219,75 @@ impl Sender {
         check_hash(&self.ctx, &expected).as_slice().ct_eq(hash).into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mascot::{ggm, testing};
+    use crate::port::Rng;
+    use rand_core::{Rng as _, SeedableRng};
+
+    fn word(rng: &mut Rng) -> u128 {
+        (rng.next_u64() as u128) << 64 | rng.next_u64() as u128
+    }
+
+    fn ends(width: usize, delta: u128, rng: &mut Rng) -> (Receiver, Sender) {
+        let widths = ggm::digit_widths(BLOCK, width);
+        let digits: Vec<u32> =
+            (0..widths.len()).map(|b| (delta >> (b * width)) as u32 & ((1 << widths[b]) - 1)).collect();
+        let (all, punctured) = testing::leaves(&widths, &digits, rng);
+        let ctx = Transcript::new("test");
+        (Receiver::new(ctx.clone(), all), Sender::new(ctx, punctured, delta))
+    }
+
+    fn rows_are_correlated(choices: &[u128], delta: u128, t: &Columns, q: &Columns) {
+        for (j, x) in choices.iter().enumerate() {
+            for (i, (t, q)) in t.rows(j).iter().zip(q.rows(j)).enumerate() {
+                assert_eq!(t ^ q, delta & (x >> i & 1).wrapping_neg(), "row {i} of block {j}");
+            }
+        }
+    }
+
+    #[test]
+    fn rows_differ_by_delta_where_the_choice_is_one_for_all_widths_and_sizes() {
+        let mut rng = Rng::seed_from_u64(1);
+        for width in [1, 2, 3, 4, 5, 8] {
+            let delta = word(&mut rng);
+            let (mut receiver, mut sender) = ends(width, delta, &mut rng);
+            for blocks in [2, 3, STRIPE, STRIPE + 1, 2 * STRIPE + 3] {
+                let choices: Vec<u128> = (0..blocks).map(|_| word(&mut rng)).collect();
+                let (t, message) = receiver.extend(&choices);
+                assert_eq!(message.len(), sender.message_bytes(blocks));
+                let q = sender.extend(blocks, &message);
+                rows_are_correlated(&choices, delta, &t, &q);
+                let coin = [width as u8; 32];
+                let answer = receiver.answer(&coin, &choices, &t);
+                assert_eq!(answer.len(), ANSWER_BYTES);
+                assert!(sender.check(&coin, &q, &answer), "an honest receiver passes");
+                for bit in 0..8 * ANSWER_BYTES {
+                    let mut wrong = answer.clone();
+                    wrong[bit / 8] ^= 1 << (bit % 8);
+                    assert!(!sender.check(&coin, &q, &wrong), "bit {bit} of the answer matters");
+                }
+            }
+        }
+    }
+
+    /// Another choice bit in one digit's correction: it spoils the row exactly if that digit of Δ
+    /// is not zero, so the receiver may guess, and a wrong guess is caught.
+    #[test]
+    fn inconsistent_choices_pass_only_with_the_right_guess_of_the_digit() {
+        let mut rng = Rng::seed_from_u64(2);
+        let blocks = 3;
+        for digit in 0..16u128 {
+            let delta = word(&mut rng) & !(0xf << 20) | digit << 20;
+            let (mut receiver, mut sender) = ends(4, delta, &mut rng);
+            let choices: Vec<u128> = (0..blocks).map(|_| word(&mut rng)).collect();
+            let (t, mut message) = receiver.extend(&choices);
+            message[(5 * blocks + 1) * WORD_BYTES] ^= 1;
+            let q = sender.extend(blocks, &message);
+            let answer = receiver.answer(&[3; 32], &choices, &t);
+            assert_eq!(sender.check(&[3; 32], &q, &answer), digit == 0, "digit {digit}");
+        }
+    }
+}

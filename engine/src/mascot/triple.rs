@@ -297,3 +297,83 @@ pub(crate) async fn tile<F: MascotField>(
     mac.register(&vec![f.zero(); count], &sigma.macs);
     Ok([a, b, c])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::field::PrimeField;
+    use crate::mascot::testing::{Seat, honest_alphas, seats};
+    use crate::port::LocalGate;
+    use crate::sim::Simulator;
+
+    const TRIALS: usize = 1_500;
+
+    #[test]
+    fn the_components_are_the_fewest_for_the_bound() {
+        // 2 + (2·64 − 2)/(f − 1), rounded up: f − 1 is a lower bound for log₂ p.
+        for (bits, statistical, expected) in
+            [(128, 64, 3), (127, 64, 3), (126, 64, 4), (64, 64, 4), (61, 40, 4), (9, 64, 18), (128, 80, 4), (2, 1, 2)]
+        {
+            assert_eq!(components(bits, statistical), expected, "{bits} bits, 2^-{statistical}");
+        }
+    }
+
+    #[test]
+    fn bits_are_packed_without_gaps() {
+        let f = PrimeField::new(257).unwrap();
+        let elements: Vec<_> = (0..40).map(|x| f.element(x * 6 + 1)).collect();
+        let words = pack_bits(&f, &elements);
+        assert_eq!(words.len(), 3);
+        for (e, &element) in elements.iter().enumerate() {
+            for h in 0..9 {
+                let at = e * 9 + h;
+                assert_eq!(words[at / BLOCK] >> (at % BLOCK) & 1, f.to_bits(element) >> h & 1);
+            }
+        }
+    }
+
+    /// Party 0 adds 1 to all its d of the first component, so that c is wrong by r₀·a₀ with party 1's
+    /// a₀. It passes if a₀ is zero (then c is right), or t·r₀ = r̂₀, or the MAC check's coefficient of σ is
+    /// zero: about 3/257.
+    #[test]
+    fn a_wrong_product_passes_as_often_as_the_field_is_small() {
+        let f = PrimeField::new(257).unwrap();
+        let mut simulator = Simulator::new(3, 2);
+        let seats = seats(&simulator, f, &honest_alphas(&f, 2, 3), 3);
+        simulator.hook(move |frame| {
+            let mut bytes = frame.bytes.to_vec();
+            if frame.step == Some(Step::MascotMultiply) && frame.from.0 == 0 {
+                for place in bytes[6..6 + 9 * RAW_BYTES].as_chunks_mut::<RAW_BYTES>().0 {
+                    *place = f.encode_raw(f.add(f.decode_raw(*place).expect("canonical"), f.one()));
+                }
+            }
+            vec![bytes]
+        });
+        let run = |mut seat: Seat| async move {
+            let mut live = seat.sit().await.expect("honest base OTs");
+            let mut passed = Vec::new();
+            for _ in 0..TRIALS {
+                let mut mac = MacCheck::new(f, live.authenticator.key.clone(), Box::new(LocalGate::default()));
+                let super::super::Live { multiplier, authenticator, coins, .. } = &mut live;
+                let columns =
+                    tile(multiplier, authenticator, coins, &mut seat.party, &mut mac, 1).await.expect("no check here");
+                passed.push(mac.check(&mut seat.party).await.is_ok().then(|| columns.map(|column| column.values[0])));
+            }
+            passed
+        };
+        let results = simulator.run(seats.into_iter().map(run).collect());
+        let (mut passed, mut wrong) = (0, 0);
+        for (x, y) in results[0].iter().zip(&results[1]) {
+            let (Some(x), Some(y)) = (x, y) else {
+                assert!(x.is_none() && y.is_none(), "both see the same verdict");
+                continue;
+            };
+            let [a, b, c] = std::array::from_fn(|k| f.add(x[k], y[k]));
+            passed += 1;
+            wrong += usize::from(f.mul(a, b) != c);
+        }
+        // Means 17.5 and 11.7, standard deviations 4.2 and 3.4.
+        assert!((2..=38).contains(&passed), "{passed} of {TRIALS} passed");
+        assert!((1..=29).contains(&wrong), "{wrong} of {TRIALS} passed and were wrong");
+    }
+}

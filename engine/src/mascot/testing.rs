@@ -1,0 +1,107 @@
+//! Setups on dealt base OTs, for tests of one layer and of cheaters that no public door lets in.
+
+use super::base_ot::{Key, PairKeys};
+use super::ggm::{self, Leaves};
+use super::{Forest, Live, Params, Secrets, word};
+use crate::digest::Transcript;
+use crate::error::Result;
+use crate::field::{Field, Fp, PrimeField};
+use crate::mac_check::MacCheck;
+use crate::party::Party;
+use crate::port::{LocalGate, Rng};
+use crate::share::MacKeyShare;
+use crate::sim::Simulator;
+use rand_core::{Rng as _, SeedableRng};
+use zeroize::Zeroizing;
+
+/// One party of a dealt setup, before any round.
+pub(super) struct Seat {
+    pub party: Party,
+    pub mac: MacCheck<PrimeField>,
+    field: PrimeField,
+    key: MacKeyShare<PrimeField>,
+    params: Params,
+    secrets: Secrets,
+    keys: Vec<Option<PairKeys>>,
+}
+
+impl Seat {
+    pub async fn sit(&mut self) -> Result<Live<PrimeField>> {
+        let Self { party, field, key, params, secrets, keys, .. } = self;
+        Live::assemble(party, *field, key, *params, secrets, keys, &[7; 32]).await
+    }
+}
+
+/// Seats for all parties. `alphas[i][j]` is what party i uses as its key share towards j, and
+/// `alphas[i][i]` in MAC checks.
+pub(super) fn seats(simulator: &Simulator, field: PrimeField, alphas: &[Vec<Fp>], seed: u64) -> Vec<Seat> {
+    let n = alphas.len();
+    let params = Params::default();
+    let forest = Forest::new(&params, field.bits());
+    let mut rng = Rng::seed_from_u64(seed);
+    let secrets: Vec<Secrets> = alphas
+        .iter()
+        .map(|alphas| {
+            Secrets::draw(&mut rng, &forest, &alphas.iter().map(|&alpha| field.to_bits(alpha)).collect::<Vec<_>>())
+        })
+        .collect();
+    let mut keys = dealt(&mut rng, &forest, &secrets);
+    let channels = simulator.channels().into_iter().zip(secrets).enumerate().rev();
+    let mut seats: Vec<Seat> = channels
+        .map(|(i, (channels, secrets))| {
+            let key = MacKeyShare::new(alphas[i][i], i == 0);
+            let party = Party::new(i, [seed as u8; 32], channels, Rng::seed_from_u64(seed ^ ((i as u64 + 1) << 32)));
+            let mac = MacCheck::new(field, key.clone(), Box::new(LocalGate::default()));
+            Seat { party, mac, field, key, params, secrets, keys: keys.pop().expect("keys for each party") }
+        })
+        .collect();
+    seats.reverse();
+    assert_eq!(seats.len(), n);
+    seats
+}
+
+/// `alphas` of [`seats`] for honest parties with random key shares.
+pub(super) fn honest_alphas(field: &PrimeField, n: usize, seed: u64) -> Vec<Vec<Fp>> {
+    let mut rng = Rng::seed_from_u64(seed);
+    (0..n).map(|_| vec![field.random(&mut rng); n]).collect()
+}
+
+/// Leaves of honest trees with these widths: all of them, and punctured at `digits`.
+pub(super) fn leaves(widths: &[usize], digits: &[u32], rng: &mut Rng) -> (Vec<Leaves>, Vec<Leaves>) {
+    let ctx = Transcript::new("test trees");
+    let pair = |(tree, (&width, &digit)): (usize, (&usize, &u32))| {
+        let ctx = ctx.clone().number(tree as u64);
+        let mut keys = vec![[Key::default(); 2]; width];
+        keys.as_flattened_mut().iter_mut().for_each(|key| rng.fill_bytes(key));
+        let (all, message) = ggm::plant(&ctx, word(rng), &keys);
+        let bits = (0..width).rev().map(|bit| 1 - (digit >> bit & 1) as usize);
+        let chosen: Vec<Key> = keys.iter().zip(bits).map(|(keys, bit)| keys[bit]).collect();
+        (all, ggm::puncture(&ctx, digit, &chosen, &message).expect("an honest tree"))
+    };
+    widths.iter().zip(digits).enumerate().map(pair).unzip()
+}
+
+/// `result[i][j]`: what base OTs would have given to i with j.
+fn dealt(rng: &mut Rng, forest: &Forest, secrets: &[Secrets]) -> Vec<Vec<Option<PairKeys>>> {
+    let n = secrets.len();
+    let count: usize = forest.widths().sum();
+    let mut key = || -> Key {
+        let mut key = Key::default();
+        rng.fill_bytes(&mut key);
+        key
+    };
+    let sent: Vec<Vec<Vec<[Key; 2]>>> =
+        (0..n).map(|_| (0..n).map(|_| (0..count).map(|_| [key(), key()]).collect()).collect()).collect();
+    let seeds: Vec<Vec<Key>> = (0..n).map(|_| (0..n).map(|_| key()).collect()).collect();
+    let pair = |i: usize, j: usize| {
+        let choices = &secrets[i].choices(forest)[j];
+        let received = sent[j][i].iter().zip(choices.iter()).map(|(keys, &choice)| keys[choice as usize]).collect();
+        PairKeys {
+            sent: Zeroizing::new(sent[i][j].clone()),
+            received: Zeroizing::new(received),
+            own_seed: seeds[i][j],
+            their_seed: seeds[j][i],
+        }
+    };
+    (0..n).map(|i| (0..n).map(|j| (i != j).then(|| pair(i, j))).collect()).collect()
+}
