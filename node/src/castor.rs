@@ -18,6 +18,7 @@
 //! Not protected here: restored images of the file (the chain head of [`Castor::head`] lets members notice), and what
 //! a caller does with the bytes it was given.
 
+mod allocation;
 mod audit;
 mod burn;
 mod chunk;
@@ -34,9 +35,10 @@ pub(crate) mod tests;
 
 use std::sync::{Arc, Mutex};
 
+pub use allocation::{Shortage, allocate, in_common};
 pub use audit::{Account, Stock};
 pub use chunk::{CHUNK_TUPLES_MAX, ChunkRef, NewChunk, StageError, StagedChunk};
-pub use execution::{Execution, ExecutionError, ExecutionState, Head};
+pub use execution::{AbortCause, Execution, ExecutionError, ExecutionState, Head};
 pub use kind::TupleKind;
 pub use place::Span;
 pub use take::{KindTake, RANGES_MAX, SKIP_TUPLES_MAX, TAKE_TUPLES_MAX, TakeError, TakeRequest};
