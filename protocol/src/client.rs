@@ -19,17 +19,17 @@ use serde_bytes::ByteBuf;
 use zeroize::Zeroizing;
 
 use crate::canonical;
-use crate::certificate::{Certificate, CertificateError};
+use crate::certificate::Certificate;
 use crate::client_io::{self, DeliveryError, DeliveryShares};
 use crate::door::{Door, DoorError, HttpDoor};
-use crate::envelope::{Envelope, EnvelopeError, Lifetime, PreparedRequest};
-use crate::http::{CloudSummary, RelayItem, RelayOutcome, RelayRequest, RelayResponse};
+use crate::envelope::{Envelope, Lifetime, PreparedRequest};
+use crate::http::{RelayItem, RelayOutcome, RelayRequest, RelayResponse};
 use crate::id::{ClientKey, CloudId, Epoch, ExecutionId, PeerKey, RequestId, SecretId};
 use crate::limits;
 use crate::log::{CloudLog, LogError};
 use crate::request::{
     Answer, Delete, Execute, Executed, Exit, Get, List, Listed, Program, Quote, Quoted, Refusal, RefusalCode, Request,
-    RequestError, ResultTerms, Stock, Tag, UploadBegin, UploadCommit,
+    ResultTerms, Stock, Tag, UploadBegin, UploadCommit,
 };
 use crate::secret::{Policy, SecretDescription, SecretValue, ValueError};
 use crate::sign::{Signed, Statement};
@@ -37,107 +37,9 @@ use crate::tag::Tags;
 use crate::view::CloudView;
 use crate::vote::{self, ExecutionChecked, Tombstone, Upload, UploadVote};
 
-/// Why something did not work out.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ClientError {
-    #[error(transparent)]
-    Door(#[from] DoorError),
-    #[error("the log of the cloud is not valid: {0}")]
-    Log(#[from] LogError),
-    #[error("this node is a member of no cloud")]
-    NoCloud,
-    #[error("this node is a member of several clouds:{}", list_clouds(.0))]
-    ManyClouds(Vec<CloudSummary>),
-    #[error("not all members were reached:{}", list_reasons(.0))]
-    Unreachable(Vec<(PeerKey, String)>),
-    #[error("member {} refuses: {refusal}", name(.member))]
-    Refused { member: PeerKey, refusal: Refusal },
-    #[error("the members do not agree on {what}:{}", list_groups(.groups))]
-    Differ { what: &'static str, groups: Vec<Vec<PeerKey>> },
-    #[error("the answer of member {}: {cause}", name(.member))]
-    Answer { member: PeerKey, cause: EnvelopeError },
-    #[error("member {} answers something else than it was asked ({got})", name(.member))]
-    OtherAnswer { member: PeerKey, got: &'static str },
-    #[error("the values do not pass the check: {0}")]
-    Delivery(#[from] DeliveryError),
-    #[error("the members' signatures: {0}")]
-    Certificate(#[from] CertificateError),
-    #[error("the members signed something else than {0}")]
-    OtherStatement(&'static str),
-    #[error(transparent)]
-    Value(#[from] ValueError),
-    #[error(transparent)]
-    Request(#[from] RequestError),
-    #[error("the request cannot be sealed: {0}")]
-    Seal(EnvelopeError),
-}
+mod error;
 
-fn name(peer: &PeerKey) -> String {
-    peer.peer_id()
-}
-
-fn list_clouds(clouds: &[CloudSummary]) -> String {
-    clouds.iter().map(|cloud| format!("\n  {} {}", cloud.id, cloud.name)).collect()
-}
-
-fn list_reasons(reasons: &[(PeerKey, String)]) -> String {
-    reasons.iter().map(|(peer, reason)| format!("\n  {}: {reason}", name(peer))).collect()
-}
-
-fn list_groups(groups: &[Vec<PeerKey>]) -> String {
-    let names = |group: &[PeerKey]| group.iter().map(name).collect::<Vec<_>>().join(", ");
-    groups.iter().map(|group| format!("\n  these say one thing: {}", names(group))).collect()
-}
-
-impl ClientError {
-    /// What the command line exits with.
-    pub fn exit(&self) -> Exit {
-        match self {
-            ClientError::Door(DoorError::Refused { refusal, .. }) => refusal.code.exit(),
-            ClientError::Door(DoorError::Address(_)) => Exit::Usage,
-            ClientError::Door(DoorError::Decode { .. }) => Exit::Failed,
-            ClientError::Door(_) | ClientError::Unreachable(_) => Exit::Unreachable,
-            ClientError::NoCloud | ClientError::ManyClouds(_) => Exit::Usage,
-            ClientError::Refused { refusal, .. } => refusal.code.exit(),
-            ClientError::Value(_) | ClientError::Request(_) | ClientError::Seal(_) => Exit::Usage,
-            ClientError::Log(_)
-            | ClientError::Differ { .. }
-            | ClientError::Answer { .. }
-            | ClientError::OtherAnswer { .. }
-            | ClientError::Delivery(_)
-            | ClientError::Certificate(_)
-            | ClientError::OtherStatement(_) => Exit::Aborted,
-        }
-    }
-
-    /// What to do next.
-    pub fn remedy(&self) -> &str {
-        match self {
-            ClientError::Door(DoorError::Refused { refusal, .. }) | ClientError::Refused { refusal, .. } => {
-                &refusal.remedy
-            }
-            ClientError::Door(DoorError::Address(_)) => "give the node as --node http://HOST:PORT",
-            ClientError::Door(_) => "is the node running, and is --node its HTTP address? try another member's node",
-            ClientError::NoCloud => "form one with `vcp cloud form`, or choose another node",
-            ClientError::ManyClouds(_) => "choose one with --cloud ID",
-            ClientError::Unreachable(_) => "every member must be up; ask its operator, or try again later",
-            ClientError::Log(LogError::RolledBack { .. }) => "this node is behind; try another member's node",
-            ClientError::Log(LogError::Fork(_)) => "the cloud is halted; its operators must decide",
-            ClientError::Log(_) => "this node does not show a genuine log; try another member's node",
-            ClientError::Differ { .. }
-            | ClientError::Answer { .. }
-            | ClientError::OtherAnswer { .. }
-            | ClientError::Certificate(_)
-            | ClientError::OtherStatement(_) => {
-                "a member or the node in between is broken or cheats; try another member's node, then tell the operators"
-            }
-            ClientError::Delivery(_) => {
-                "at least one member is broken or cheats; nothing of the value has been accepted"
-            }
-            ClientError::Value(_) | ClientError::Request(_) | ClientError::Seal(_) => "",
-        }
-    }
-}
+pub use error::ClientError;
 
 /// What is known of the cloud before the node is asked.
 #[derive(Debug, Clone)]
@@ -282,7 +184,7 @@ impl<D: Door> Client<D> {
         if let Pin::Log(known) = &pin {
             log.check_extends(known)?;
         }
-        let field = field_of(log.view());
+        let field = log.view().field();
         Ok(Self { door, key, log, field, patience })
     }
 
@@ -313,7 +215,7 @@ impl<D: Door> Client<D> {
     pub async fn refresh(&mut self) -> Result<(), ClientError> {
         let log = fetch_log(&self.door, &self.cloud()).await?;
         log.check_extends(&self.log)?;
-        self.field = field_of(log.view());
+        self.field = log.view().field();
         self.log = log;
         Ok(())
     }
@@ -341,15 +243,7 @@ impl<D: Door> Client<D> {
         let shares: Vec<&DeliveryShares> = masks.iter().map(|(_, masks)| &masks.delivery).collect();
         let masks = client_io::reconstruct(&self.field, words.len(), &shares)?;
         let masked = client_io::mask(&self.field, &words, &masks);
-        let upload = Upload {
-            cloud: self.cloud(),
-            epoch: self.view().epoch(),
-            members: self.view().members_digest(),
-            secret,
-            mask_set,
-            masked: masked.digest(),
-            description: description.digest(),
-        };
+        let upload = Upload::new(self.view(), &description, mask_set, &masked);
         let expected = UploadVote::of(&upload);
         let upload = Signed::sign(upload, &self.key);
         let stored = self.ask_all(Request::UploadCommit(UploadCommit { upload, masked }), part!(Stored)).await?;
@@ -758,10 +652,6 @@ async fn fetch_log(door: &impl Door, cloud: &CloudId) -> Result<CloudLog, Client
         return Err(LogError::WrongCloud { expected: *cloud, got: log.cloud() }.into());
     }
     Ok(log)
-}
-
-fn field_of(view: &CloudView) -> PrimeField {
-    PrimeField::new(view.parameters().prime.0).expect("a verified record's modulus is prime")
 }
 
 fn now() -> u64 {

@@ -24,7 +24,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 use crate::canonical::{self, DecodeError};
 use crate::id::{ClientKey, CloudId, Digest, Epoch, Nonce, PeerKey, RequestId, SealKey};
 use crate::limits;
-use crate::request::{Answer, Request};
+use crate::request::{Answer, Refusal, RefusalCode, Request};
 use crate::sign::{Purpose, SignatureError, Signed, Statement};
 use crate::view::CloudView;
 
@@ -437,11 +437,23 @@ impl AuthenticRequest {
         self.asked
     }
 
-    /// Signs and seals this member's answer.
+    /// Signs and seals this member's answer; one that does not fit becomes a refusal that says so.
     ///
     /// # Errors
-    /// [`EnvelopeError::WeakKey`] if the client named a useless key, [`EnvelopeError::TooLong`].
+    /// [`EnvelopeError::WeakKey`] if the client named a useless key.
     pub fn answer(
+        &self,
+        answer: &Answer,
+        key: &SigningKey,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Envelope, EnvelopeError> {
+        match self.seal_answer(answer, key, rng) {
+            Err(EnvelopeError::TooLong { .. }) => self.seal_answer(&too_large(), key, rng),
+            sealed => sealed,
+        }
+    }
+
+    fn seal_answer(
         &self,
         answer: &Answer,
         key: &SigningKey,
@@ -455,6 +467,11 @@ impl AuthenticRequest {
         let head = envelope_head(&self.header, self.member, Direction::Answer);
         Envelope::seal(head, &answer_to, &letter, rng)
     }
+}
+
+fn too_large() -> Answer {
+    let cause = "the answer does not fit into one message";
+    Answer::Refused(Refusal::new(RefusalCode::TooLarge, cause, "ask for less at once, as with smaller pages"))
 }
 
 #[cfg(test)]

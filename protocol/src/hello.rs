@@ -164,7 +164,8 @@ mod tests {
     fn whoever_differs_is_named() {
         let log = founded(&[1, 2, 3]);
         let second = PeerKey::of(&signing_key(2));
-        let changes: [(fn(&mut Hello), HelloError); 8] = [
+        type Change = (fn(&mut Hello), HelloError);
+        let changes: [Change; 8] = [
             (|h| h.wire = 2, HelloError::Parameters(second)),
             (|h| h.cloud.0[0] ^= 1, HelloError::Parameters(second)),
             (|h| h.epoch = Epoch(9), HelloError::Parameters(second)),

@@ -2,8 +2,8 @@
 //!
 //! From the bottom up: identifiers ([`id`]), one byte form for every value ([`canonical`]), signatures that name
 //! their purpose ([`sign`]), every bound ([`limits`]), what must be equal at all members ([`version`]), who the
-//! members are ([`membership`], [`log`], [`view`], [`proposal`], [`equivocation`]), what secrets are ([`secret`]),
-//! what clients ask ([`request`]) and how it is sealed ([`envelope`]), how values travel without any member learning
+//! members are ([`membership`], [`log`], [`view`], [`proposal`], [`equivocation`]), what secrets are ([`secret`], [`policy`],
+//! [`tag`]), what clients ask ([`request`], [`refusal`]) and how it is sealed ([`envelope`]), how values travel without any member learning
 //! them ([`client_io`]), what members sign to each other ([`vote`]), and the client that puts it together
 //! ([`client`], over [`http`]). [`admin`] is what the operator's door speaks.
 //!
@@ -23,7 +23,9 @@ pub mod id;
 pub mod limits;
 pub mod log;
 pub mod membership;
+pub mod policy;
 pub mod proposal;
+pub mod refusal;
 pub mod replay;
 pub mod request;
 pub mod secret;

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use polyyne_engine::field::PrimeField;
 use serde::{Deserialize, Serialize};
 
 use crate::canonical;
@@ -107,6 +108,11 @@ impl CloudView {
     /// What the members compute with.
     pub fn parameters(&self) -> &SecurityParameters {
         &self.parameters
+    }
+
+    /// The field of the parameters.
+    pub fn field(&self) -> PrimeField {
+        PrimeField::new(self.parameters.prime.0).expect("a verified record's modulus is prime")
     }
 
     /// Tuples of each kind that the members keep in stock.

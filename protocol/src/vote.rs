@@ -13,9 +13,11 @@ use crate::id::{
     SecretId, SessionId,
 };
 use crate::secret::{SecretDescription, SecretKind};
-use crate::sign::{Purpose, Statement};
+use crate::sign::{Purpose, Signed, Statement};
 use crate::tag::Tags;
 use crate::version::Generator;
+use crate::view::CloudView;
+use crate::words::Words;
 
 macro_rules! statement {
     ($name:ident, $purpose:ident, $signer:ident) => {
@@ -103,6 +105,21 @@ pub struct Upload {
 }
 statement!(Upload, Upload, ClientKey);
 
+impl Upload {
+    /// What a client signs for these masked inputs, and what a member expects to see signed.
+    pub fn new(view: &CloudView, description: &SecretDescription, mask_set: MaskSetId, masked: &Words) -> Self {
+        Self {
+            cloud: view.cloud(),
+            epoch: view.epoch(),
+            members: view.members_digest(),
+            secret: description.id,
+            mask_set,
+            masked: masked.digest(),
+            description: description.digest(),
+        }
+    }
+}
+
 /// A member has durably prepared this upload and moves on only by a certificate of all, or by an abort.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UploadVote {
@@ -149,6 +166,30 @@ pub struct UploadAbort {
     pub reason: AbortReason,
 }
 statement!(UploadAbort, UploadAbort, PeerKey);
+
+/// Proof that a member both voted for an upload and gave it up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadContradiction {
+    vote: Signed<UploadVote>,
+    abort: Signed<UploadAbort>,
+}
+
+impl UploadContradiction {
+    /// The proof, if the two make one.
+    pub fn prove(vote: Signed<UploadVote>, abort: Signed<UploadAbort>) -> Option<Self> {
+        let proof = Self { vote, abort };
+        proof.convicts()?;
+        Some(proof)
+    }
+
+    /// Whom it convicts; nobody if a signature does not hold or the two do not exclude each other.
+    pub fn convicts(&self) -> Option<PeerKey> {
+        let (vote, voter) = self.vote.verified().ok()?;
+        let (abort, quitter) = self.abort.verified().ok()?;
+        let one_upload = (vote.cloud, vote.epoch, vote.secret) == (abort.cloud, abort.epoch, abort.secret);
+        (voter == quitter && one_upload).then_some(voter)
+    }
+}
 
 /// A member has made a secret unusable; the owner's signed request is what it rests on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -253,7 +294,6 @@ mod tests {
     use crate::certificate::{CertificateError, Tally, VoteError};
     use crate::log::tests::founded;
     use crate::membership::tests::signing_key;
-    use crate::sign::Signed;
 
     fn vote(upload: u8) -> UploadVote {
         UploadVote {
@@ -316,6 +356,19 @@ mod tests {
         assert_eq!(certificate.verified(other.view()), Err(CertificateError::Missing { expected }));
         let two = founded(&[1, 2]);
         assert_eq!(certificate.verified(two.view()), Err(CertificateError::Count { expected: 2, got: 3 }));
+    }
+
+    #[test]
+    fn a_member_that_votes_and_gives_up_convicts_itself() {
+        let UploadVote { cloud, epoch, secret, .. } = vote(1);
+        let abort = UploadAbort { cloud, epoch, secret, reason: AbortReason::Expired };
+        let voted = |seed| Signed::sign(vote(1), &signing_key(seed));
+        let gave_up = |abort: &UploadAbort| Signed::sign(abort.clone(), &signing_key(1));
+        let proof = UploadContradiction::prove(voted(1), gave_up(&abort)).expect("a proof");
+        assert_eq!(proof.convicts(), Some(PeerKey::of(&signing_key(1))));
+        assert_eq!(UploadContradiction::prove(voted(2), gave_up(&abort)), None);
+        let other = UploadAbort { secret: SecretId([9; 16]), ..abort };
+        assert_eq!(UploadContradiction::prove(voted(1), gave_up(&other)), None);
     }
 
     #[test]

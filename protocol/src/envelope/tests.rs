@@ -79,7 +79,8 @@ fn an_envelope_moved_to_another_member_cloud_epoch_request_or_direction_does_not
     let envelope = prepared(&log).envelopes()[0].clone();
     assert_eq!(refusal(&log, &envelope, 2, NOW), Some(EnvelopeError::NotForMe));
     let second = log.view().members()[1].peer;
-    let moves: [(&dyn Fn(&mut EnvelopeHead), u8, EnvelopeError); 4] = [
+    type Move<'a> = (&'a dyn Fn(&mut EnvelopeHead), u8, EnvelopeError);
+    let moves: [Move; 4] = [
         (&|head| head.member = second, 2, EnvelopeError::Seal),
         (&|head| head.request = RequestId([7; 16]), 1, EnvelopeError::Seal),
         (&|head| head.direction = Direction::Answer, 1, EnvelopeError::NotForMe),
@@ -157,6 +158,21 @@ fn an_answer_opens_for_its_request_and_member_only() {
         .expect("short");
     assert!(other.open_answer(&peers[0], &sealed).is_ok(), "the same keys from the same seed");
     assert_eq!(third.open_answer(&peers[0], &sealed).err(), Some(EnvelopeError::NotForMe));
+}
+
+#[test]
+fn an_answer_that_does_not_fit_becomes_a_refusal() {
+    let log = cloud();
+    let request = prepared(&log);
+    let opened = open(&log, &request.envelopes()[0], 1, NOW).expect("authentic");
+    let long = Refusal {
+        code: RefusalCode::Internal,
+        cause: "x".repeat(limits::ENVELOPE_PLAINTEXT_MAX),
+        remedy: String::new(),
+    };
+    let sealed = opened.answer(&Answer::Refused(long), &signing_key(1), &mut rng()).expect("a short refusal");
+    let answer = request.open_answer(&log.view().members()[0].peer, &sealed).expect("an answer");
+    assert!(matches!(answer, Answer::Refused(refusal) if refusal.code == RefusalCode::TooLarge));
 }
 
 /// Every member knows the key that answers are sealed to, so one of them could answer in another's name.
