@@ -27,6 +27,10 @@ impl<F: Field> Dealer<F> {
         Self { field, alphas, seed }
     }
 
+    pub fn field(&self) -> &F {
+        &self.field
+    }
+
     pub fn key(&self, party: usize) -> MacKeyShare<F> {
         MacKeyShare::new(self.alphas[party], party == 0)
     }

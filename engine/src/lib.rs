@@ -8,6 +8,7 @@
 //! returns an error has released nothing that depends on unchecked data; what an abort may reveal
 //! is written at each protocol. See [`error::Severity`] for what an error means for keys.
 
+pub mod bit_tuples;
 pub mod coin;
 pub mod commitment;
 pub mod dealer;

@@ -15,8 +15,8 @@
 use crate::coin;
 use crate::commitment;
 use crate::digest::{Hash, Transcript};
-use crate::error::{Error, Result};
-use crate::field::{ELEMENT_BYTES, Field};
+use crate::error::{Error, Malformed, Result};
+use crate::field::{BinaryField, ELEMENT_BYTES, Field, Gf2n};
 use crate::party::{Party, PartyIndex};
 use crate::port::{Gate, GateError, OwnSigma, Verdict};
 use crate::prg::Prg;
@@ -225,4 +225,41 @@ pub fn openings_sum_to_zero<F: Field>(
     };
     let sigmas: Option<Vec<F::Element>> = commitments.iter().zip(openings).enumerate().map(sigma).collect();
     commitments.len() == openings.len() && sigmas.is_some_and(|sigmas| field.sum(sigmas) == field.zero())
+}
+
+impl MacCheck<BinaryField> {
+    /// [`Self::open`] for bits: shares of 0 or 1 whose value shares are bits too (their sum is their XOR, only the
+    /// MACs are elements of the large field). Eight to a byte on the wire.
+    pub async fn open_bits(&mut self, party: &mut Party, shares: &Shares<BinaryField>) -> Result<Unchecked<Vec<Gf2n>>> {
+        if self.failed {
+            return Err(GateError::Compromised.into());
+        }
+        let len = shares.len();
+        let mut opened = shares.values.clone();
+        if len > 0 {
+            let message = pack(&self.field, &shares.values);
+            let received = party.exchange(Step::OpenBits, vec![message; party.n()]).await?;
+            for peer in party.peers() {
+                let bits = &received[peer.get()];
+                party.expect_len(peer, Step::OpenBits, bits, len.div_ceil(8))?;
+                let beyond = bits.last().map_or(0, |&last| last.checked_shr(len as u32 % 8).unwrap_or(0));
+                if !len.is_multiple_of(8) && beyond != 0 {
+                    return Err(Error::Malformed { peer, step: Step::OpenBits, what: Malformed::Element });
+                }
+                for (i, value) in opened.iter_mut().enumerate() {
+                    *value = self.field.add(*value, self.field.cut(u128::from(bits[i / 8] >> (i % 8) & 1)));
+                }
+            }
+        }
+        self.register(&opened, &shares.macs);
+        Ok(Unchecked { value: opened, until: self.opened })
+    }
+}
+
+fn pack(field: &BinaryField, bits: &[Gf2n]) -> Vec<u8> {
+    let mut bytes = vec![0; bits.len().div_ceil(8)];
+    for (i, &bit) in bits.iter().enumerate() {
+        bytes[i / 8] |= ((field.to_bits(bit) & 1) as u8) << (i % 8);
+    }
+    bytes
 }

@@ -8,7 +8,7 @@ use crate::error::{Error, Malformed, Result};
 use crate::field::Field;
 use crate::mac_check::{MacCheck, Unchecked};
 use crate::party::{Party, PartyIndex};
-use crate::share::Shares;
+use crate::share::{MacKeyShare, Shares};
 use crate::step::Step;
 use crate::tuples::{InputMasks, Triples, Tuples};
 
@@ -59,23 +59,7 @@ impl<F: Field> Online<F> {
 
     /// [`Self::multiply`] with given triples.
     pub async fn multiply_with(&mut self, triples: Triples<F>, x: &Shares<F>, y: &Shares<F>) -> Result<Shares<F>> {
-        let len = x.len();
-        assert_eq!(len, y.len(), "element-wise on vectors of one length");
-        let mut masked = x.sub(&self.field, &triples.a);
-        masked.append(&y.sub(&self.field, &triples.b));
-        let opened = self.open(&masked).await?;
-        let (epsilon, delta) = opened.for_shares().split_at(len);
-        let f = &self.field;
-        let mut product = triples.c.clone();
-        for i in 0..len {
-            let (constant, constant_mac) = self.mac.key().constant(f, f.mul(epsilon[i], delta[i]));
-            let linear = |a: F::Element, b: F::Element| f.add(f.mul(epsilon[i], b), f.mul(delta[i], a));
-            let value = f.add(linear(triples.a.values[i], triples.b.values[i]), constant);
-            let mac = f.add(linear(triples.a.macs[i], triples.b.macs[i]), constant_mac);
-            product.values[i] = f.add(product.values[i], value);
-            product.macs[i] = f.add(product.macs[i], mac);
-        }
-        Ok(product)
+        beaver(&self.field, &mut self.party, &mut self.mac, triples, x, y).await
     }
 
     /// Sums of products: the flat products of x and y, summed in consecutive groups of these
@@ -148,4 +132,42 @@ impl<F: Field> Online<F> {
             what: Malformed::Length,
         })
     }
+}
+
+/// ⟦x·y⟧ element-wise with these triples, in a session that has fields beside this one.
+pub async fn beaver<F: Field>(
+    f: &F,
+    party: &mut Party,
+    mac: &mut MacCheck<F>,
+    triples: Triples<F>,
+    x: &Shares<F>,
+    y: &Shares<F>,
+) -> Result<Shares<F>> {
+    let len = x.len();
+    assert_eq!(len, y.len(), "element-wise on vectors of one length");
+    let mut masked = x.sub(f, &triples.a);
+    masked.append(&y.sub(f, &triples.b));
+    let opened = mac.open(party, &masked).await?;
+    let (epsilon, delta) = opened.for_shares().split_at(len);
+    Ok(unmask(f, mac.key(), triples, epsilon, delta))
+}
+
+/// c + ε·b + δ·a + ε·δ for opened ε = x − a and δ = y − b.
+pub(crate) fn unmask<F: Field>(
+    f: &F,
+    key: &MacKeyShare<F>,
+    triples: Triples<F>,
+    epsilon: &[F::Element],
+    delta: &[F::Element],
+) -> Shares<F> {
+    let mut product = triples.c.clone();
+    for i in 0..epsilon.len() {
+        let (constant, constant_mac) = key.constant(f, f.mul(epsilon[i], delta[i]));
+        let linear = |a: F::Element, b: F::Element| f.add(f.mul(epsilon[i], b), f.mul(delta[i], a));
+        let value = f.add(linear(triples.a.values[i], triples.b.values[i]), constant);
+        let mac = f.add(linear(triples.a.macs[i], triples.b.macs[i]), constant_mac);
+        product.values[i] = f.add(product.values[i], value);
+        product.macs[i] = f.add(product.macs[i], mac);
+    }
+    product
 }

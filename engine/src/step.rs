@@ -51,6 +51,8 @@ steps! {
     Personal = 12,
     /// A pair's seed for a sharing of zero.
     ZeroSeed = 13,
+    /// Shares of bits being opened, packed.
+    OpenBits = 14,
     /// The positions of tuples that a member can take.
     Offer = 20,
     /// Signed digest of what a member has taken.

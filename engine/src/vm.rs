@@ -17,7 +17,10 @@
 //! - It does not protect against a program that reveals what its author should not have revealed.
 
 mod arithmetic;
+mod bit_rounds;
+mod boolean;
 mod clear;
+mod clients;
 mod code;
 mod door;
 mod fault;
@@ -25,21 +28,28 @@ mod input;
 mod integer;
 mod interactive;
 mod local;
+mod personal;
+mod polynomial;
 mod print;
+mod rounds;
 mod state;
 mod storage;
 mod support;
 
+pub use bit_rounds::BitSide;
 pub use door::{Door, DoorError, Message, Secrets, Wanted};
 pub use fault::{Fault, VmError};
 pub use input::{InputError, Inputs, NoInputs, TextInputs};
 pub use print::Printer;
+pub use rounds::Side;
 pub use storage::{MemoryStorage, Storage};
-pub use support::unsupported;
+pub use support::{Need, need, unsupported, unsupported_with};
 
+use crate::bit_tuples::mac_field;
 use crate::field::{BinaryField, PrimeField};
 use crate::online::Online;
 use crate::port::Rng;
+use crate::share::MacKeyShare;
 use fault::Step;
 use polyyne_bytecode::{Bank, Opcode, PerBank, Verified};
 use state::Banks;
@@ -74,6 +84,10 @@ const PENDING_OPENINGS_MAX: usize = 1 << 20;
 pub struct Ports<'a> {
     /// The session over the prime field.
     pub online: &'a mut Online<PrimeField>,
+    /// GF(2^n), of the degree that the program was verified for, if there are tuples over it.
+    pub binary: Option<&'a mut Side<BinaryField>>,
+    /// Bits, if there are tuples of them.
+    pub bits: Option<&'a mut BitSide>,
     /// This party's own inputs.
     pub inputs: &'a mut dyn Inputs,
     /// Clients, or stored secrets.
@@ -142,15 +156,16 @@ struct Machine<'a> {
     /// Registers of threads that are not running, by thread number.
     threads: BTreeMap<u32, Banks>,
     frame_bytes: u64,
-    binary_key: crate::share::MacKeyShare<BinaryField>,
     binary: BinaryField,
+    binary_key: MacKeyShare<BinaryField>,
+    bit_field: BinaryField,
+    bit_key: MacKeyShare<BinaryField>,
     /// An opened value has gone to registers and no check has covered it yet.
     unchecked: bool,
     pending: print::Pending,
     integers: Vec<i64>,
     public_rng: Option<Rng>,
     public_input: std::vec::IntoIter<String>,
-    shuffles: Vec<Option<Vec<usize>>>,
     steps: u64,
     start: crate::party::Traffic,
     checks_before: u64,
@@ -159,7 +174,7 @@ struct Machine<'a> {
 impl<'a> Machine<'a> {
     fn new(program: &'a Verified, ports: Ports<'a>, limits: Limits) -> Result<Self, VmError> {
         check_machine(program, &ports)?;
-        support::check(program)?;
+        support::check(program, ports.binary.is_some(), ports.bits.is_some())?;
         let field = ports.online.field;
         let binary = BinaryField::new(program.machine().gf2n).unwrap_or_else(default_binary);
         let words: Vec<String> =
@@ -176,14 +191,15 @@ impl<'a> Machine<'a> {
             waiting: Vec::new(),
             threads: BTreeMap::new(),
             frame_bytes: 0,
-            binary_key: crate::share::MacKeyShare::new(Default::default(), false),
             binary,
+            binary_key: ports.binary.as_ref().map_or_else(no_key, |side| side.mac.key().clone()),
+            bit_field: mac_field(),
+            bit_key: ports.bits.as_ref().map_or_else(no_key, |side| side.mac.key().clone()),
             unchecked: false,
             pending: print::Pending::new(limits.printed_bytes_max),
             integers: Vec::new(),
             public_rng: None,
             public_input: words.into_iter(),
-            shuffles: Vec::new(),
             steps: 0,
             start,
             checks_before,
@@ -227,7 +243,10 @@ impl<'a> Machine<'a> {
         if self.statistics().rounds > self.limits.rounds_max {
             return Err(Fault::Limit { what: "rounds", max: self.limits.rounds_max });
         }
-        if self.pending.len() > HELD_BYTES_MAX || self.ports.online.mac.pending() > PENDING_OPENINGS_MAX {
+        let openings = self.ports.online.mac.pending()
+            + self.ports.binary.as_ref().map_or(0, |side| side.mac.pending())
+            + self.ports.bits.as_ref().map_or(0, |side| side.mac.pending());
+        if self.pending.len() > HELD_BYTES_MAX || openings > PENDING_OPENINGS_MAX {
             self.settle().await?;
         }
         Ok(())
@@ -236,6 +255,13 @@ impl<'a> Machine<'a> {
     /// Checks everything opened so far, and releases the text that waited for it.
     async fn settle(&mut self) -> Step {
         self.ports.online.check().await?;
+        let party = &mut self.ports.online.party;
+        if let Some(side) = self.ports.binary.as_deref_mut() {
+            side.mac.check(party).await?;
+        }
+        if let Some(side) = self.ports.bits.as_deref_mut() {
+            side.mac.check(party).await?;
+        }
         self.unchecked = false;
         self.pending.release(self.ports.printer);
         Ok(())
@@ -374,6 +400,11 @@ fn frame_bytes(registers: &PerBank) -> u64 {
     registers.iter().zip(polyyne_bytecode::ELEMENT_BYTES).map(|(&count, bytes)| count.saturating_mul(bytes)).sum()
 }
 
+/// Stands where no instruction needs a key: programs that do are refused when there is none.
+fn no_key() -> MacKeyShare<BinaryField> {
+    MacKeyShare::new(Default::default(), false)
+}
+
 fn default_binary() -> BinaryField {
     BinaryField::new(128).expect("128 is a supported degree")
 }
@@ -382,6 +413,9 @@ fn check_machine(program: &Verified, ports: &Ports<'_>) -> Result<(), VmError> {
     let machine = program.machine();
     if machine.prime != ports.online.field.modulus() {
         return Err(VmError::OtherMachine("another prime"));
+    }
+    if ports.binary.as_ref().is_some_and(|side| side.field.degree() != machine.gf2n) {
+        return Err(VmError::OtherMachine("another degree of GF(2^n)"));
     }
     if machine.parties != ports.online.party.n() {
         return Err(VmError::OtherMachine("another number of parties"));

@@ -2,6 +2,7 @@
 
 use super::door::DoorError;
 use super::input::InputError;
+use crate::bit_tuples::BitShortage;
 use crate::error::{Error, Severity};
 use crate::tuples::Shortage;
 use polyyne_bytecode::{Bank, Opcode};
@@ -51,6 +52,10 @@ pub enum Fault {
     Door(#[from] DoorError),
     #[error(transparent)]
     Input(#[from] InputError),
+    #[error(transparent)]
+    Bits(#[from] BitShortage),
+    #[error("this machine does not run {0}")]
+    Unsupported(Opcode),
     #[error("division by zero")]
     DivisionByZero,
     #[error("address {address} is outside the {bank:?} memory of {size} elements")]

@@ -1,7 +1,7 @@
 //! What programs print, in MP-SPDZ's exact formats, held back until a MAC check has covered it.
 
 use super::fault::{Fault, Step};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where released text goes.
 pub trait Printer: Send {
@@ -31,6 +31,7 @@ pub(super) struct Pending {
     total: u64,
     limit: u64,
     precisions: BTreeMap<u32, usize>,
+    bases: BTreeSet<u32>,
 }
 
 impl Pending {
@@ -61,6 +62,15 @@ impl Pending {
 
     pub(super) fn set_precision(&mut self, thread: u32, digits: usize) {
         self.precisions.insert(thread, digits);
+    }
+
+    /// Printing a bit register leaves its stream showing `0x` before hexadecimal numbers.
+    pub(super) fn show_base(&mut self, thread: u32) {
+        self.bases.insert(thread);
+    }
+
+    pub(super) fn shows_base(&self, thread: u32) -> bool {
+        self.bases.contains(&thread)
     }
 
     pub(super) fn precision(&self, thread: u32) -> usize {

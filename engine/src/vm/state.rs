@@ -1,5 +1,6 @@
 //! Register banks and memories.
 
+use super::boolean::WORD;
 use super::fault::{Fault, Step};
 use crate::field::{BinaryField, Field, PrimeField};
 use crate::share::Shares;
@@ -24,10 +25,18 @@ impl<F: Field> Pair<F> {
     }
 }
 
+/// Words of 64 shared and of 64 clear bits: a pair of register banks, or of memories.
+pub(super) struct BitBank {
+    /// 64 shares for each register.
+    pub s: Shares<BinaryField>,
+    pub c: Vec<u64>,
+}
+
 /// All banks of a frame, or all memories. Both start as zeros.
 pub(super) struct Banks {
     pub prime: Pair<PrimeField>,
     pub binary: Pair<BinaryField>,
+    pub bits: BitBank,
     pub ints: Vec<i64>,
 }
 
@@ -37,6 +46,10 @@ impl Banks {
         Self {
             prime: Pair::new(prime, size(Bank::Sint), size(Bank::Cint)),
             binary: Pair::new(binary, size(Bank::Sgf2n), size(Bank::Cgf2n)),
+            bits: BitBank {
+                s: Shares::zeros(binary, size(Bank::Sbits) as usize * WORD),
+                c: vec![0; size(Bank::Cbits) as usize],
+            },
             ints: vec![0; size(Bank::Regint) as usize],
         }
     }
@@ -46,6 +59,10 @@ impl Banks {
         let size = |bank: Bank| sizes[bank.index()];
         self.prime.grow(prime, size(Bank::Sint), size(Bank::Cint));
         self.binary.grow(binary, size(Bank::Sgf2n), size(Bank::Cgf2n));
+        let missing = (size(Bank::Sbits) as usize * WORD).saturating_sub(self.bits.s.len());
+        self.bits.s.append(&Shares::zeros(binary, missing));
+        let clear = self.bits.c.len().max(size(Bank::Cbits) as usize);
+        self.bits.c.resize(clear, 0);
         let ints = self.ints.len().max(size(Bank::Regint) as usize);
         self.ints.resize(ints, 0);
     }
@@ -59,7 +76,8 @@ impl Banks {
             Bank::Regint => self.ints[there].copy_from_slice(&source.ints[here]),
             Bank::Sgf2n => copy_shares(&mut self.binary.s, to, &source.binary.s, from, count),
             Bank::Cgf2n => self.binary.c[there].copy_from_slice(&source.binary.c[here]),
-            Bank::Sbits | Bank::Cbits => unreachable!("programs with these banks are refused when they are loaded"),
+            Bank::Sbits => copy_shares(&mut self.bits.s, to * WORD, &source.bits.s, from * WORD, count * WORD),
+            Bank::Cbits => self.bits.c[there].copy_from_slice(&source.bits.c[here]),
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Shares that outlive a run: MP-SPDZ's persistence files, mapped by the driver to secrets of the execution.
 
+use super::Machine;
+use super::fault::{Fault, Step};
+use super::rounds::{gather, scatter};
 use crate::field::PrimeField;
 use crate::share::Shares;
 
@@ -50,5 +53,42 @@ impl Storage for MemoryStorage {
         file.values.resize(end, Default::default());
         file.macs.resize(end, Default::default());
         super::state::copy_shares(file, start, shares, 0, shares.len());
+    }
+}
+
+/// No file of shares grows beyond this.
+const STORED_SHARES_MAX: usize = 1 << 22;
+
+impl Machine<'_> {
+    pub(super) fn write_file(&mut self, size: usize, args: &[i64]) -> Step {
+        let position = self.banks.ints[args[0] as usize];
+        let shares = gather(&self.banks.prime.s, args[1..].iter().map(|&register| (register as usize, size)));
+        let length = self.ports.storage.len().unwrap_or(0);
+        let start =
+            if position == -1 { length } else { usize::try_from(position).map_err(|_| Fault::Storage(position))? };
+        if start.saturating_add(shares.len()) > STORED_SHARES_MAX {
+            return Err(Fault::Limit { what: "stored shares", max: STORED_SHARES_MAX as u64 });
+        }
+        self.ports.storage.write(start, &shares);
+        Ok(())
+    }
+
+    pub(super) fn read_file(&mut self, size: usize, args: &[i64]) -> Step {
+        let position = self.banks.ints[args[0] as usize];
+        let end_register = args[1] as usize;
+        let Some(length) = self.ports.storage.len() else {
+            self.banks.ints[end_register] = -2;
+            return Ok(());
+        };
+        let count = size * args[2..].len();
+        let start = usize::try_from(position).map_err(|_| Fault::Storage(position))?;
+        if start.checked_add(count).is_none_or(|end| end > length) {
+            return Err(Fault::Storage(position));
+        }
+        let shares = self.ports.storage.read(start, count);
+        scatter(&mut self.banks.prime.s, &shares, args[2..].iter().map(|&register| (register as usize, size)));
+        let end = start + count;
+        self.banks.ints[end_register] = if end == length { -1 } else { end as i64 };
+        Ok(())
     }
 }

@@ -3,38 +3,70 @@
 use super::fault::VmError;
 use polyyne_bytecode::{Opcode, Verified, refused};
 
-/// Why this machine does not run an instruction; `None` if it does.
-pub fn unsupported(opcode: Opcode) -> Option<&'static str> {
-    refused(opcode).or_else(|| missing(opcode))
+/// What an instruction needs beside the prime field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing.
+    Prime,
+    /// Tuples over GF(2^n).
+    Binary,
+    /// Bit tuples.
+    Bits,
 }
 
-fn missing(opcode: Opcode) -> Option<&'static str> {
-    const SHARE: &str = "it would print a share of a secret";
-    const GF2N: &str = "this machine has no tuples over GF(2^n)";
-    const BITS: &str = "this machine has no bit tuples";
-    match opcode {
-        Opcode::PrintRegPlains | Opcode::GPrintRegPlains | Opcode::PrintRegPlainsb => Some(SHARE),
-        // The compiler ends every program with these two, to say how much memory it uses.
-        Opcode::GLdmc | Opcode::GLdms | Opcode::GReqbl => None,
-        Opcode::Dabit | Opcode::Edabit | Opcode::Sedabit => Some(BITS),
-        Opcode::Secshuffle | Opcode::Gensecshuffle | Opcode::Applyshuffle | Opcode::Delshuffle => {
-            Some("this machine has no secure shuffle")
+/// Why a machine with tuples over the prime field alone does not run an instruction; `None` if it does.
+pub fn unsupported(opcode: Opcode) -> Option<&'static str> {
+    unsupported_with(opcode, false, false)
+}
+
+/// Why a machine that has, beside the prime field, tuples over GF(2^n) (`binary`) or of bits (`bits`), or has them not,
+/// does not run an instruction; `None` if it does.
+pub fn unsupported_with(opcode: Opcode, binary: bool, bits: bool) -> Option<&'static str> {
+    unsupported_always(opcode).or_else(|| match need(opcode) {
+        Need::Binary if !binary => Some("there are no tuples over GF(2^n) here"),
+        Need::Bits if !bits => Some("there are no bit tuples here"),
+        _ => None,
+    })
+}
+
+fn unsupported_always(opcode: Opcode) -> Option<&'static str> {
+    refused(opcode).or(match opcode {
+        Opcode::PrintRegPlains | Opcode::GPrintRegPlains | Opcode::PrintRegPlainsb => {
+            Some("it would print a share of a secret")
         }
+        Opcode::Secshuffle
+        | Opcode::GSecshuffle
+        | Opcode::Gensecshuffle
+        | Opcode::Applyshuffle
+        | Opcode::Delshuffle => Some("this machine has no secure shuffle"),
+        Opcode::GInput | Opcode::GRawinput => Some("private inputs are taken over the prime field and as bits only"),
+        Opcode::GWritesharestofile | Opcode::GReadsharesfromfile => Some("shares are stored over the prime field only"),
+        Opcode::GRawOutput => Some("binary output is of the prime field only"),
+        _ => None,
+    })
+}
+
+/// What an instruction needs.
+pub fn need(opcode: Opcode) -> Need {
+    match opcode {
+        // The compiler ends every program with these, to say how much memory it uses.
+        Opcode::GLdmc | Opcode::GLdms | Opcode::GReqbl => Need::Prime,
+        Opcode::Dabit | Opcode::Edabit | Opcode::Sedabit => Need::Bits,
         opcode => match opcode.code() {
-            0x100..=0x1ff => Some(GF2N),
-            0x200.. => Some(BITS),
-            _ => None,
+            0x100..=0x1ff => Need::Binary,
+            0x200.. => Need::Bits,
+            _ => Need::Prime,
         },
     }
 }
 
 /// Refuses a program with such an instruction before anything is spent.
-pub(super) fn check(program: &Verified) -> Result<(), VmError> {
+pub(super) fn check(program: &Verified, binary: bool, bits: bool) -> Result<(), VmError> {
     for tape in program.program().tapes() {
         for (pc, instruction) in tape.instructions.iter().enumerate() {
-            if let Some(reason) = unsupported(instruction.opcode()) {
-                let (tape, opcode) = (tape.name.clone(), instruction.opcode());
-                return Err(VmError::Unsupported { tape, pc, opcode, reason });
+            let opcode = instruction.opcode();
+            if let Some(reason) = unsupported_with(opcode, binary, bits) {
+                return Err(VmError::Unsupported { tape: tape.name.clone(), pc, opcode, reason });
             }
         }
     }

@@ -4,15 +4,18 @@
 use std::path::{Path, PathBuf};
 
 use polyyne_bytecode::{Instruction, Program, SizeLimits, Tape, Verified};
+use polyyne_engine::bit_tuples::{BitDealer, mac_field};
 use polyyne_engine::dealer::Dealer;
-use polyyne_engine::field::{Field, PrimeField};
+use polyyne_engine::field::{BinaryField, Field, PrimeField};
 use polyyne_engine::mac_check::MacCheck;
 use polyyne_engine::online::Online;
 use polyyne_engine::party::Party;
 use polyyne_engine::port::{LocalGate, Rng};
 use polyyne_engine::share::Shares;
 use polyyne_engine::sim::Simulator;
-use polyyne_engine::vm::{self, Door, Inputs, Limits, MemoryStorage, NoInputs, Ports, Secrets, Statistics, VmError};
+use polyyne_engine::vm::{
+    self, BitSide, Door, Inputs, Limits, MemoryStorage, NoInputs, Ports, Secrets, Side, Statistics, VmError,
+};
 use rand_core::SeedableRng;
 
 /// How a run is set up beside its program.
@@ -113,19 +116,30 @@ pub fn run_with(
             let party = Party::new(i, [7; 32], channels, Rng::seed_from_u64(setup.seed * 100 + i as u64));
             let mac = MacCheck::new(field, dealer.key(i), Box::new(LocalGate::default()));
             let online = Online::new(field, party, mac, Box::new(dealer.tuples(i, 0)));
+            let sides = sides(program, setup, &dealer, i);
             let (door, inputs) = (door(i, &dealer), inputs(i));
-            party_run(program, setup, online, secrets, storage, door, inputs)
+            party_run(program, setup, (online, sides), (secrets, storage), door, inputs)
         })
         .collect();
     simulator.run(futures)
 }
 
+/// GF(2^n) and bits, from dealers too.
+fn sides(program: &Verified, setup: &Setup, dealer: &Dealer<PrimeField>, i: usize) -> (Side<BinaryField>, BitSide) {
+    let field = BinaryField::new(program.machine().gf2n).unwrap();
+    let binary = Dealer::new(field, setup.n, [setup.seed as u8; 32]);
+    let mac = MacCheck::new(field, binary.key(i), Box::new(LocalGate::default()));
+    let binary = Side { field, mac, tuples: Box::new(binary.tuples(i, 0)) };
+    let bits = BitDealer::new(dealer, setup.n, i, [setup.seed as u8; 32]);
+    let mac = MacCheck::new(mac_field(), bits.key(), Box::new(LocalGate::default()));
+    (binary, BitSide { mac, tuples: Box::new(bits) })
+}
+
 async fn party_run(
     program: &Verified,
     setup: &Setup,
-    mut online: Online<PrimeField>,
-    secrets: Shares<PrimeField>,
-    storage: Option<Shares<PrimeField>>,
+    (mut online, (mut binary, mut bits)): (Online<PrimeField>, (Side<BinaryField>, BitSide)),
+    (secrets, storage): (Shares<PrimeField>, Option<Shares<PrimeField>>),
     mut door: Option<Box<dyn Door>>,
     mut inputs: Box<dyn Inputs>,
 ) -> Ended {
@@ -134,6 +148,8 @@ async fn party_run(
     let mut storage = MemoryStorage::new(storage);
     let ports = Ports {
         online: &mut online,
+        binary: Some(&mut binary),
+        bits: Some(&mut bits),
         inputs: &mut *inputs,
         door: door.as_deref_mut().unwrap_or(&mut standard),
         storage: &mut storage,

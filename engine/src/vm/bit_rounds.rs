@@ -1,0 +1,232 @@
+//! Boolean instructions that open, multiply or take tuples. One instruction is one round.
+
+use super::boolean::{WORD, store};
+use super::fault::{Fault, Step};
+use super::input::{self, InputError, Inputs};
+use super::state::{BitBank, Pair, copy_shares};
+use crate::bit_tuples::BitTuples;
+use crate::field::{BinaryField, Field, Gf2n, PrimeField};
+use crate::mac_check::MacCheck;
+use crate::online::unmask;
+use crate::party::{Party, PartyIndex};
+use crate::share::Shares;
+use crate::step::Step as Wire;
+use polyyne_bytecode::Opcode;
+
+/// Bits beside the session's prime field, with a MAC key and tuples of their own.
+pub struct BitSide {
+    pub mac: MacCheck<BinaryField>,
+    pub tuples: Box<dyn BitTuples>,
+}
+
+/// What the instructions work on.
+pub(super) struct BitRounds<'a> {
+    pub field: BinaryField,
+    pub party: &'a mut Party,
+    pub side: &'a mut BitSide,
+    pub registers: &'a mut BitBank,
+    pub prime: &'a mut Pair<PrimeField>,
+    pub inputs: &'a mut dyn Inputs,
+    pub thread: u32,
+}
+
+impl BitRounds<'_> {
+    /// Runs an instruction; false if it is not one of these.
+    pub(super) async fn run(&mut self, opcode: Opcode, size: usize, args: &[i64]) -> Step<bool> {
+        match opcode {
+            Opcode::Ands | Opcode::Andrs | Opcode::Andrsvec => self.multiply(opcode, args).await?,
+            Opcode::Reveal => self.reveal(args).await?,
+            Opcode::Inputb | Opcode::Inputbvec => self.input(opcode, args).await?,
+            Opcode::Bitb => {
+                let bit = self.side.tuples.bits(1)?.get(0);
+                store(&mut self.registers.s, args[0] as usize, std::iter::once(bit));
+            }
+            Opcode::Dabit => {
+                let dabits = self.side.tuples.dabits(size)?;
+                copy_shares(&mut self.prime.s, args[0] as usize, &dabits.arithmetic, 0, size);
+                self.write(args[1] as usize, &dabits.binary, 0, size);
+            }
+            Opcode::Edabit | Opcode::Sedabit => {
+                let edabits = self.side.tuples.edabits(args.len() as u32 - 1, size)?;
+                copy_shares(&mut self.prime.s, args[0] as usize, &edabits.arithmetic, 0, size);
+                for (column, &to) in edabits.bits.iter().zip(&args[1..]) {
+                    self.write(to as usize, column, 0, size);
+                }
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn write(&mut self, to: usize, shares: &Shares<BinaryField>, start: usize, count: usize) {
+        store(&mut self.registers.s, to, (start..start + count).map(|i| shares.get(i)));
+    }
+
+    /// Appends the first `bits` bits from a register on.
+    fn read(&self, from: usize, bits: usize, all: &mut Shares<BinaryField>) {
+        let s = &self.registers.s;
+        all.values.extend_from_slice(&s.values[from * WORD..from * WORD + bits]);
+        all.macs.extend_from_slice(&s.macs[from * WORD..from * WORD + bits]);
+    }
+
+    /// AND of bit vectors: of two, or of one with a single bit, or of several with one vector.
+    async fn multiply(&mut self, opcode: Opcode, args: &[i64]) -> Step {
+        let (mut x, mut y) = (Shares::default(), Shares::default());
+        let mut targets = Vec::new();
+        if opcode == Opcode::Andrsvec {
+            let mut rest = args;
+            while let Some(&length) = rest.first() {
+                let (group, after) = rest.split_at(length as usize);
+                let (bits, vectors) = (group[1] as usize, (group.len() - 3) / 2);
+                let (base, sources) = (group[2 + vectors] as usize, &group[3 + vectors..]);
+                for (&to, &from) in group[2..2 + vectors].iter().zip(sources) {
+                    self.read(from as usize, bits, &mut x);
+                    self.read(base, bits, &mut y);
+                    targets.push((to as usize, bits));
+                }
+                rest = after;
+            }
+        } else {
+            for group in args.chunks_exact(4) {
+                let [bits, to, a, b] = [0, 1, 2, 3].map(|k| group[k] as usize);
+                self.read(a, bits, &mut x);
+                match opcode {
+                    Opcode::Ands => self.read(b, bits, &mut y),
+                    _ => (0..bits).for_each(|_| self.read(b, 1, &mut y)),
+                }
+                targets.push((to, bits));
+            }
+        }
+        let products = self.products(&x, &y).await?;
+        let mut start = 0;
+        for (to, bits) in targets {
+            self.write(to, &products, start, bits);
+            start += bits;
+        }
+        Ok(())
+    }
+
+    async fn products(&mut self, x: &Shares<BinaryField>, y: &Shares<BinaryField>) -> Step<Shares<BinaryField>> {
+        let triples = self.side.tuples.triples(x.len())?;
+        let mut masked = x.sub(&self.field, &triples.a);
+        masked.append(&y.sub(&self.field, &triples.b));
+        let opened = self.side.mac.open_bits(self.party, &masked).await?;
+        let (epsilon, delta) = opened.for_shares().split_at(x.len());
+        Ok(unmask(&self.field, self.side.mac.key(), triples, epsilon, delta))
+    }
+
+    /// The registers that hold opened bits count as unchecked until the next check.
+    async fn reveal(&mut self, args: &[i64]) -> Step {
+        let mut secrets = Shares::default();
+        args.chunks_exact(3).for_each(|group| self.read(group[2] as usize, group[0] as usize, &mut secrets));
+        let opened = self.side.mac.open_bits(self.party, &secrets).await?;
+        let mut bits = opened.for_shares().iter();
+        for group in args.chunks_exact(3) {
+            let (count, to) = (group[0] as usize, group[1] as usize);
+            self.registers.c[to..to + count.div_ceil(WORD)].fill(0);
+            for (i, &bit) in bits.by_ref().take(count).enumerate() {
+                self.registers.c[to + i / WORD] |= (self.field.to_bits(bit) as u64 & 1) << (i % WORD);
+            }
+        }
+        Ok(())
+    }
+
+    /// Private integers in two's complement, bit by bit; all groups in one round.
+    async fn input(&mut self, opcode: Opcode, args: &[i64]) -> Step {
+        let wishes = self.wishes(opcode, args)?;
+        let own = self.party.index();
+        let mut message = Vec::new();
+        let mut masks = Vec::new();
+        for wish in &wishes {
+            let mask = self.side.tuples.input_masks(wish.owner.get(), wish.bits)?;
+            if wish.owner == own {
+                let clear = mask.clear.as_ref().expect("the source gives the owner its masks in clear");
+                let value = self.value(wish)?;
+                for (k, &r) in clear.iter().enumerate() {
+                    let bit = (value >> k.min(127) & 1) as u8;
+                    message.push(bit ^ (self.field.to_bits(r) as u8 & 1));
+                }
+            }
+            masks.push(mask.shares);
+        }
+        let received = self.party.broadcast(Wire::Input, message).await?;
+        let mut offers = Vec::new();
+        for (j, message) in received.iter().enumerate() {
+            let peer = PartyIndex(j as u16);
+            let bits = wishes.iter().filter(|wish| wish.owner == peer).map(|wish| wish.bits).sum();
+            self.party.expect_len(peer, Wire::Input, message, bits)?;
+            offers.push(message.iter());
+        }
+        for (wish, masks) in wishes.iter().zip(masks) {
+            let masked: Vec<Gf2n> = offers[wish.owner.get()]
+                .by_ref()
+                .take(wish.bits)
+                .map(|&byte| self.field.cut(u128::from(byte & 1)))
+                .collect();
+            let shares = self.side.mac.key().add_public(&self.field, &masks, &masked);
+            match &wish.targets {
+                Targets::Packed(to) => self.write(*to, &shares, 0, wish.bits),
+                Targets::Single(registers) => {
+                    registers.iter().enumerate().for_each(|(k, &to)| self.write(to, &shares, k, 1));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn wishes(&self, opcode: Opcode, args: &[i64]) -> Step<Vec<Wish>> {
+        let owner = |player: i64| {
+            let known = u16::try_from(player).ok().filter(|&index| usize::from(index) < self.party.n());
+            known.map(PartyIndex).ok_or(Fault::Player(player))
+        };
+        let mut wishes = Vec::new();
+        if opcode == Opcode::Inputb {
+            for group in args.chunks_exact(4) {
+                let (bits, targets) = (group[1] as usize, Targets::Packed(group[3] as usize));
+                wishes.push(Wish { owner: owner(group[0])?, bits, exponent: group[2], targets });
+            }
+            return Ok(wishes);
+        }
+        let mut rest = args;
+        while let Some(&length) = rest.first() {
+            let (group, after) = rest.split_at(length as usize);
+            let registers: Vec<usize> = group[3..].iter().map(|&to| to as usize).collect();
+            let (bits, targets) = (registers.len(), Targets::Single(registers));
+            wishes.push(Wish { owner: owner(group[2])?, bits, exponent: group[1], targets });
+            rest = after;
+        }
+        Ok(wishes)
+    }
+
+    /// The next input word, scaled by 2^exponent and rounded, if it fits the bits.
+    fn value(&mut self, wish: &Wish) -> Step<i128> {
+        let word = self.inputs.word(self.thread).ok_or(InputError::Ended)?;
+        let value = if wish.exponent == 0 {
+            word.parse().map_err(|_| InputError::NotAnInteger(word))?
+        } else {
+            let scaled = (input::number(&word)? * 2f64.powi(wish.exponent.clamp(-1000, 1000) as i32)).round();
+            if scaled.abs() >= 2f64.powi(126) {
+                return Err(InputError::NotANumber(word).into());
+            }
+            scaled as i128
+        };
+        let bits = wish.bits.min(127) as u32;
+        let fits = if value < 0 { value >= -(1 << bits.saturating_sub(1)) } else { value >> bits == 0 };
+        if fits { Ok(value) } else { Err(Fault::Overflow { bits }) }
+    }
+}
+
+/// One group of an input instruction.
+struct Wish {
+    owner: PartyIndex,
+    bits: usize,
+    exponent: i64,
+    targets: Targets,
+}
+
+enum Targets {
+    /// 64 bits to a register.
+    Packed(usize),
+    /// A register for each bit.
+    Single(Vec<usize>),
+}

@@ -1,0 +1,224 @@
+//! Boolean instructions without communication. A register holds 64 bits; a vector of n bits spans ⌈n/64⌉ of them, and
+//! what lies beyond the n is zero in results.
+
+use super::fault::{Fault, Step};
+use super::state::{BitBank, address, copy_shares};
+use crate::field::{BinaryField, Field, Gf2n, PrimeField};
+use crate::share::{MacKeyShare, Shares};
+use polyyne_bytecode::{Bank, Opcode};
+
+/// Bits in a register.
+pub(super) const WORD: usize = 64;
+
+/// What a Boolean instruction works on.
+pub(super) struct Board<'a> {
+    pub field: &'a BinaryField,
+    pub key: &'a MacKeyShare<BinaryField>,
+    pub prime: &'a PrimeField,
+    pub registers: &'a mut BitBank,
+    pub memory: &'a mut BitBank,
+    pub ints: &'a mut [i64],
+    pub clear: &'a [crate::field::Fp],
+}
+
+impl Board<'_> {
+    /// Runs an instruction; false if it is not one of these.
+    pub(super) fn run(&mut self, opcode: Opcode, size: usize, args: &[i64]) -> Step<bool> {
+        Ok(self.clear(opcode, size, args)? || self.secret(opcode, args)? || self.transfer(opcode, size, args)?)
+    }
+
+    fn clear(&mut self, opcode: Opcode, size: usize, args: &[i64]) -> Step<bool> {
+        let at = |k: usize| args[k] as usize;
+        let c = &mut self.registers.c;
+        // Immediates are sign-extended to words.
+        let word = |k: usize| args[k] as u64;
+        match opcode {
+            Opcode::Xorcb => {
+                for j in 0..at(0).div_ceil(WORD) {
+                    c[at(1) + j] = (c[at(2) + j] ^ c[at(3) + j]) & mask(at(0), j);
+                }
+            }
+            Opcode::Notcb => {
+                for j in 0..at(0).div_ceil(WORD) {
+                    c[at(1) + j] = !c[at(2) + j] & mask(at(0), j);
+                }
+            }
+            Opcode::Xorcbi => c[at(0)] = c[at(1)] ^ word(2),
+            Opcode::Addcb => c[at(0)] = c[at(1)].wrapping_add(c[at(2)]),
+            Opcode::Addcbi => c[at(0)] = c[at(1)].wrapping_add(word(2)),
+            Opcode::Mulcbi => c[at(0)] = c[at(1)].wrapping_mul(word(2)),
+            Opcode::Shrcbi => c[at(0)] = c[at(1)].checked_shr(args[2] as u32).unwrap_or(0),
+            Opcode::Shlcbi => c[at(0)] = c[at(1)].checked_shl(args[2] as u32).unwrap_or(0),
+            Opcode::Bitdecc => {
+                let bits = c[at(0)];
+                args[1..].iter().enumerate().for_each(|(k, &to)| c[to as usize] = bits >> k & 1);
+            }
+            Opcode::Convcint => c[at(0)] = self.ints[at(1)] as u64,
+            Opcode::Convcbit => self.ints[at(0)] = c[at(1)] as i64,
+            Opcode::Convcbitvec => {
+                for i in 0..at(0) {
+                    self.ints[at(1) + i] = (c[at(2) + i / WORD] >> (i % WORD) & 1) as i64;
+                }
+            }
+            Opcode::Convcintvec => {
+                for (bit, &to) in args[1..].iter().enumerate() {
+                    let to = to as usize;
+                    c[to..to + size.div_ceil(WORD)].fill(0);
+                    for i in 0..size {
+                        let value = self.prime.to_u128(self.clear[at(0) + i]);
+                        let bit = value.checked_shr(bit as u32).unwrap_or(0) as u64 & 1;
+                        c[to + i / WORD] |= bit << (i % WORD);
+                    }
+                }
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// The share of a public bit.
+    fn constant(&self, bit: bool) -> (Gf2n, Gf2n) {
+        if bit { self.key.constant(self.field, self.field.one()) } else { (self.field.zero(), self.field.zero()) }
+    }
+
+    /// Writes a vector of bits from register `to` on, and zeros up to the end of its last register.
+    fn store(&mut self, to: usize, bits: impl Iterator<Item = (Gf2n, Gf2n)>) {
+        store(&mut self.registers.s, to, bits);
+    }
+
+    fn secret(&mut self, opcode: Opcode, args: &[i64]) -> Step<bool> {
+        let f = *self.field;
+        let at = |k: usize| args[k] as usize;
+        let first = |register: usize| register * WORD;
+        match opcode {
+            Opcode::Xors => {
+                for group in args.chunks_exact(4) {
+                    let [bits, to, a, b] = [0, 1, 2, 3].map(|k| group[k] as usize);
+                    let s = &self.registers.s;
+                    let sums: Vec<_> = (0..bits).map(|i| add(&f, s.get(first(a) + i), s.get(first(b) + i))).collect();
+                    self.store(to, sums.into_iter());
+                }
+            }
+            Opcode::Xorm | Opcode::Andm => {
+                let (s, c) = (&self.registers.s, &self.registers.c);
+                let one = self.constant(true);
+                let bits: Vec<_> = (0..at(0))
+                    .map(|i| {
+                        let (share, clear) = (s.get(first(at(2)) + i), c[at(3) + i / WORD] >> (i % WORD) & 1 == 1);
+                        match (opcode, clear) {
+                            (Opcode::Xorm, true) => add(&f, share, one),
+                            (Opcode::Andm, false) => (f.zero(), f.zero()),
+                            _ => share,
+                        }
+                    })
+                    .collect();
+                self.store(at(1), bits.into_iter());
+            }
+            Opcode::Nots => {
+                let one = self.constant(true);
+                let s = &self.registers.s;
+                let bits: Vec<_> = (0..at(0)).map(|i| add(&f, s.get(first(at(2)) + i), one)).collect();
+                self.store(at(1), bits.into_iter());
+            }
+            Opcode::Movsb => {
+                let s = &self.registers.s;
+                let bits: Vec<_> = (0..at(0)).map(|i| s.get(first(at(2)) + i)).collect();
+                self.store(at(1), bits.into_iter());
+            }
+            Opcode::Ldbits => {
+                let value = args[2] as u64;
+                let bits: Vec<_> = (0..at(1)).map(|i| self.constant(value >> i & 1 == 1)).collect();
+                self.store(at(0), bits.into_iter());
+            }
+            Opcode::Convsint => {
+                let value = self.ints[at(2)];
+                let fits = value.unsigned_abs().checked_shr(args[0] as u32).unwrap_or(0) == 0;
+                if !fits {
+                    return Err(Fault::Overflow { bits: args[0] as u32 });
+                }
+                let bits: Vec<_> = (0..at(0)).map(|i| self.constant(value >> i & 1 == 1)).collect();
+                self.store(at(1), bits.into_iter());
+            }
+            Opcode::Convcbit2s => {
+                let words = self.registers.c[at(2)..at(2) + at(0).div_ceil(WORD)].to_vec();
+                let bits: Vec<_> = (0..at(0)).map(|i| self.constant(words[i / WORD] >> (i % WORD) & 1 == 1)).collect();
+                self.store(at(1), bits.into_iter());
+            }
+            Opcode::Bitdecs => {
+                let s = &self.registers.s;
+                let bits: Vec<_> = (0..args.len() - 1).map(|k| s.get(first(at(0)) + k)).collect();
+                args[1..].iter().zip(bits).for_each(|(&to, bit)| self.store(to as usize, std::iter::once(bit)));
+            }
+            Opcode::Bitcoms => {
+                let s = &self.registers.s;
+                let bits: Vec<_> = args[1..].iter().map(|&from| s.get(first(from as usize))).collect();
+                self.store(at(0), bits.into_iter());
+            }
+            Opcode::Trans => {
+                let (outputs, inputs) = args[1..].split_at(at(0));
+                let s = &self.registers.s;
+                let columns: Vec<Vec<_>> = (0..outputs.len())
+                    .map(|i| inputs.iter().map(|&from| s.get(first(from as usize) + i)).collect())
+                    .collect();
+                outputs.iter().zip(columns).for_each(|(&to, column)| self.store(to as usize, column.into_iter()));
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Memory; the indirect forms read one address and run on from there.
+    fn transfer(&mut self, opcode: Opcode, size: usize, args: &[i64]) -> Step<bool> {
+        let register = args.first().map_or(0, |&register| register as usize);
+        let (bank, length) = match opcode {
+            Opcode::Ldmsb | Opcode::Stmsb | Opcode::Ldmsbi | Opcode::Stmsbi => {
+                (Bank::Sbits, self.memory.s.len() / WORD)
+            }
+            Opcode::Ldmcb | Opcode::Stmcb | Opcode::Ldmcbi | Opcode::Stmcbi => (Bank::Cbits, self.memory.c.len()),
+            _ => return Ok(false),
+        };
+        let start = match opcode {
+            Opcode::Ldmsbi | Opcode::Stmsbi | Opcode::Ldmcbi | Opcode::Stmcbi => self.ints[args[1] as usize],
+            _ => args[1],
+        };
+        address(bank, start.saturating_add(size as i64 - 1), length)?;
+        let start = address(bank, start, length)?;
+        let (registers, memory) = (&mut *self.registers, &mut *self.memory);
+        match opcode {
+            Opcode::Ldmsb | Opcode::Ldmsbi => {
+                copy_shares(&mut registers.s, register * WORD, &memory.s, start * WORD, size * WORD);
+            }
+            Opcode::Stmsb | Opcode::Stmsbi => {
+                copy_shares(&mut memory.s, start * WORD, &registers.s, register * WORD, size * WORD);
+            }
+            Opcode::Ldmcb | Opcode::Ldmcbi => {
+                registers.c[register..register + size].copy_from_slice(&memory.c[start..start + size]);
+            }
+            _ => memory.c[start..start + size].copy_from_slice(&registers.c[register..register + size]),
+        }
+        Ok(true)
+    }
+}
+
+fn add(f: &BinaryField, a: (Gf2n, Gf2n), b: (Gf2n, Gf2n)) -> (Gf2n, Gf2n) {
+    (f.add(a.0, b.0), f.add(a.1, b.1))
+}
+
+/// Which bits of word `j` of a vector of `bits` bits are meaningful.
+fn mask(bits: usize, j: usize) -> u64 {
+    let left = bits - (j * WORD).min(bits);
+    if left >= WORD { u64::MAX } else { (1 << left) - 1 }
+}
+
+/// Writes a vector of bits from register `to` on, and zeros up to the end of its last register.
+pub(super) fn store(s: &mut Shares<BinaryField>, to: usize, bits: impl Iterator<Item = (Gf2n, Gf2n)>) {
+    let mut at = to * WORD;
+    for bit in bits {
+        s.set(at, bit);
+        at += 1;
+    }
+    while !at.is_multiple_of(WORD) {
+        s.set(at, Default::default());
+        at += 1;
+    }
+}

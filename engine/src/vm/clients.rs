@@ -1,0 +1,82 @@
+//! Socket instructions: messages through the [`Door`](super::Door).
+
+use super::Machine;
+use super::code::Tape;
+use super::door::{DoorError, Message, Wanted};
+use super::fault::Step;
+use super::state::Pair;
+use crate::share::Shares;
+use polyyne_bytecode::Opcode;
+
+impl Machine<'_> {
+    pub(super) async fn connection(&mut self, opcode: Opcode, args: &[i64], tape: &Tape) -> Step {
+        self.settle_control().await?;
+        let int = |k: usize| self.banks.ints[args[k] as usize];
+        let door = &mut self.ports.door;
+        match opcode {
+            Opcode::Listen => door.listen(int(0)).await?,
+            Opcode::Closeclientconnection => door.close(int(0)).await?,
+            Opcode::Acceptclientconnection => {
+                let client = door.accept(int(1)).await?;
+                self.banks.ints[args[0] as usize] = client;
+            }
+            _ => {
+                let server = door.connect(&tape.texts[args[3] as usize], int(1), int(2)).await?;
+                self.banks.ints[args[0] as usize] = server;
+            }
+        }
+        Ok(())
+    }
+
+    /// A message holds, for each of `count` lanes, an element for each register.
+    pub(super) async fn read_socket(&mut self, opcode: Opcode, args: &[i64]) -> Step {
+        self.settle_control().await?;
+        let client = self.banks.ints[args[0] as usize];
+        let (lanes, registers) = (args[1] as usize, &args[2..]);
+        let count = lanes * registers.len();
+        let wanted = match opcode {
+            Opcode::Readsocketint => Wanted::Integers,
+            Opcode::Readsocketc => Wanted::Clear,
+            _ => Wanted::Shares,
+        };
+        let message = self.ports.door.read(client, wanted, count).await?;
+        let places = (0..lanes).flat_map(|lane| registers.iter().map(move |&register| register as usize + lane));
+        let Pair { s, c } = &mut self.banks.prime;
+        match (wanted, message) {
+            (Wanted::Integers, Message::Integers(values)) if values.len() == count => {
+                places.zip(values).for_each(|(at, value)| self.banks.ints[at] = value);
+            }
+            (Wanted::Clear, Message::Clear(values)) if values.len() == count => {
+                places.zip(values).for_each(|(at, value)| c[at] = value);
+            }
+            (Wanted::Shares, Message::Shares(values)) if values.len() == count => {
+                places.enumerate().for_each(|(i, at)| s.set(at, values.get(i)));
+            }
+            _ => return Err(DoorError::Length.into()),
+        }
+        Ok(())
+    }
+
+    pub(super) async fn write_socket(&mut self, opcode: Opcode, args: &[i64]) -> Step {
+        // What goes to a client leaves the secret domain.
+        self.settle().await?;
+        let client = self.banks.ints[args[0] as usize];
+        let (label, lanes, registers) = (args[1] as i32, args[2] as usize, &args[3..]);
+        let places = (0..lanes).flat_map(|lane| registers.iter().map(move |&register| register as usize + lane));
+        let Pair { s, c } = &self.banks.prime;
+        let message = match opcode {
+            Opcode::Writesocketint => Message::Integers(places.map(|at| self.banks.ints[at]).collect()),
+            Opcode::Writesocketc => Message::Clear(places.map(|at| c[at]).collect()),
+            Opcode::Writesocketshare => Message::ValueShares(places.map(|at| s.values[at]).collect()),
+            _ => {
+                let mut shares = Shares::default();
+                for at in places {
+                    let (value, mac) = s.get(at);
+                    shares.push(value, mac);
+                }
+                Message::Shares(shares)
+            }
+        };
+        Ok(self.ports.door.write(client, label, message).await?)
+    }
+}
