@@ -273,6 +273,19 @@ pub(crate) mod tests {
         assert_eq!(refs(&other), Some(DeliveryError::Session { rank: 1 }));
     }
 
+    #[test]
+    fn what_the_engine_prepared_is_what_the_client_adds_up() {
+        let field = PrimeField::carbyne();
+        let e = |x: u128| field.element(x);
+        // y = 7, r = 3, v = 5: w = 21, u = 15, shared as itself and zero
+        let whole = Delivery { y: vec![e(7)], w: vec![e(21)], r: e(3), v: e(5), u: e(15) };
+        let zero = Delivery { y: vec![e(0)], w: vec![e(0)], r: e(0), v: e(0), u: e(0) };
+        let shares = [whole, zero].map(|delivery| DeliveryShares::of(&field, SessionId([1; 32]), &delivery));
+        let words = reconstruct(&field, 1, &shares.iter().collect::<Vec<_>>()).expect("honest");
+        assert!(words[0] == e(7));
+        assert!(!format!("{shares:?}").contains('7'));
+    }
+
     proptest! {
         #[test]
         fn honest_shares_give_the_words_back(seed: u64, parties in 2usize..6, count in 1usize..20) {

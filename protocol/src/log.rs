@@ -254,6 +254,9 @@ impl CloudLog {
     pub fn view_at(&self, epoch: Epoch) -> Option<CloudView> {
         let count = usize::try_from(epoch.0).ok()?.checked_add(1)?;
         let records = self.records.get(..count)?;
+        if count == self.records.len() {
+            return Some(self.view.clone());
+        }
         let mut view = None;
         for record in records {
             let next = check_next(view.as_ref(), &record.record).expect("records of a verified log follow each other");

@@ -5,6 +5,9 @@
 //! digest of each request's header for as long as the request could be accepted. The memory is bounded; when it is
 //! full of live requests, new ones are refused.
 //!
+//! A client that lost an answer sends the same bytes again. [`Seen::Again`] therefore means: give the sealed answer that
+//! was given before, or [`crate::refusal::RefusalCode::InProgress`] while there is none; never do the work twice.
+//!
 //! It is lost in a restart. What must not happen twice across restarts is a durable row of its own.
 
 use std::collections::{BTreeSet, HashSet};

@@ -384,6 +384,8 @@ pub fn kinds_of(outputs: &[OutputShape]) -> impl Iterator<Item = (SecretKind, us
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::secret::Audience;
 
@@ -436,6 +438,72 @@ mod tests {
         assert!(Request::Quote(Quote { program: long, arguments: vec![], inputs: vec![] }).check().is_err());
         let list = List { sort: Some("a b".into()), ..List::default() };
         assert!(Request::List(list).check().is_err());
+    }
+
+    fn every_request() -> Vec<Request> {
+        let program = Program::Bytes(ByteBuf::from(b"code".to_vec()));
+        let description = secret(1, 1, Audience::Only(vec![ClientKey([7; 32])]));
+        vec![
+            Request::UploadBegin(UploadBegin { description }),
+            Request::Get(Get { secret: SecretId([1; 16]) }),
+            Request::List(List { sort: Some("k".into()), ..List::default() }),
+            Request::Tag(Tag { secret: SecretId([1; 16]), set: Tags::default(), remove: vec!["k".into()] }),
+            Request::Delete(Delete { secret: SecretId([1; 16]) }),
+            Request::Execute(Execute {
+                execution: ExecutionId([2; 16]),
+                program: program.clone(),
+                arguments: vec!["5".into()],
+                inputs: vec![SecretId([1; 16])],
+                reveal: true,
+                results: ResultTerms::default(),
+                timeout_ms: 1,
+            }),
+            Request::Quote(Quote { program: Program::Hash(program.hash()), arguments: vec![], inputs: vec![] }),
+            Request::Stock,
+        ]
+    }
+
+    #[test]
+    fn every_request_survives_its_bytes_and_no_changed_byte_goes_unnoticed() {
+        for request in every_request() {
+            let bytes = canonical::encode(&request);
+            let back: Request = canonical::decode(&bytes, 1 << 16).expect("canonical");
+            assert_eq!(format!("{back:?}"), format!("{request:?}"));
+            assert_eq!(back.check(), Ok(()));
+            for at in 0..bytes.len() {
+                let mut changed = bytes.clone();
+                changed[at] ^= 1;
+                if let Ok(other) = canonical::decode::<Request>(&changed, 1 << 16) {
+                    assert_eq!(canonical::encode(&other), changed, "byte {at}");
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_are_decoded_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = canonical::decode::<Request>(&bytes, 200);
+            let _ = canonical::decode::<Answer>(&bytes, 200);
+        }
+
+        #[test]
+        fn damaged_requests_are_decoded_or_refused(which in 0usize..8, at: prop::sample::Index, byte: u8) {
+            let mut bytes = canonical::encode(&every_request()[which]);
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            if let Ok(request) = canonical::decode::<Request>(&bytes, 1 << 16) {
+                let _ = request.check();
+            }
+        }
+    }
+
+    #[test]
+    fn a_description_of_somebody_else_or_another_time_is_not_genuine() {
+        let begin = UploadBegin { description: secret(1, 1, Audience::Owner) };
+        assert!(begin.is_genuine(&ClientKey([1; 32]), limits::CLOCK_SKEW_S));
+        assert!(!begin.is_genuine(&ClientKey([2; 32]), 0));
+        assert!(!begin.is_genuine(&ClientKey([1; 32]), limits::CLOCK_SKEW_S + 1));
     }
 
     #[test]
