@@ -230,44 +230,83 @@ def prefix_borrows(greater, equal, n, size):
 
 
 def bits(x, n):
-    """The low n bits of a secret, least significant first."""
+    """The low n bits of a secret of n bits (signed or not), least significant first."""
     _check_length(n)
     size = x.size
-    k = max(n, P.bit_length) if n > P.bit_length else n
-    order = list(range(n))
-    P.masked(k + P.security + 1)
+    order = tree_order(n)
+    position = [0] * n
+    for at, bit in enumerate(order):
+        position[bit] = at
+    P.masked(n + P.security + 1)
     planes = random_planes(n, size)
-    number, power = None, 1
-    permuted = tree_order(n)
-    # planes are in natural order here, so the number is composed by weights
-    weights = [1 << i for i in order]
-    low = weighted_sum([planes.lane(i * size, size) for i in order], weights)
-    wide = max(P.bit_length, n) + P.security - n
-    mask = random_number(wide, size) * (1 << n) + low
-    P.masked(max(P.bit_length, n) + P.security + 1)
-    offset = 1 << max(P.bit_length, n)
-    opened = (x + offset + mask).reveal()
+    mask = random_number(P.security, size) * (1 << n) + compose(planes, n, size)
+    opened = (x + (1 << n) + mask).reveal()
     c = clear_planes(opened % (1 << n), n, order)
     not_c = 1 - c
-    greater_all = planes * not_c
-    equal_all = planes * (2 * c - 1) + not_c
-    greater = [greater_all.lane(i * size, size) for i in order]
-    equal = [equal_all.lane(i * size, size) for i in order]
+    all_greater = planes * not_c
+    all_equal = planes * (2 * c - 1) + not_c
+    at = [p * size for p in position]
+    greater = [all_greater.lane(i, size) for i in at]
+    equal = [all_equal.lane(i, size) for i in at]
     borrows = prefix_borrows(greater, equal, n, size)
     difference = c - planes
     result = []
-    for i in order:
-        b = difference.lane(i * size, size) + borrows[i] * 2
+    for i in range(n):
+        b = difference.lane(at[i], size) + borrows[i] * 2
         result.append(b - borrows[i - 1] if i else b)
     return result
 
 
-def weighted_sum(planes, weights):
-    """Sum of planes times Python numbers, by Horner's rule in powers of two."""
-    total = planes[-1]
-    for i in range(len(planes) - 2, -1, -1):
-        total = total * (weights[i + 1] // weights[i]) + planes[i]
-    return total
+def suffix_products(factors):
+    """For each position the product of all factors from there to the end, in a prefix tree."""
+    values = list(reversed(factors))
+    n, size, span = len(values), values[0].size, 1
+    while span < n:
+        groups, updates = [], []
+        for start in range(span, n, 2 * span):
+            for i in range(start, min(start + span, n)):
+                product = sint.new(size)
+                groups.append('%d %s %s %s' % (size, product.t, values[i].t, values[start - 1].t))
+                updates.append((i, product))
+        P.emit('muls 0 ' + ' '.join(groups))
+        for i, product in updates:
+            values[i] = product
+        span *= 2
+    return list(reversed(values))
+
+
+def leading_one(x, k):
+    """A list of k secret bits: the one at the highest set bit of 0 <= x < 2^k is one (none, if x is zero)."""
+    b = bits(x, k)
+    above = suffix_products([1 - y for y in b])
+    return [(above[i + 1] if i + 1 < k else 1) - above[i] for i in range(k)]
+
+
+def one_hot(index_bits):
+    """All 2^n unit bits of the number with the given bits: the one at its value is one."""
+    if len(index_bits) == 1:
+        return [1 - index_bits[0], index_bits[0]]
+    half = len(index_bits) // 2
+    low, high = one_hot(index_bits[:half]), one_hot(index_bits[half:])
+    size = index_bits[0].size
+    products = [sint.new(size) for _ in range(len(low) * len(high))]
+    groups = []
+    for i, h in enumerate(high):
+        for j, l in enumerate(low):
+            groups.append('%d %s %s %s' % (size, products[i * len(low) + j].t, h.t, l.t))
+    P.emit('muls 0 ' + ' '.join(groups))
+    return products
+
+
+def table(unit_bits, constants):
+    """The public constant at the position of the unit bit."""
+    total = None
+    for b, c in zip(unit_bits, constants):
+        if isinstance(c, int) and c == 0:
+            continue
+        term = b * c
+        total = term if total is None else total + term
+    return sint(0) if total is None else total
 
 
 def power_of_bits(exponent_bits):
@@ -293,7 +332,15 @@ def pow2(x, l):
 
 
 def secret_shift(x, m, k):
-    """x >> m for a secret m: multiply by 2^(k-m), then cut k bits."""
-    P.require_bit_length(2 * k + 1)
-    power = pow2(k - m if isinstance(m, int) else k - m, k + 1)
-    return trunc(x * power, 2 * k, k)
+    """x >> m for a secret 0 <= m < k: the bits below m go, the rest is divided by 2^m."""
+    units = one_hot(bits(m, exponent_length(k)))
+    x_bits = bits(x, k)
+    below, rest = [], None
+    for unit in reversed(units[1:]):
+        rest = unit if rest is None else rest + unit
+        below.append(rest)
+    below.reverse()
+    pairs = list(zip(x_bits, below))
+    low = sint._dot([b * (1 << j) for j, (b, _) in enumerate(pairs)], [u for _, u in pairs])
+    inverse = table(units[:k], [inverse_of_power(j).expand_to_vector(x.size) if j else 1 for j in range(k)])
+    return (x - low) * inverse

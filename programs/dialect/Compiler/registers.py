@@ -1359,17 +1359,15 @@ class sint(Secret):
         return r
 
     def inverse_permutation(self):
-        """The inverse of a secret permutation: shuffle it, open it, invert in public, undo the shuffle."""
+        """The inverse of a secret permutation: shuffle it with its positions, open it, and put each position there."""
         from Compiler.containers import Array
         handle = sint.get_secure_shuffle(self.size)
         opened = regint(self.secure_permute(handle).reveal())
-        inverse = Array(self.size, regint)
-        P.new_block()
-        regint.inc(self.size).store_in_mem(opened + inverse.address, inverse.tag)
-        P.new_block()
-        result = sint(inverse.get_vector()).secure_permute(handle, reverse=True)
+        origins = sint(regint.inc(self.size)).secure_permute(handle)
+        inverse = Array(self.size, sint)
+        origins.store_in_mem(opened + inverse.address, inverse.tag)
         P.emit('delshuffle 0 %s' % handle.t)
-        return result
+        return inverse.get_vector()
 
     def output(self):
         raise CompilerError('a secret cannot be printed', 'print x.reveal() if everybody may know it')
