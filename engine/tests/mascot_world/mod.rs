@@ -53,7 +53,7 @@ impl World {
         simulator.run(parties.into_iter().enumerate().map(|(i, party)| self.one(i, party, kind, count)).collect())
     }
 
-    async fn one(
+    pub async fn one(
         &self,
         i: usize,
         mut party: Party,
