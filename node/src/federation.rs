@@ -12,6 +12,7 @@
 
 mod addresses;
 mod control;
+mod directory;
 mod gatekeeper;
 pub mod limits;
 mod network;
@@ -21,6 +22,7 @@ mod swarm;
 
 pub use addresses::AddressPolicy;
 pub use control::{Refusal, Service};
+pub use directory::{Announcement, Directory, DirectoryError};
 pub use network::{Network, NetworkConfig, PeerStatus, RequestError, StartError};
 pub use peer_key::{NotAPeerKey, identity, peer_id, peer_key};
 

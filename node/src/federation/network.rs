@@ -93,13 +93,23 @@ pub struct PeerStatus {
     /// The IP addresses that its connections come from or go to.
     pub seen_at: Vec<IpAddr>,
     pub connected: bool,
+    /// How often it has connected anew since this node started.
+    pub meetings: u64,
     pub rtt: Option<Duration>,
     pub agent: String,
 }
 
 impl PeerStatus {
     pub(super) fn new(key: PeerKey) -> Self {
-        Self { key, addresses: Vec::new(), seen_at: Vec::new(), connected: false, rtt: None, agent: String::new() }
+        Self {
+            key,
+            addresses: Vec::new(),
+            seen_at: Vec::new(),
+            connected: false,
+            meetings: 0,
+            rtt: None,
+            agent: String::new(),
+        }
     }
 }
 

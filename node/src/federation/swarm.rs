@@ -417,6 +417,7 @@ impl Driver {
         }
         let remote = remote_ip(endpoint);
         self.update(key, |status| {
+            status.meetings += u64::from(!status.connected);
             status.connected = true;
             if let Some(ip) = remote {
                 status.seen_at.retain(|known| *known != ip);

@@ -1,0 +1,78 @@
+//! How questions reach the sequencer: over control requests in a node, in memory in tests.
+
+use std::time::Duration;
+
+use polyyne_engine::port::BoxFuture;
+use polyyne_protocol::{canonical, id::PeerKey};
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
+
+use super::{AskRefused, Hub, Numbered, Question, limits::PATIENCE_MAX};
+use crate::federation::{Network, Refusal, RequestError, Service};
+
+/// Bytes of a question or an answer.
+const MESSAGE_MAX: usize = 1024;
+
+/// Why there is no number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failed {
+    Refused(AskRefused),
+    TimedOut,
+    Lost,
+}
+
+/// Carries a question to the sequencer and its number back, within the patience.
+pub trait Courier: Send + Sync {
+    fn ask(
+        &self,
+        sequencer: PeerKey,
+        question: Question,
+        patience: Duration,
+    ) -> BoxFuture<'_, Result<Numbered, Failed>>;
+}
+
+#[derive(Serialize, Deserialize)]
+enum Reply {
+    Number(Numbered),
+    Refused(AskRefused),
+    GaveUp,
+}
+
+pub struct NetworkCourier(pub Network);
+
+impl Courier for NetworkCourier {
+    fn ask(
+        &self,
+        sequencer: PeerKey,
+        question: Question,
+        patience: Duration,
+    ) -> BoxFuture<'_, Result<Numbered, Failed>> {
+        Box::pin(async move {
+            let asked = self.0.request(sequencer, Service::ORDER, canonical::encode(&question), patience).await;
+            let reply = asked.map_err(|error| match error {
+                RequestError::Timeout(_) => Failed::TimedOut,
+                RequestError::Refused(_, Refusal::NoSuchService) => Failed::Refused(AskRefused::NotReady),
+                _ => Failed::Lost,
+            })?;
+            match canonical::decode(&reply, MESSAGE_MAX).map_err(|_| Failed::Lost)? {
+                Reply::Number(numbered) => Ok(numbered),
+                Reply::Refused(refused) => Err(Failed::Refused(refused)),
+                Reply::GaveUp => Err(Failed::TimedOut),
+            }
+        })
+    }
+}
+
+/// The sequencer's answer to a question that arrived.
+pub async fn answer(hub: &Hub, from: PeerKey, payload: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let question: Question = canonical::decode(payload, MESSAGE_MAX).map_err(|_| Refusal::Malformed)?;
+    let patience = Duration::from_millis(question.patience_ms).min(PATIENCE_MAX);
+    let reply = match hub.ask(from, &question) {
+        Err(refused) => Reply::Refused(refused),
+        Ok(number) => match timeout(patience, number).await {
+            Ok(Ok(numbered)) => Reply::Number(numbered),
+            Ok(Err(_)) | Err(_) => Reply::GaveUp,
+        },
+    };
+    Ok(canonical::encode(&reply))
+}
