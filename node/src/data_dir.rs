@@ -100,7 +100,7 @@ impl Layout {
         }
         DirBuilder::new().recursive(true).mode(0o700).create(&self.dir).map_err(|e| self.io(&self.dir, e))?;
         self.refuse_exposed()?;
-        self.write_config(config)?;
+        self.rewrite_config(config)?;
         secret_file::create(&self.root_key(), &*fresh_key()?)?;
         // last: with an identity the directory counts as a node
         let seed = fresh_key()?;
@@ -108,10 +108,20 @@ impl Layout {
         Ok(public_key(&SigningKey::from_bytes(&seed)))
     }
 
-    fn write_config(&self, config: &Config) -> Result<(), DataDirError> {
+    /// Writes the config file, over an old one if there is one.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn rewrite_config(&self, config: &Config) -> Result<(), DataDirError> {
         let path = self.config();
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(|e| self.io(&path, e))?;
+        let mut options = OpenOptions::new();
+        let mut file = options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|e| self.io(&path, e))?;
         file.write_all(config.to_commented_toml().as_bytes()).map_err(|e| self.io(&path, e))
     }
 

@@ -6,64 +6,56 @@
 use std::future::Future;
 
 use polyyne_protocol::admin;
-use polyyne_protocol::http::{CloudEntry, LogAnswer, MemberAnswer, NodeInfo};
-use polyyne_protocol::id::{CloudId, PeerKey};
-
-/// Why the node does not do what was asked.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Denied {
-    /// There is no such cloud, invitation or kind here.
-    #[error("{0}")]
-    NotFound(String),
-    /// The request makes no sense; nothing was done.
-    #[error("{0}")]
-    Invalid(String),
-    /// A member, a policy or the state of the cloud does not allow it.
-    #[error("{0}")]
-    Refused(String),
-    /// A member that is needed cannot be reached.
-    #[error("{0}")]
-    Unreachable(String),
-    /// Members differ or one misbehaved.
-    #[error("{0}")]
-    Aborted(String),
-    /// Too much is going on; try again.
-    #[error("{0}")]
-    Busy(String),
-    /// This node failed.
-    #[error("{0}")]
-    Failed(String),
-}
-
-/// What the operator's door does. Every answer is a JSON type of [`admin`].
-pub trait OperatorApi: Send + Sync + 'static {
-    fn status(&self) -> impl Future<Output = Result<admin::NodeStatus, Denied>> + Send;
-    fn form_cloud(&self, wish: admin::FormCloud) -> impl Future<Output = Result<admin::Formed, Denied>> + Send;
-    fn invitations(&self) -> impl Future<Output = Result<Vec<admin::Invitation>, Denied>> + Send;
-    fn accept(&self, invitation: String) -> impl Future<Output = Result<admin::Formed, Denied>> + Send;
-    fn decline(&self, invitation: String) -> impl Future<Output = Result<(), Denied>> + Send;
-    fn clouds(&self) -> impl Future<Output = Result<Vec<admin::CloudSummary>, Denied>> + Send;
-    fn cloud(&self, cloud: CloudId) -> impl Future<Output = Result<admin::CloudDetail, Denied>> + Send;
-    fn rekey(&self, cloud: CloudId) -> impl Future<Output = Result<admin::Formed, Denied>> + Send;
-    fn generation(&self, cloud: CloudId) -> impl Future<Output = Result<admin::GenerationStatus, Denied>> + Send;
-    fn generate(&self, cloud: CloudId, wish: admin::Generate) -> impl Future<Output = Result<(), Denied>> + Send;
-    fn set_generation(&self, cloud: CloudId, running: bool) -> impl Future<Output = Result<(), Denied>> + Send;
-    fn stock(&self, cloud: CloudId) -> impl Future<Output = Result<Vec<admin::StockLine>, Denied>> + Send;
-    fn findings(&self) -> impl Future<Output = Result<Vec<admin::Finding>, Denied>> + Send;
-}
+use polyyne_protocol::http::{CloudList, NodeSummary, RelayRequest, RelayResponse};
+use polyyne_protocol::id::{CloudId, RecordHash};
+use polyyne_protocol::request::Refusal;
 
 /// What the client's door does. It sees sealed envelopes only.
 pub trait ClientApi: Send + Sync + 'static {
     /// Who this node is; public.
-    fn info(&self) -> NodeInfo;
+    fn summary(&self) -> NodeSummary;
     /// The clouds that this node is a member of.
-    fn clouds(&self) -> impl Future<Output = Result<Vec<CloudEntry>, Denied>> + Send;
-    /// The signed log of one cloud.
-    fn log(&self, cloud: CloudId) -> impl Future<Output = Result<LogAnswer, Denied>> + Send;
-    /// Hands one sealed envelope to each member and collects what each says.
+    fn clouds(&self) -> impl Future<Output = Result<CloudList, Refusal>> + Send;
+    /// The canonical bytes of a cloud's log.
+    fn log(&self, cloud: CloudId) -> impl Future<Output = Result<Vec<u8>, Refusal>> + Send;
+    /// Brings each sealed envelope to its member and collects what each says.
     fn relay(
         &self,
         cloud: CloudId,
-        envelopes: Vec<(PeerKey, Vec<u8>)>,
-    ) -> impl Future<Output = Result<Vec<MemberAnswer>, Denied>> + Send;
+        request: RelayRequest,
+    ) -> impl Future<Output = Result<RelayResponse, Refusal>> + Send;
+}
+
+/// What the operator's door does. Whoever may open the socket is the operator.
+pub trait OperatorApi: Send + Sync + 'static {
+    fn status(&self) -> impl Future<Output = Result<admin::Status, Refusal>> + Send;
+    fn peers(&self) -> impl Future<Output = Result<admin::Peers, Refusal>> + Send;
+
+    fn clouds(&self) -> impl Future<Output = Result<admin::Clouds, Refusal>> + Send;
+    fn cloud(&self, cloud: CloudId) -> impl Future<Output = Result<admin::Cloud, Refusal>> + Send;
+    /// Proposes a cloud; returns when every signature is there or cannot be had.
+    fn form(&self, form: admin::Form) -> impl Future<Output = Result<admin::Proposed, Refusal>> + Send;
+    fn rekey(
+        &self,
+        cloud: CloudId,
+        rekey: admin::Rekey,
+    ) -> impl Future<Output = Result<admin::Proposed, Refusal>> + Send;
+
+    fn invitations(&self) -> impl Future<Output = Result<admin::Invitations, Refusal>> + Send;
+    fn accept(&self, record: RecordHash) -> impl Future<Output = Result<admin::Proposed, Refusal>> + Send;
+    fn decline(&self, record: RecordHash) -> impl Future<Output = Result<admin::Proposed, Refusal>> + Send;
+
+    fn generation(&self, cloud: CloudId) -> impl Future<Output = Result<admin::Generation, Refusal>> + Send;
+    fn generate(
+        &self,
+        cloud: CloudId,
+        wish: admin::Generate,
+    ) -> impl Future<Output = Result<admin::Generation, Refusal>> + Send;
+    fn pause(&self, cloud: CloudId) -> impl Future<Output = Result<admin::Generation, Refusal>> + Send;
+    fn resume(&self, cloud: CloudId) -> impl Future<Output = Result<admin::Generation, Refusal>> + Send;
+    fn stock(&self, cloud: CloudId) -> impl Future<Output = Result<admin::Stock, Refusal>> + Send;
+
+    fn doctor(&self) -> impl Future<Output = Result<admin::Diagnosis, Refusal>> + Send;
+    /// Begins an orderly end; the answer is what is still going on.
+    fn shutdown(&self) -> impl Future<Output = Result<admin::Status, Refusal>> + Send;
 }

@@ -1,0 +1,558 @@
+//! The words, flags and values of the command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use libp2p::Multiaddr;
+use polyyne_protocol::id::{CloudId, PeerKey, ProgramHash, SecretId};
+
+/// Virtual cloud provider: secure multiparty computation among peers, in one binary.
+#[derive(Debug, Parser)]
+#[command(name = "vcp", version, propagate_version = true, arg_required_else_help = true)]
+pub struct Vcp {
+    /// One JSON value on standard output.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Log to standard error; more with -vv and -vvv.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// A virtual cloud on this machine: several providers, tuples, a demonstration.
+    Testnet(Testnet),
+    /// This machine's provider.
+    #[command(subcommand)]
+    Node(Node),
+    /// Virtual clouds: form, join, look.
+    #[command(subcommand)]
+    Cloud(Cloud),
+    /// Generation of tuples.
+    #[command(subcommand)]
+    Klyshko(Klyshko),
+    /// The store of tuples.
+    #[command(subcommand)]
+    Castor(Castor),
+    /// Secrets in a virtual cloud.
+    #[command(subcommand, alias = "amphora")]
+    Secret(Secret),
+    /// Runs a program in a virtual cloud.
+    Execute(Execute),
+    /// The same by the name of Carbyne's service.
+    #[command(subcommand, hide = true)]
+    Ephemeral(Ephemeral),
+    /// What a program would cost, without running it.
+    Quote(Quote),
+    /// Programs: compile, look into.
+    #[command(subcommand)]
+    Program(Program),
+    /// Runs a program with all parties in this process.
+    Run(Run),
+    /// Measures this machine.
+    #[command(subcommand)]
+    Bench(Bench),
+    /// Says what is wrong with this provider and how to mend it.
+    Doctor(OperatorOptions),
+    /// Prints the completion script of a shell.
+    Completions { shell: clap_complete::Shell },
+}
+
+/// How to reach the node of this machine.
+#[derive(Debug, Clone, Args)]
+pub struct OperatorOptions {
+    /// The node's data directory [default: ~/.local/share/polyyne].
+    #[arg(long, env = "VCP_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+/// Who asks, whom, about which cloud.
+#[derive(Debug, Clone, Args)]
+pub struct ClientOptions {
+    /// Any node of the cloud, such as http://127.0.0.1:4180.
+    #[arg(long, env = "VCP_NODE", value_name = "URL")]
+    pub node: Option<String>,
+    /// The cloud's id; asked once for each node if not given.
+    #[arg(long, env = "VCP_CLOUD", value_name = "ID")]
+    pub cloud: Option<CloudId>,
+    /// The file with your key; made at first use.
+    #[arg(long, env = "VCP_IDENTITY", value_name = "FILE")]
+    pub identity: Option<PathBuf>,
+    /// A named set of these from the contexts file.
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Testnet {
+    /// How many providers.
+    #[arg(short, default_value_t = 3, value_parser = clap::value_parser!(u16).range(2..=16))]
+    pub n: u16,
+    /// Where they keep their data; a fresh folder, removed at the end, if not given.
+    #[arg(long)]
+    pub dir: Option<PathBuf>,
+    /// The field's modulus.
+    #[arg(long, value_name = "P")]
+    pub prime: Option<u128>,
+    /// How tuples are made.
+    #[arg(long, value_enum, default_value_t = Generator::Mascot)]
+    pub generator: Generator,
+    /// The program to show, on two secrets.
+    #[arg(long, value_name = "PROGRAM", conflicts_with = "no_demo")]
+    pub demo: Option<PathBuf>,
+    /// Show no program.
+    #[arg(long)]
+    pub no_demo: bool,
+    /// End when all is shown, instead of staying up.
+    #[arg(long)]
+    pub exit: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Generator {
+    Mascot,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Node {
+    /// Makes a data directory with keys and a commented config file.
+    Init(NodeInit),
+    /// Runs the provider until it is told to stop.
+    Start(NodeStart),
+    /// What the running provider sees: peers, clouds, addresses.
+    Status(OperatorOptions),
+    /// The peer id of this provider.
+    Id(OperatorOptions),
+}
+
+#[derive(Debug, Args)]
+pub struct NodeInit {
+    #[command(flatten)]
+    pub operator: OperatorOptions,
+    /// Where to listen for peers; repeat for several.
+    #[arg(long, value_name = "MULTIADDR")]
+    pub listen: Vec<Multiaddr>,
+    /// Peers to stay connected with, ending in /p2p/ID; repeat for several.
+    #[arg(long, value_name = "MULTIADDR")]
+    pub peer: Vec<Multiaddr>,
+    /// Where to listen for clients.
+    #[arg(long, value_name = "ADDR")]
+    pub http: Option<SocketAddr>,
+}
+
+#[derive(Debug, Args)]
+pub struct NodeStart {
+    #[command(flatten)]
+    pub operator: OperatorOptions,
+    /// A config file other than the one in the data directory.
+    #[arg(long, value_name = "F")]
+    pub config: Option<PathBuf>,
+    /// Where to listen for peers instead of what the config says; repeat for several.
+    #[arg(long, value_name = "MULTIADDR")]
+    pub listen: Vec<Multiaddr>,
+    /// More peers to stay connected with, ending in /p2p/ID; repeat for several.
+    #[arg(long, value_name = "MULTIADDR")]
+    pub peer: Vec<Multiaddr>,
+    /// A file with peers.
+    #[arg(long, value_name = "F")]
+    pub peers_file: Option<PathBuf>,
+    /// Where to listen for clients instead of what the config says.
+    #[arg(long, value_name = "ADDR")]
+    pub http: Option<SocketAddr>,
+    /// End when standard input closes: for a parent that must not leave processes behind.
+    #[arg(long, hide = true)]
+    pub until_stdin_closes: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Cloud {
+    /// Proposes a new cloud to other providers.
+    Form(CloudForm),
+    /// What other operators propose to this provider.
+    Invitations(OperatorOptions),
+    /// Accepts an invitation.
+    Accept {
+        /// As `vcp cloud invitations` shows it.
+        id: String,
+        #[command(flatten)]
+        operator: OperatorOptions,
+    },
+    /// Declines an invitation.
+    Decline {
+        /// As `vcp cloud invitations` shows it.
+        id: String,
+        #[command(flatten)]
+        operator: OperatorOptions,
+    },
+    /// The clouds of this provider.
+    List(OperatorOptions),
+    /// Members, keys and state of one cloud.
+    Show {
+        id: CloudId,
+        #[command(flatten)]
+        operator: OperatorOptions,
+    },
+    /// A new MAC key in place of a burned one.
+    Rekey {
+        id: CloudId,
+        /// Burn a key that is only frozen; secrets under it are lost to programs.
+        #[arg(long)]
+        burn_frozen: bool,
+        #[command(flatten)]
+        operator: OperatorOptions,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct CloudForm {
+    /// For people; the id is what counts.
+    #[arg(long, value_name = "N")]
+    pub name: String,
+    /// Another member: a multiaddr ending in /p2p/ID, or a bare ID already discovered; repeat for several.
+    #[arg(long, value_name = "PEER", required = true)]
+    pub member: Vec<String>,
+    /// The field's modulus.
+    #[arg(long, value_name = "P")]
+    pub prime: Option<u128>,
+    /// Tuples of a kind to keep in stock, such as triple=100000; repeat for several.
+    #[arg(long, value_name = "KIND=COUNT", value_parser = target)]
+    pub target: Vec<(String, u64)>,
+    /// Return only when the cloud is live.
+    #[arg(long)]
+    pub wait: bool,
+    #[command(flatten)]
+    pub operator: OperatorOptions,
+}
+
+#[derive(Debug, Args)]
+pub struct OneCloud {
+    /// Which cloud; needed only if this provider has several.
+    #[arg(long, env = "VCP_CLOUD", value_name = "ID")]
+    pub cloud: Option<CloudId>,
+    #[command(flatten)]
+    pub operator: OperatorOptions,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Klyshko {
+    /// What is being made, and how fast.
+    Status(OneCloud),
+    /// Makes tuples now, whatever the stock.
+    Generate {
+        /// triple, square, inverse, bit or random.
+        kind: String,
+        count: u64,
+        #[command(flatten)]
+        cloud: OneCloud,
+    },
+    /// Stops making tuples.
+    Pause(OneCloud),
+    /// Makes tuples again.
+    Resume(OneCloud),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Castor {
+    /// Tuples in stock, reserved, and the time to the target.
+    Stock(OneCloud),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Secret {
+    /// Stores values as one secret and prints its id.
+    Put(SecretPut),
+    /// Fetches the values of a secret.
+    Get {
+        id: SecretId,
+        #[command(flatten)]
+        client: ClientOptions,
+    },
+    /// Your secrets.
+    List {
+        /// Conditions on tags, such as `billing:yes,size>3`.
+        #[arg(short, value_name = "FILTER")]
+        filter: Option<String>,
+        /// A tag to sort by, such as `created:desc`.
+        #[arg(short, value_name = "SORT")]
+        sort: Option<String>,
+        #[command(flatten)]
+        client: ClientOptions,
+    },
+    /// Replaces the tags of a secret.
+    Tag {
+        id: SecretId,
+        /// k=v to set, k= to remove.
+        #[arg(value_name = "K=V", required = true, value_parser = pair)]
+        tags: Vec<(String, String)>,
+        #[command(flatten)]
+        client: ClientOptions,
+    },
+    /// Deletes secrets.
+    Delete {
+        #[arg(value_name = "ID", required = true)]
+        ids: Vec<SecretId>,
+        #[command(flatten)]
+        client: ClientOptions,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct SecretPut {
+    /// The words of the secret.
+    #[arg(value_name = "VALUE", allow_negative_numbers = true, required_unless_present = "file")]
+    pub values: Vec<String>,
+    /// Read them from a file (`-`: standard input): one per line, or all of it with --bytes.
+    #[arg(long, value_name = "F", conflicts_with = "values")]
+    pub file: Option<PathBuf>,
+    /// A tag; repeat for several.
+    #[arg(short, long, value_name = "K=V", value_parser = pair)]
+    pub tag: Vec<(String, String)>,
+    /// The values are fixed-point numbers.
+    #[arg(long, conflicts_with = "bytes")]
+    pub fixed: bool,
+    /// The value is a byte string.
+    #[arg(long)]
+    pub bytes: bool,
+    /// Delete it after this time, such as 90s, 12h or 30d.
+    #[arg(long, value_name = "T", value_parser = duration)]
+    pub ttl: Option<Duration>,
+    /// A program that may use it, for others than you too; repeat for several.
+    #[arg(long, value_name = "HASH")]
+    pub allow_program: Vec<ProgramHash>,
+    #[command(flatten)]
+    pub client: ClientOptions,
+}
+
+/// How MP-SPDZ's compiler would be called.
+#[derive(Debug, Clone, Default, Args)]
+pub struct CompileOptions {
+    /// Length of integers for an unknown prime field [default: 64].
+    #[arg(short = 'F', value_name = "N", conflicts_with_all = ["prime", "binary"])]
+    pub field: Option<u32>,
+    /// The prime.
+    #[arg(short = 'P', value_name = "P", conflicts_with = "binary")]
+    pub prime: Option<u128>,
+    /// Length of integers of a binary circuit.
+    #[arg(short = 'B', value_name = "N")]
+    pub binary: Option<u32>,
+    /// Mix arithmetic and binary with daBits.
+    #[arg(short = 'X')]
+    pub dabits: bool,
+    /// Mix arithmetic and binary with edaBits.
+    #[arg(short = 'Y')]
+    pub edabits: bool,
+    /// Keep the order of memory instructions.
+    #[arg(short = 'M')]
+    pub preserve_memory_order: bool,
+    /// Instructions to keep.
+    #[arg(short = 'K', value_name = "LIST")]
+    pub keep: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Execute {
+    #[command(flatten)]
+    pub compile: CompileOptions,
+    /// `.mpc` source, a `.sch` schedule, or the hash of a program that the cloud knows.
+    pub program: String,
+    /// Arguments of the program's compilation.
+    #[arg(value_name = "ARG")]
+    pub arguments: Vec<String>,
+    /// A secret whose words the program reads; repeat for several, in order.
+    #[arg(short, long, value_name = "SECRET")]
+    pub input: Vec<SecretId>,
+    /// Give me the results as values, not as new secrets.
+    #[arg(long)]
+    pub reveal: bool,
+    /// How long it may take, such as 90s or 10m.
+    #[arg(long, value_name = "T", value_parser = duration)]
+    pub timeout: Option<Duration>,
+    #[command(flatten)]
+    pub client: ClientOptions,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Ephemeral {
+    /// Runs a program in a virtual cloud.
+    Execute(Execute),
+}
+
+#[derive(Debug, Args)]
+pub struct Quote {
+    #[command(flatten)]
+    pub compile: CompileOptions,
+    /// `.mpc` source or a `.sch` schedule.
+    pub program: String,
+    /// Arguments of the program's compilation.
+    #[arg(value_name = "ARG")]
+    pub arguments: Vec<String>,
+    /// A secret whose words the program reads; repeat for several, in order.
+    #[arg(short, long, value_name = "SECRET")]
+    pub input: Vec<SecretId>,
+    #[command(flatten)]
+    pub client: ClientOptions,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Program {
+    /// Writes the schedule and the bytecode of a source.
+    Compile {
+        #[command(flatten)]
+        compile: CompileOptions,
+        file: PathBuf,
+        /// Arguments of the compilation.
+        #[arg(value_name = "ARG")]
+        arguments: Vec<String>,
+        /// Where to write Schedules/ and Bytecode/ [default: here].
+        #[arg(short, long, value_name = "DIR")]
+        output: Option<PathBuf>,
+    },
+    /// What a program consists of and needs.
+    Inspect {
+        #[command(flatten)]
+        compile: CompileOptions,
+        file: PathBuf,
+        #[arg(value_name = "ARG")]
+        arguments: Vec<String>,
+        /// Its instructions too.
+        #[arg(long)]
+        instructions: bool,
+    },
+    /// The programs that come with vcp.
+    List,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Preprocessing {
+    /// Made without a protocol, by this process, which holds all parties anyway.
+    Dealer,
+    /// Really made, by MASCOT.
+    Mascot,
+}
+
+#[derive(Debug, Args)]
+pub struct Run {
+    #[command(flatten)]
+    pub compile: CompileOptions,
+    /// `.mpc` source or a `.sch` schedule.
+    pub program: String,
+    /// Arguments of the program's compilation.
+    #[arg(value_name = "ARG")]
+    pub arguments: Vec<String>,
+    /// How many parties.
+    #[arg(short, default_value_t = 3, value_parser = clap::value_parser!(u16).range(2..=16))]
+    pub n: u16,
+    /// A word that the program reads from its socket; repeat for several, in order.
+    #[arg(short, long, value_name = "VALUE", allow_negative_numbers = true)]
+    pub input: Vec<i128>,
+    /// Where tuples come from.
+    #[arg(long, value_enum, default_value_t = Preprocessing::Dealer)]
+    pub preprocessing: Preprocessing,
+    /// Private inputs: Input-P<party>-0 files, as for MP-SPDZ.
+    #[arg(long, value_name = "D")]
+    pub input_dir: Option<PathBuf>,
+    /// Rounds, bytes, tuples and seconds on standard error.
+    #[arg(long)]
+    pub stats: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Bench {
+    /// Making tuples, each party a process of its own on loopback.
+    Offline(BenchOptions),
+    /// One party of a measurement; started by the one above.
+    #[command(hide = true)]
+    Party,
+}
+
+#[derive(Debug, Args)]
+pub struct BenchOptions {
+    /// How many parties.
+    #[arg(short, default_value_t = 2, value_parser = clap::value_parser!(u16).range(2..=16))]
+    pub n: u16,
+    /// Only measurements whose name contains this.
+    #[arg(long, value_name = "NAME")]
+    pub filter: Option<String>,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
+    if key.is_empty() {
+        return Err("the key before `=` is empty".into());
+    }
+    Ok((key.into(), value.into()))
+}
+
+fn target(text: &str) -> Result<(String, u64), String> {
+    let (kind, count) = pair(text)?;
+    let count = count.parse().map_err(|_| "expected KIND=COUNT with a whole number")?;
+    Ok((kind, count))
+}
+
+/// A time with its unit.
+fn duration(text: &str) -> Result<Duration, String> {
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: u64 = text[..split].parse().map_err(|_| "expected a number with a unit: s, m, h or d")?;
+    let unit = match &text[split..] {
+        "" | "s" => 1,
+        "m" | "min" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        other => return Err(format!("`{other}` is no unit of time; use s, m, h or d")),
+    };
+    number.checked_mul(unit).map(Duration::from_secs).ok_or_else(|| "that is too long".into())
+}
+
+/// A member as the user writes it: a bare id, or an address that ends in one.
+pub fn peer(text: &str) -> Result<(PeerKey, Option<Multiaddr>), String> {
+    if let Ok(key) = PeerKey::from_peer_id(text) {
+        return Ok((key, None));
+    }
+    let (key, address) = crate::federation::peers_file::peer_address(text).map_err(|error| error.to_string())?;
+    Ok((key, Some(address)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_value_per_flag_and_negative_numbers() {
+        let vcp = Vcp::try_parse_from(["vcp", "run", "p.mpc", "-i", "-5", "-i", "7", "-n", "2"]).unwrap();
+        let Command::Run(run) = vcp.command else { panic!() };
+        assert_eq!((run.input, run.n), (vec![-5, 7], 2));
+        let vcp = Vcp::try_parse_from(["vcp", "secret", "put", "-1", "2", "-3"]).unwrap();
+        let Command::Secret(Secret::Put(put)) = vcp.command else { panic!() };
+        assert_eq!(put.values, ["-1", "2", "-3"]);
+    }
+
+    #[test]
+    fn carbynes_names_work_too() {
+        assert!(Vcp::try_parse_from(["vcp", "amphora", "put", "1"]).is_ok());
+        let id = "00".repeat(16);
+        assert!(Vcp::try_parse_from(["vcp", "ephemeral", "execute", "p.mpc", "-i", &id]).is_ok());
+    }
+
+    #[test]
+    fn compile_options_stand_before_the_program() {
+        let vcp = Vcp::try_parse_from(["vcp", "run", "-F", "64", "-Y", "p.mpc", "10", "-n", "2"]).unwrap();
+        let Command::Run(run) = vcp.command else { panic!() };
+        assert_eq!((run.compile.field, run.compile.edabits, run.arguments), (Some(64), true, vec!["10".to_owned()]));
+    }
+
+    #[test]
+    fn times_have_units() {
+        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("2h"), Ok(Duration::from_secs(7_200)));
+        assert!(duration("2 hours").is_err() && duration("").is_err() && duration("99999999999999999999d").is_err());
+    }
+
+    #[test]
+    fn a_party_of_one_is_refused() {
+        assert!(Vcp::try_parse_from(["vcp", "run", "p.mpc", "-n", "1"]).is_err());
+    }
+}

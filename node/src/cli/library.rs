@@ -1,0 +1,38 @@
+//! The programs that come with `vcp`, inside the binary.
+
+/// A program's source.
+pub struct Supplied {
+    pub name: &'static str,
+    pub source: &'static str,
+}
+
+/// All of them.
+pub const PROGRAMS: &[Supplied] = &[
+    Supplied { name: "add.mpc", source: include_str!("../../../programs/library/add.mpc") },
+    Supplied { name: "billionaires.mpc", source: include_str!("../../../programs/library/billionaires.mpc") },
+];
+
+/// The program of this name.
+pub fn find(name: &str) -> Option<&'static Supplied> {
+    PROGRAMS.iter().find(|program| program.name == name)
+}
+
+impl Supplied {
+    /// What it does: the first paragraph of its header.
+    pub fn about(&self) -> String {
+        let header = self.source.lines().map_while(|line| line.strip_prefix('#')).map(str::trim);
+        header.take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_program_says_what_it_does() {
+        for program in PROGRAMS {
+            assert!(!program.about().is_empty(), "{}", program.name);
+        }
+    }
+}

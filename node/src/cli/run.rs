@@ -1,0 +1,202 @@
+//! `vcp run`: a program with all parties in this process.
+
+mod parties;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use polyyne_bytecode::{Limits, Machine, Program, Verified, verify};
+use polyyne_engine::dealer::Dealer;
+use polyyne_engine::field::PrimeField;
+use polyyne_engine::mascot::Bill;
+use polyyne_engine::tuples::Tuples;
+use polyyne_engine::vm::{Printer, TextInputs};
+use rand::TryRng as _;
+use rand::rngs::SysRng;
+use serde::Serialize;
+
+use super::arguments::{Preprocessing, Run};
+use super::failure::{Context as _, Exit, Failure};
+use super::screen::Screen;
+use super::source;
+use parties::{Job, Outcome, Phase, RunError, Source, Supplies};
+
+/// With `--json`.
+#[derive(Serialize)]
+struct Report {
+    printed: String,
+    outputs: Vec<String>,
+    results: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    statistics: Option<Figures>,
+}
+
+/// With `--stats`.
+#[derive(Serialize)]
+struct Figures {
+    parties: usize,
+    preprocessing: &'static str,
+    tuples: Vec<TupleFigure>,
+    checks: u64,
+    offline: PhaseFigure,
+    online: PhaseFigure,
+}
+
+#[derive(Serialize)]
+struct PhaseFigure {
+    rounds: u64,
+    bytes_sent: u64,
+    seconds: f64,
+}
+
+impl From<Phase> for PhaseFigure {
+    fn from(phase: Phase) -> Self {
+        Self { rounds: phase.rounds, bytes_sent: phase.bytes_sent, seconds: phase.time.as_secs_f64() }
+    }
+}
+
+#[derive(Serialize)]
+struct TupleFigure {
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    party: Option<usize>,
+    count: u64,
+}
+
+pub fn run(screen: &Screen, wish: &Run) -> Result<(), Failure> {
+    let program = source::load(&wish.program, &wish.arguments, &wish.compile)?;
+    let job = job(wish, program)?;
+    let n = usize::from(wish.n);
+    let supplies = match wish.preprocessing {
+        Preprocessing::Dealer => {
+            screen.note("tuples come from a dealer inside this process: for development only (--preprocessing mascot makes them really)");
+            dealt(job.field, n, Source::Ready)?
+        }
+        Preprocessing::Mascot => {
+            let bill = rehearse(&job, n)?;
+            dealt(job.field, n, |_| Source::Mascot(bill.clone()))?
+        }
+    };
+    let mut text = Text { screen: *screen, kept: Vec::new() };
+    let outcome = parties::run(&job, supplies, &mut text).map_err(failure)?;
+    if outcome.unread > 0 {
+        screen.note(format!("note: the program did not read {} of its input words", outcome.unread));
+    }
+    report(screen, wish, &job, &text, &outcome);
+    Ok(())
+}
+
+/// What a run takes, found by a run on a dealer's tuples whose output nobody sees.
+fn rehearse(job: &Job, n: usize) -> Result<Bill, Failure> {
+    let supplies = dealt(job.field, n, Source::Ready)?;
+    let rehearsal = parties::run(job, supplies, &mut Vec::new()).map_err(failure)?;
+    Ok(parties::bill(&rehearsal.spent))
+}
+
+fn report(screen: &Screen, wish: &Run, job: &Job, text: &Text, outcome: &Outcome) {
+    let outputs: Vec<String> = outcome.outputs.iter().map(|&word| job.field.signed_decimal(word)).collect();
+    let figures = wish.stats.then(|| figures(wish, outcome));
+    if screen.json {
+        let printed = String::from_utf8_lossy(&text.kept).into_owned();
+        let report = Report { printed, outputs, results: Vec::new(), statistics: figures };
+        return screen.show(&report, |_, _| {});
+    }
+    for (k, value) in outputs.iter().enumerate() {
+        screen.line(format!("output[{k}] {value}"));
+    }
+    if let Some(figures) = figures {
+        show(screen, &figures);
+    }
+}
+
+fn figures(wish: &Run, outcome: &Outcome) -> Figures {
+    let spent = outcome.spent.iter().filter(|&(_, &count)| count > 0);
+    let tuples = spent.map(|(&(kind, party), &count)| TupleFigure { kind: kind.name(), party, count });
+    Figures {
+        parties: wish.n.into(),
+        preprocessing: match wish.preprocessing {
+            Preprocessing::Dealer => "dealer",
+            Preprocessing::Mascot => "mascot",
+        },
+        tuples: tuples.collect(),
+        checks: outcome.checks,
+        offline: outcome.offline.into(),
+        online: outcome.online.into(),
+    }
+}
+
+fn show(screen: &Screen, figures: &Figures) {
+    for (name, phase) in [("offline", &figures.offline), ("online", &figures.online)] {
+        screen.note(format!(
+            "{name:8} {:.3} s, {} rounds, {} bytes sent by all {} parties",
+            phase.seconds, phase.rounds, phase.bytes_sent, figures.parties
+        ));
+    }
+    screen.note(format!("checks   {} MAC checks online", figures.checks));
+    for TupleFigure { kind, party, count } in &figures.tuples {
+        let of = party.map(|party| format!(" of party {party}")).unwrap_or_default();
+        screen.note(format!("tuples   {count} × {kind}{of} ({})", figures.preprocessing));
+    }
+}
+
+fn job(wish: &Run, program: Program) -> Result<Job, Failure> {
+    let n = usize::from(wish.n);
+    let prime = source::prime(&program, &wish.compile)?;
+    let field = PrimeField::new(prime).map_err(|error| Failure::usage(format!("the prime {prime}: {error}")))?;
+    let machine = Machine { prime, parties: n, gf2n: 0 };
+    let program: Verified = verify(program, &machine, &Limits::default())
+        .map_err(|error| Failure::usage(format!("{}: {error}", wish.program)))?;
+    let inputs = wish.input.iter().map(|&value| field.from_i128(value)).collect();
+    let private = (0..n).map(|party| private_inputs(wish.input_dir.as_deref(), party)).collect::<Result<_, _>>()?;
+    Ok(Job { program: Arc::new(program), field, inputs, private })
+}
+
+/// `Input-P<party>-<thread>` files; a party without any has no inputs.
+fn private_inputs(folder: Option<&Path>, party: usize) -> Result<TextInputs, Failure> {
+    let Some(folder) = folder else { return Ok(TextInputs::default()) };
+    let prefix = format!("Input-P{party}-");
+    let mut inputs = TextInputs::default();
+    let doing = || format!("cannot read the inputs in {}", folder.display());
+    for entry in std::fs::read_dir(folder).or_failed(doing())? {
+        let entry = entry.or_failed(doing())?;
+        let name = entry.file_name();
+        let Some(thread) = name.to_str().and_then(|name| name.strip_prefix(&prefix)?.parse().ok()) else { continue };
+        let text = std::fs::read_to_string(entry.path()).or_failed(entry.path().display())?;
+        inputs = inputs.with(thread, &text);
+    }
+    Ok(inputs)
+}
+
+/// A MAC key of the moment, and for each party its share and what `source` makes of a dealer's endless tuples.
+fn dealt(
+    field: PrimeField,
+    n: usize,
+    source: impl Fn(Box<dyn Tuples<PrimeField>>) -> Source,
+) -> Result<Vec<Supplies>, Failure> {
+    let mut seed = [0; 32];
+    SysRng.try_fill_bytes(&mut seed).or_failed("the operating system gives no randomness")?;
+    let dealer = Dealer::new(field, n, seed);
+    let supply = |party| Supplies { key: dealer.key(party), tuples: source(Box::new(dealer.tuples(party, 0))) };
+    Ok((0..n).map(supply).collect())
+}
+
+fn failure(error: RunError) -> Failure {
+    let exit = if parties::misbehaved(&error) { Exit::Aborted } else { Exit::Failed };
+    Failure::new(exit, error)
+}
+
+/// Party 0's text: to standard output as it is released, or kept for the JSON object.
+struct Text {
+    screen: Screen,
+    kept: Vec<u8>,
+}
+
+impl Printer for Text {
+    fn release(&mut self, text: &[u8]) {
+        if self.screen.json {
+            self.kept.extend_from_slice(text);
+        } else {
+            self.screen.raw(text);
+        }
+    }
+}

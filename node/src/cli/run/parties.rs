@@ -1,0 +1,360 @@
+//! All parties of a program in this process, each on a thread of its own, with channels in memory.
+//!
+//! The online phase is the real one, with its MAC checks. What differs from a cloud: one process holds everything, so
+//! that nothing is hidden from whoever runs it; no check is journalled, since nothing outlives the process.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::{Duration, Instant};
+
+use polyyne_bytecode::Verified;
+use polyyne_engine::error::{Error as EngineError, Severity};
+use polyyne_engine::field::{Field as _, Fp, PrimeField};
+use polyyne_engine::mac_check::MacCheck;
+use polyyne_engine::mascot::{self, Bill, Params, Setup};
+use polyyne_engine::memory;
+use polyyne_engine::online::Online;
+use polyyne_engine::party::{Party, Traffic};
+use polyyne_engine::port::{Channel, ChannelError, LocalGate, Rng};
+use polyyne_engine::share::{MacKeyShare, Shares};
+use polyyne_engine::tuples::{InputMasks, Kind, Pairs, Shortage, Triples, Tuples};
+use polyyne_engine::vm::{self, Fault, Limits, MemoryStorage, Ports, Printer, Secrets, TextInputs, VmError};
+use polyyne_protocol::limits::OUTPUT_WORDS_MAX;
+use rand::rngs::SysRng;
+use rand::{SeedableRng as _, TryRng as _};
+
+/// How many tuples of each kind were taken; masks by the party that knows them.
+pub type Spent = BTreeMap<(Kind, Option<usize>), u64>;
+
+/// A program with everything that its parties bring.
+pub struct Job {
+    pub program: Arc<Verified>,
+    pub field: PrimeField,
+    /// The words that the client behind the program's door puts in.
+    pub inputs: Vec<Fp>,
+    /// Each party's own inputs.
+    pub private: Vec<TextInputs>,
+}
+
+/// What one party computes with.
+pub struct Supplies {
+    pub key: MacKeyShare<PrimeField>,
+    pub tuples: Source,
+}
+
+/// Where a party's tuples come from.
+pub enum Source {
+    /// They are there.
+    Ready(Box<dyn Tuples<PrimeField>>),
+    /// The parties make them first, so many of each kind.
+    Mascot(Bill),
+}
+
+/// What was needed as a bill for the generator.
+pub fn bill(spent: &Spent) -> Bill {
+    let mut bill = Bill::default();
+    for (&(kind, owner), &count) in spent {
+        let count = usize::try_from(count).expect("tuples that were counted one by one fit in memory");
+        match owner {
+            Some(owner) => bill.masks.push((owner, count)),
+            None => bill.tuples.push((kind, count)),
+        }
+    }
+    bill
+}
+
+/// What came of it.
+pub struct Outcome {
+    /// The words that the program wrote to its door, opened and checked.
+    pub outputs: Vec<Fp>,
+    /// Input words that the program did not read.
+    pub unread: usize,
+    pub spent: Spent,
+    pub offline: Phase,
+    pub online: Phase,
+    pub checks: u64,
+}
+
+/// What one phase took.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Phase {
+    /// As party 0 counts.
+    pub rounds: u64,
+    /// Sent by all parties together.
+    pub bytes_sent: u64,
+    pub time: Duration,
+}
+
+/// Why there is no outcome.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error("the operating system gives no randomness")]
+    NoRandomness,
+    #[error("party {party} cannot be started: {cause}")]
+    Thread { party: usize, cause: std::io::Error },
+    #[error("party {0} crashed; this is a fault of vcp")]
+    Crashed(usize),
+    #[error(transparent)]
+    Program(#[from] VmError),
+    #[error(transparent)]
+    Protocol(#[from] EngineError),
+}
+
+impl RunError {
+    /// Whether this is only what a party sees when another one has failed.
+    fn is_echo(&self) -> bool {
+        let protocol = match self {
+            RunError::Protocol(error) => error,
+            RunError::Program(error) => match error.fault() {
+                Some(Fault::Engine(error)) => error,
+                _ => return false,
+            },
+            _ => return false,
+        };
+        matches!(protocol, EngineError::Channel { .. })
+    }
+}
+
+/// Runs a program with one thread for each of `supplies`; party 0's text goes to `printer`.
+///
+/// # Errors
+/// The first party's that failed by itself.
+pub fn run(job: &Job, supplies: Vec<Supplies>, printer: &mut (dyn Printer + Send)) -> Result<Outcome, RunError> {
+    let n = supplies.len();
+    let spent = Arc::new(Mutex::new(Spent::new()));
+    let mut session = [0; 32];
+    SysRng.try_fill_bytes(&mut session).map_err(|_| RunError::NoRandomness)?;
+    let (to_client, client) = mpsc::channel();
+    let mut printer = Some(printer);
+    let results = std::thread::scope(|scope| {
+        let mut parties = Vec::with_capacity(n);
+        let mut replies = Vec::with_capacity(n);
+        for (index, (supplies, channels)) in supplies.into_iter().zip(memory::mesh(n)).enumerate() {
+            let (reply, masked) = mpsc::channel();
+            replies.push(reply);
+            let door = Client { masks: to_client.clone(), masked };
+            let meter = (index == 0).then(|| Arc::clone(&spent));
+            let printer = printer.take().filter(|_| index == 0);
+            let start = move || party(job, index, session, channels, supplies, door, meter, printer);
+            let thread = std::thread::Builder::new().name(format!("party {index}")).spawn_scoped(scope, start);
+            parties.push(thread.map_err(|cause| RunError::Thread { party: index, cause }));
+        }
+        drop(to_client);
+        serve(&job.field, &job.inputs, &client, &replies);
+        parties
+            .into_iter()
+            .enumerate()
+            .map(|(index, thread)| thread?.join().unwrap_or(Err(RunError::Crashed(index))))
+            .collect::<Vec<_>>()
+    });
+    let mut done = first_cause(results)?;
+    let [offline, online] = [0, 1].map(|phase| done.iter().map(|done| done.phases[phase].bytes_sent).sum::<u64>());
+    let Done { outputs, unread, checks, phases } = done.swap_remove(0);
+    let spent = std::mem::take(&mut *spent.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(Outcome {
+        outputs,
+        unread,
+        spent,
+        offline: Phase { bytes_sent: offline, ..phases[0] },
+        online: Phase { bytes_sent: online, ..phases[1] },
+        checks,
+    })
+}
+
+/// One party's end of a run.
+struct Done {
+    outputs: Vec<Fp>,
+    unread: usize,
+    checks: u64,
+    /// Offline, online; with the bytes that this party sent.
+    phases: [Phase; 2],
+}
+
+/// All parties' results, or what failed first by itself rather than by another's end.
+fn first_cause(results: Vec<Result<Done, RunError>>) -> Result<Vec<Done>, RunError> {
+    let mut done = Vec::with_capacity(results.len());
+    let mut worst: Option<RunError> = None;
+    for result in results {
+        match result {
+            Ok(outcome) => done.push(outcome),
+            Err(error) if worst.as_ref().is_none_or(|worst| worst.is_echo() && !error.is_echo()) => worst = Some(error),
+            Err(_) => {}
+        }
+    }
+    worst.map_or(Ok(done), Err)
+}
+
+/// One party's end of the client: its share of the mask goes out, the masked input comes back.
+struct Client {
+    masks: mpsc::Sender<Vec<Fp>>,
+    masked: mpsc::Receiver<Vec<Fp>>,
+}
+
+/// The client behind the door: learns the masks r, which nobody else does, and gives x − r to all.
+fn serve(field: &PrimeField, inputs: &[Fp], masks: &mpsc::Receiver<Vec<Fp>>, parties: &[mpsc::Sender<Vec<Fp>>]) {
+    let mut masked = inputs.to_vec();
+    for _ in parties {
+        let Ok(share) = masks.recv() else { return };
+        masked.iter_mut().zip(share).for_each(|(x, r)| *x = field.sub(*x, r));
+    }
+    for party in parties {
+        // a party that has failed listens no more, and says so itself
+        let _ = party.send(masked.clone());
+    }
+}
+
+impl Client {
+    /// ⟦x⟧ = ⟦r⟧ + (x − r).
+    fn inputs(self, online: &mut Online<PrimeField>, count: usize) -> Result<Shares<PrimeField>, EngineError> {
+        let masks = online.tuples.randoms(count)?;
+        // the client goes away only when another party has failed before it gave its share
+        let closed = || EngineError::Channel { peer: online.party.index(), cause: ChannelError::Closed };
+        self.masks.send(masks.values.clone()).map_err(|_| closed())?;
+        let masked = self.masked.recv().map_err(|_| closed())?;
+        Ok(online.mac.key().add_public(&online.field, &masks, &masked))
+    }
+}
+
+fn party(
+    job: &Job,
+    index: usize,
+    session: [u8; 32],
+    channels: Vec<Option<Box<dyn Channel>>>,
+    supplies: Supplies,
+    client: Client,
+    meter: Option<Arc<Mutex<Spent>>>,
+    printer: Option<&mut (dyn Printer + Send)>,
+) -> Result<Done, RunError> {
+    let rng = Rng::try_from_rng(&mut SysRng).map_err(|_| RunError::NoRandomness)?;
+    let mut party = Party::new(index, session, channels, rng);
+    let mut mac = MacCheck::new(job.field, supplies.key, Box::new(LocalGate::default()));
+    futures::executor::block_on(async {
+        let mut clock = Clock::start();
+        let mut tuples = match supplies.tuples {
+            Source::Ready(tuples) => tuples,
+            Source::Mascot(bill) => generate(job.field, &mut party, &mut mac, &bill).await?,
+        };
+        let offline = clock.phase(&party);
+        if let Some(spent) = meter {
+            tuples = Box::new(Metered { tuples, spent });
+        }
+        let checks = mac.checks();
+        let mut online = Online::new(job.field, party, mac, tuples);
+        let (outputs, unread) = compute(job, index, &mut online, client, printer).await?;
+        let checks = online.mac.checks() - checks;
+        Ok(Done { outputs, unread, checks, phases: [offline, clock.phase(&online.party)] })
+    })
+}
+
+async fn generate(
+    field: PrimeField,
+    party: &mut Party,
+    mac: &mut MacCheck<PrimeField>,
+    bill: &Bill,
+) -> Result<Box<dyn Tuples<PrimeField>>, EngineError> {
+    let (mut setup, _) = Setup::establish(party, field, mac, Params::default(), None).await?;
+    Ok(Box::new(mascot::fill(&mut setup, party, mac, bill).await?))
+}
+
+/// The program between its inputs and its opened outputs.
+async fn compute(
+    job: &Job,
+    index: usize,
+    online: &mut Online<PrimeField>,
+    client: Client,
+    printer: Option<&mut (dyn Printer + Send)>,
+) -> Result<(Vec<Fp>, usize), RunError> {
+    let inputs = client.inputs(online, job.inputs.len())?;
+    let mut door = Secrets::new(inputs, OUTPUT_WORDS_MAX);
+    let mut private = job.private.get(index).cloned().unwrap_or_default();
+    let mut unheard = Vec::new();
+    let ports = Ports {
+        online,
+        binary: None,
+        bits: None,
+        inputs: &mut private,
+        door: &mut door,
+        storage: &mut MemoryStorage::default(),
+        printer: match printer {
+            Some(printer) => printer,
+            None => &mut unheard,
+        },
+        arguments: &[],
+    };
+    vm::run(&job.program, ports, &Limits::default()).await?;
+    let unread = door.unread();
+    Ok((online.open_checked(&door.into_outputs()).await?, unread))
+}
+
+/// Tells phases apart.
+struct Clock {
+    began: Instant,
+    before: Traffic,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self { began: Instant::now(), before: Traffic::default() }
+    }
+
+    /// What happened since the last phase ended.
+    fn phase(&mut self, party: &Party) -> Phase {
+        let (now, traffic) = (Instant::now(), party.traffic());
+        let phase = Phase {
+            rounds: traffic.rounds - self.before.rounds,
+            bytes_sent: traffic.bytes_sent - self.before.bytes_sent,
+            time: now - self.began,
+        };
+        *self = Self { began: now, before: traffic };
+        phase
+    }
+}
+
+/// Counts what is taken.
+struct Metered {
+    tuples: Box<dyn Tuples<PrimeField>>,
+    spent: Arc<Mutex<Spent>>,
+}
+
+impl Metered {
+    fn count(&self, kind: Kind, owner: Option<usize>, count: usize) {
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        *spent.entry((kind, owner)).or_default() += count as u64;
+    }
+}
+
+impl Tuples<PrimeField> for Metered {
+    fn triples(&mut self, count: usize) -> Result<Triples<PrimeField>, Shortage> {
+        self.count(Kind::Triple, None, count);
+        self.tuples.triples(count)
+    }
+    fn squares(&mut self, count: usize) -> Result<Pairs<PrimeField>, Shortage> {
+        self.count(Kind::Square, None, count);
+        self.tuples.squares(count)
+    }
+    fn inverses(&mut self, count: usize) -> Result<Pairs<PrimeField>, Shortage> {
+        self.count(Kind::Inverse, None, count);
+        self.tuples.inverses(count)
+    }
+    fn bits(&mut self, count: usize) -> Result<Shares<PrimeField>, Shortage> {
+        self.count(Kind::Bit, None, count);
+        self.tuples.bits(count)
+    }
+    fn randoms(&mut self, count: usize) -> Result<Shares<PrimeField>, Shortage> {
+        self.count(Kind::Random, None, count);
+        self.tuples.randoms(count)
+    }
+    fn input_masks(&mut self, owner: usize, count: usize) -> Result<InputMasks<PrimeField>, Shortage> {
+        self.count(Kind::InputMask, Some(owner), count);
+        self.tuples.input_masks(owner, count)
+    }
+}
+
+/// Whether the error says that a party misbehaved.
+pub fn misbehaved(error: &RunError) -> bool {
+    match error {
+        RunError::Protocol(error) => error.severity() > Severity::Benign,
+        RunError::Program(error) => error.severity() > Severity::Benign,
+        _ => false,
+    }
+}
