@@ -28,10 +28,12 @@ mod input;
 mod integer;
 mod interactive;
 mod local;
+mod permutation;
 mod personal;
 mod polynomial;
 mod print;
 mod rounds;
+mod shuffle;
 mod state;
 mod storage;
 mod support;
@@ -166,6 +168,7 @@ struct Machine<'a> {
     integers: Vec<i64>,
     public_rng: Option<Rng>,
     public_input: std::vec::IntoIter<String>,
+    shuffles: Vec<Option<shuffle::Shuffle>>,
     steps: u64,
     start: crate::party::Traffic,
     checks_before: u64,
@@ -200,6 +203,7 @@ impl<'a> Machine<'a> {
             integers: Vec::new(),
             public_rng: None,
             public_input: words.into_iter(),
+            shuffles: Vec::new(),
             steps: 0,
             start,
             checks_before,

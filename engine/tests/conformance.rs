@@ -8,12 +8,10 @@ use std::sync::{Arc, Mutex};
 use polyyne_engine::dealer::Dealer;
 use polyyne_engine::field::{Field, Fp, PrimeField};
 use polyyne_engine::port::{BoxFuture, Rng};
-use polyyne_engine::vm::{Door, DoorError, Message, NoInputs, TextInputs, Wanted, unsupported_with};
+use polyyne_engine::vm::{Door, DoorError, Message, NoInputs, TextInputs, Wanted};
 use rand_core::SeedableRng;
 use vm_harness::{Setup, field, folder, load, run_with, verify};
 
-/// Programs that this machine does not run yet, each because of an instruction that it refuses by name.
-const NOT_YET: &[&str] = &["c13_shuffle"];
 fn names() -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(folder().join("Schedules"))
         .unwrap()
@@ -52,27 +50,9 @@ fn runs_as_expected(name: &str, n: usize) {
 }
 
 #[test]
-fn every_supported_program_prints_what_mp_spdz_prints() {
+fn every_program_prints_what_mp_spdz_prints() {
     for name in names() {
-        if !NOT_YET.contains(&name.as_str()) {
-            (2..=4).for_each(|n| runs_as_expected(&name, n));
-        }
-    }
-}
-
-/// Nothing is left out silently: what does not run is refused before anything is spent.
-#[test]
-fn a_program_that_is_not_run_yet_contains_an_instruction_that_is_refused_by_name() {
-    for name in names() {
-        let program = load(&name);
-        let refused = program.tapes().iter().flat_map(|tape| &tape.instructions).find_map(|instruction| {
-            unsupported_with(instruction.opcode(), true, true).map(|reason| (instruction.opcode(), reason))
-        });
-        match refused {
-            Some((opcode, reason)) => println!("{name}: {opcode}: {reason}"),
-            None => println!("{name}: runs"),
-        }
-        assert_eq!(refused.is_some(), NOT_YET.contains(&name.as_str()), "{name}: {refused:?}");
+        (2..=4).for_each(|n| runs_as_expected(&name, n));
     }
 }
 

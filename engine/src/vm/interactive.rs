@@ -79,7 +79,7 @@ impl Machine<'_> {
         let done = match opcode.code() {
             0x200.. | 0x58..=0x5a => self.bit_rounds(opcode)?.run(opcode, size, args).await?,
             0x100.. => self.binary_rounds(opcode)?.run(general, size, args).await?,
-            _ => self.prime_rounds().run(opcode, size, args).await?,
+            _ => self.prime_rounds().run(opcode, size, args).await? || self.shuffle(opcode, size, args).await?,
         };
         self.unchecked |= matches!(general, Opcode::Open | Opcode::Reveal);
         if done { Ok(()) } else { Err(Fault::Unsupported(opcode)) }
@@ -172,7 +172,7 @@ impl Machine<'_> {
 }
 
 /// A uniform number below `bound`.
-fn below(rng: &mut Rng, bound: u64) -> u64 {
+pub(super) fn below(rng: &mut Rng, bound: u64) -> u64 {
     // Multiples of `bound` that fit; beyond them the remainder would be biased.
     let limit = u64::MAX - u64::MAX % bound;
     loop {

@@ -34,11 +34,7 @@ fn unsupported_always(opcode: Opcode) -> Option<&'static str> {
         Opcode::PrintRegPlains | Opcode::GPrintRegPlains | Opcode::PrintRegPlainsb => {
             Some("it would print a share of a secret")
         }
-        Opcode::Secshuffle
-        | Opcode::GSecshuffle
-        | Opcode::Gensecshuffle
-        | Opcode::Applyshuffle
-        | Opcode::Delshuffle => Some("this machine has no secure shuffle"),
+        Opcode::GSecshuffle => Some("secure shuffles are over the prime field only"),
         Opcode::GInput | Opcode::GRawinput => Some("private inputs are taken over the prime field and as bits only"),
         Opcode::GWritesharestofile | Opcode::GReadsharesfromfile => Some("shares are stored over the prime field only"),
         Opcode::GRawOutput => Some("binary output is of the prime field only"),
