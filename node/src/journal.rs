@@ -10,8 +10,10 @@
 //! finish (zero)                          ── then the key may be used again
 //! ```
 //! One check at a time per key, numbers only grow, and an unfinished check freezes the key without time limit: burning
-//! on a deadline would let an ordinary crash destroy a cloud. The transcript of the last finished check is kept until
-//! the next begins, so that members who crashed can finish theirs.
+//! on a deadline would let an ordinary crash destroy a cloud. The transcript of a finished check is kept until the next
+//! one holds the commitments of all members: each of them has then ended the earlier one (none begins a check before),
+//! so nobody can still need it. That a member never committed is an answer others rely on, so it binds: see
+//! [`Journal::find_or_rule_out`].
 //!
 //! A burned key is COMPROMISED on disk first; only then are its data key and tuples destroyed, and it never loads again.
 //!
@@ -24,6 +26,7 @@ mod key_state;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 pub use check::{Check, CheckError, CheckPhase, NewCheck};
@@ -41,7 +44,10 @@ pub struct Journal {
     tables: Arc<JournalTables>,
     castor: Arc<Tables>,
     /// Checks that this process began, whose commitment it may know not to have sent.
-    begun_here: Arc<Mutex<std::collections::HashSet<(MacScope, u64)>>>,
+    begun_here: Arc<Mutex<HashSet<(MacScope, u64)>>>,
+    /// Checks that this process told others it never began, and so never will. Sessions end with the process, so a
+    /// restart need not remember them.
+    ruled_out: Arc<Mutex<HashSet<check::Coin>>>,
 }
 
 struct JournalTables {
@@ -58,6 +64,7 @@ impl Journal {
             tables: Arc::new(JournalTables { keys: sealed.table(KEY_STATES), checks: sealed.table(CHECKS) }),
             castor: Arc::new(Tables::of(file)),
             begun_here: Arc::default(),
+            ruled_out: Arc::default(),
         };
         journal.freeze_unfinished().await?;
         journal.complete_burns().await?;

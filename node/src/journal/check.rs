@@ -6,13 +6,19 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{Journal, JournalTables, KeyRecord, KeyState};
-use crate::store::durable::Reads;
+use crate::store::durable::{Apply, Reads};
 use crate::store::sealed::SecretBytes;
 use crate::store::tuples_file::CHECKS;
 use crate::store::{Fault, MacScope, SessionId};
 
 /// Members of a cloud whose commitments one check holds.
 const COMMITMENTS_MAX: usize = 1024;
+
+/// Checks that can be ruled out while a process lives.
+const RULED_OUT_MAX: usize = 4096;
+
+/// Which commitment of which session: what members call a check by, since numbers are each member's own.
+pub(super) type Coin = (MacScope, SessionId, u64);
 
 /// What a member puts on disk before its commitment leaves.
 pub struct NewCheck {
@@ -22,10 +28,10 @@ pub struct NewCheck {
     pub session: SessionId,
     /// Digest of the openings that it covers and of the coins.
     pub covers: [u8; 32],
-    /// Own σ, as it will be opened.
-    pub sigma: SecretBytes,
-    /// Own commitment nonce.
-    pub nonce: SecretBytes,
+    /// Which commitment of the session it is, the same at all members.
+    pub counter: u64,
+    /// Own σ with the commitment's nonce: the bytes that will open it.
+    pub opening: SecretBytes,
     /// Own commitment, as it will be sent.
     pub commitment: Vec<u8>,
 }
@@ -36,8 +42,8 @@ pub struct Check {
     pub number: u64,
     pub session: SessionId,
     pub covers: [u8; 32],
-    pub sigma: SecretBytes,
-    pub nonce: SecretBytes,
+    pub counter: u64,
+    pub opening: SecretBytes,
     #[serde(with = "serde_bytes")]
     pub commitment: Vec<u8>,
     pub phase: CheckPhase,
@@ -73,22 +79,30 @@ pub enum CheckError {
     TooManyCommitments { count: usize },
     #[error("MAC check {number} may have sent its commitment and can only be finished")]
     MayHaveLeft { number: u64 },
+    #[error("this member has told others that it never began this check, and stays with it")]
+    RuledOut,
+    #[error("{RULED_OUT_MAX} checks were asked for that this member never began: it answers no more such questions")]
+    TooManyRuledOut,
     #[error(transparent)]
     Fault(#[from] Fault),
 }
 
 impl Journal {
-    /// Writes the check down. Only after this may the own commitment be sent. Drops the last finished transcript.
+    /// Writes the check down. Only after this may the own commitment be sent. Earlier checks of the key have ended; the
+    /// last transcript stays until the commitments of all are recorded.
     pub async fn begin_check(&self, new: NewCheck) -> Result<(), CheckError> {
         let (scope, number) = (new.scope, new.number);
-        let (planning, applying) = (self.tables.clone(), self.tables.clone());
+        let (planning, applying, ruled_out) = (self.tables.clone(), self.tables.clone(), self.ruled_out.clone());
         self.durable
             .write(
-                move |plan| planning.plan_begin(plan, new),
-                move |apply, (record, check, last)| {
-                    if let Some(last) = last {
-                        applying.checks.delete(apply, &last)?;
+                move |plan| {
+                    let coin = (scope, new.session, new.counter);
+                    if ruled_out.lock().unwrap_or_else(PoisonError::into_inner).contains(&coin) {
+                        return Err(CheckError::RuledOut);
                     }
+                    planning.plan_begin(plan, new)
+                },
+                move |apply, (record, check)| {
                     applying.keys.put(apply, &scope.to_key(), &record)?;
                     applying.checks.put(apply, &row_key(scope, number), &check)
                 },
@@ -97,6 +111,36 @@ impl Journal {
         let mut begun = self.begun_here.lock().unwrap_or_else(PoisonError::into_inner);
         begun.insert((scope, number));
         Ok(())
+    }
+
+    /// What another member asks while it finishes a check: the check as it stands here, or None, which is a promise
+    /// that this member has not begun it and never will. Others give a check up for it, so it must not begin late.
+    pub async fn find_or_rule_out(
+        &self,
+        scope: MacScope,
+        session: SessionId,
+        counter: u64,
+    ) -> Result<Option<Check>, CheckError> {
+        let (planning, ruled_out) = (self.tables.clone(), self.ruled_out.clone());
+        // In the writer's order, so that no check begins between the look and the promise.
+        self.durable
+            .write(
+                move |plan| {
+                    let known = planning.checks.under(plan, &scope.to_key())?.into_iter();
+                    let mut same = known.filter(|(_, check)| check.session == session && check.counter == counter);
+                    if let Some((_, check)) = same.next() {
+                        return Ok(Some(check));
+                    }
+                    let mut ruled_out = ruled_out.lock().unwrap_or_else(PoisonError::into_inner);
+                    if ruled_out.len() >= RULED_OUT_MAX && !ruled_out.contains(&(scope, session, counter)) {
+                        return Err(CheckError::TooManyRuledOut);
+                    }
+                    ruled_out.insert((scope, session, counter));
+                    Ok(None)
+                },
+                |_, found| Ok(found),
+            )
+            .await
     }
 
     /// Writes down the commitments of all members. Only after this may the own opening be sent. The same ones again
@@ -119,7 +163,7 @@ impl Journal {
         })
         .await?;
         self.forget_begun(scope, number);
-        Ok(())
+        self.drop_earlier(scope, number).await
     }
 
     /// The openings added up to zero: the key is usable again. Anything else is [`Journal::compromise`].
@@ -144,6 +188,10 @@ impl Journal {
         if !self.forget_begun(scope, number) {
             return Err(CheckError::MayHaveLeft { number });
         }
+        self.withdraw(scope, number).await
+    }
+
+    async fn withdraw(&self, scope: MacScope, number: u64) -> Result<(), CheckError> {
         let (planning, applying) = (self.tables.clone(), self.tables.clone());
         self.durable
             .write(
@@ -167,6 +215,17 @@ impl Journal {
             .await
     }
 
+    /// Gives up a check whose **opening** has not left: σ stays hidden, so nobody can know the sum. For when a member
+    /// says that it never committed, so that the check can not be finished. The number stays used.
+    ///
+    /// # Errors
+    /// [`CheckError::MayHaveLeft`] once the commitments of all are recorded: the opening may have left.
+    pub async fn withdraw_unopened(&self, scope: MacScope, number: u64) -> Result<(), CheckError> {
+        self.withdraw(scope, number).await?;
+        self.forget_begun(scope, number);
+        Ok(())
+    }
+
     /// Every check that has to be finished before its key can be used.
     pub fn unfinished_checks(&self) -> Result<Vec<(MacScope, Check)>, Fault> {
         let now = self.durable.read()?;
@@ -187,6 +246,19 @@ impl Journal {
         let now = self.durable.read()?;
         let last = self.tables.checks.last_under(&now, &scope.to_key())?;
         Ok(last.map(|(_, check)| check))
+    }
+
+    /// All members began check `number`, so all have ended the ones before.
+    async fn drop_earlier(&self, scope: MacScope, number: u64) -> Result<(), CheckError> {
+        let tables = self.tables.clone();
+        let keys = self.tables.checks.under(&self.durable.read()?, &scope.to_key())?.into_iter();
+        let earlier: Vec<_> = keys.filter(|(_, check)| check.number < number).map(|(key, _)| key).collect();
+        if !earlier.is_empty() {
+            let drop_all =
+                move |apply: &Apply<'_>| earlier.iter().try_for_each(|key| tables.checks.delete(apply, key).map(drop));
+            self.durable.put(drop_all).await?;
+        }
+        Ok(())
     }
 
     fn forget_begun(&self, scope: MacScope, number: u64) -> bool {
@@ -225,7 +297,7 @@ impl Journal {
 }
 
 impl JournalTables {
-    fn plan_begin(&self, from: &impl Reads, new: NewCheck) -> Result<(KeyRecord, Check, Option<Vec<u8>>), CheckError> {
+    fn plan_begin(&self, from: &impl Reads, new: NewCheck) -> Result<(KeyRecord, Check), CheckError> {
         let mut record = self.usable(from, new.scope)?;
         if let KeyState::Frozen { check } = record.state {
             return Err(CheckError::Unfinished { check });
@@ -244,12 +316,12 @@ impl JournalTables {
             number: new.number,
             session: new.session,
             covers: new.covers,
-            sigma: new.sigma,
-            nonce: new.nonce,
+            counter: new.counter,
+            opening: new.opening,
             commitment: new.commitment,
             phase: CheckPhase::Begun,
         };
-        Ok((record, check, last.map(|(key, _)| key)))
+        Ok((record, check))
     }
 
     fn plan_step(

@@ -18,8 +18,8 @@ fn check(number: u64) -> NewCheck {
         number,
         session: SessionId([3; 32]),
         covers: [4; 32],
-        sigma: SecretBytes::new(vec![number as u8; 16]),
-        nonce: SecretBytes::new(vec![6; 32]),
+        counter: number,
+        opening: SecretBytes::new(vec![number as u8; 48]),
         commitment: vec![7; 32],
     }
 }
@@ -44,12 +44,12 @@ fn a_check_runs_through_its_steps_and_the_transcript_stays_until_the_next() {
         journal.finish_zero(SCOPE, 1).await.expect("again");
         assert!(journal.unfinished_checks().expect("reads").is_empty());
         let kept = journal.last_check(SCOPE).expect("reads").expect("kept");
-        assert_eq!(kept.sigma.expose(), [1; 16]);
+        assert_eq!(kept.opening.expose(), [1; 48]);
         assert!(matches!(kept.phase, CheckPhase::Finished(all) if all.len() == 2));
         assert!(matches!(journal.begin_check(check(1)).await, Err(CheckError::NumberUsed { number: 1, last: 1 })));
         journal.begin_check(check(5)).await.expect("numbers may skip");
         assert_eq!(journal.last_check(SCOPE).expect("reads").expect("there").number, 5);
-        assert!(matches!(journal.finish_zero(SCOPE, 1).await, Err(CheckError::NotOpen { number: 1 })));
+        assert!(matches!(journal.finish_zero(SCOPE, 4).await, Err(CheckError::NotOpen { number: 4 })));
     });
 }
 
@@ -72,7 +72,7 @@ fn an_unfinished_check_freezes_the_key_after_a_restart_until_it_is_finished() {
         assert!(matches!(journal.withdraw_unsent(SCOPE, 1).await, Err(CheckError::MayHaveLeft { number: 1 })));
         let (scope, unfinished) = journal.unfinished_checks().expect("reads").remove(0);
         assert_eq!((scope, unfinished.number, unfinished.commitment.as_slice()), (SCOPE, 1, [7; 32].as_slice()));
-        assert_eq!(unfinished.nonce.expose(), [6; 32], "the same opening can be sent again");
+        assert_eq!(unfinished.opening.expose(), [1; 48], "the same opening can be sent again");
         journal.finish_zero(SCOPE, 1).await.expect("finished");
         assert_eq!(journal.key_state(SCOPE).expect("reads"), KeyState::Active);
         drop(castor.take(want(1, TupleKind::BIT, &[(0, 1)])).await.expect("taken"));
@@ -98,6 +98,43 @@ fn only_an_unsent_check_of_this_process_can_be_withdrawn() {
         let (_file, _, journal) = open(&disk).await;
         assert!(matches!(journal.withdraw_unsent(SCOPE, 3).await, Err(CheckError::MayHaveLeft { number: 3 })));
         assert_eq!(journal.key_state(SCOPE).expect("reads"), KeyState::Frozen { check: 3 });
+    });
+}
+
+#[test]
+fn a_transcript_stays_until_all_members_have_committed_to_the_next_check() {
+    block_on(async {
+        let (_file, _, journal) = open(&Disk::default()).await;
+        let find = async |counter| journal.find_or_rule_out(SCOPE, SessionId([3; 32]), counter).await.expect("found");
+        journal.begin_check(check(1)).await.expect("begun");
+        journal.record_commitments(SCOPE, 1, commitments()).await.expect("recorded");
+        journal.finish_zero(SCOPE, 1).await.expect("finished");
+        // Begun here alone: a member that has still to finish check 1 will not begin check 2, and needs the transcript.
+        journal.begin_check(check(2)).await.expect("begun");
+        assert!(find(1).await.is_some());
+        journal.withdraw_unsent(SCOPE, 2).await.expect("withdrawn");
+        assert!(find(1).await.is_some());
+        journal.begin_check(check(3)).await.expect("begun");
+        journal.record_commitments(SCOPE, 3, commitments()).await.expect("recorded");
+        assert!(find(1).await.is_none());
+        assert_eq!(find(3).await.map(|check| check.number), Some(3));
+    });
+}
+
+#[test]
+fn a_check_that_a_member_denied_never_begins_there() {
+    block_on(async {
+        let (_file, _, journal) = open(&Disk::default()).await;
+        let other = SessionId([4; 32]);
+        assert!(journal.find_or_rule_out(SCOPE, SessionId([3; 32]), 1).await.expect("ruled out").is_none());
+        assert!(matches!(journal.begin_check(check(1)).await, Err(CheckError::RuledOut)));
+        journal.begin_check(NewCheck { session: other, ..check(1) }).await.expect("another session");
+        assert!(journal.find_or_rule_out(SCOPE, other, 1).await.expect("found").is_some());
+        journal.withdraw_unopened(SCOPE, 1).await.expect("withdrawn");
+        journal.begin_check(check(2)).await.expect("begun");
+        journal.record_commitments(SCOPE, 2, commitments()).await.expect("recorded");
+        let opened = journal.withdraw_unopened(SCOPE, 2).await;
+        assert!(matches!(opened, Err(CheckError::MayHaveLeft { number: 2 })));
     });
 }
 
