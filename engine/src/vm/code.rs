@@ -1,6 +1,6 @@
 //! Tapes in the form that the machine runs: decoded once, operands as plain numbers.
 
-use polyyne_bytecode::{Opcode, Operand, Program};
+use polyyne_bytecode::{Opcode, Operand, Program, lanes};
 
 /// One instruction. Its operands are `args[first..first + count]` of its tape.
 #[derive(Clone, Copy)]
@@ -53,7 +53,7 @@ fn tape(source: &polyyne_bytecode::Tape) -> Tape {
         let narrow = |number: usize| u32::try_from(number).expect("a tape has fewer than 2^32 operands");
         tape.ops.push(Op {
             opcode: instruction.opcode(),
-            size: u32::try_from(instruction.size()).expect("the verifier bounds vector sizes"),
+            size: u32::try_from(lanes(instruction)).expect("the verifier bounds vector sizes"),
             first: narrow(first),
             count: narrow(tape.args.len() - first),
         });

@@ -48,20 +48,12 @@ pub enum DecodeFault {
 ///
 /// # Errors
 /// [`DecodeError`] names the tape, the instruction and the fault.
-pub fn decode(
-    tape: &str,
-    bytes: &[u8],
-    instructions_max: usize,
-) -> Result<Vec<Instruction>, DecodeError> {
+pub fn decode(tape: &str, bytes: &[u8], instructions_max: usize) -> Result<Vec<Instruction>, DecodeError> {
     let mut reader = Reader { bytes };
     let mut instructions = Vec::new();
     while !reader.bytes.is_empty() {
         let at = instructions.len();
-        let fail = |fault| DecodeError {
-            tape: tape.to_owned(),
-            instruction: at,
-            fault,
-        };
+        let fail = |fault| DecodeError { tape: tape.to_owned(), instruction: at, fault };
         if at == instructions_max {
             return Err(fail(DecodeFault::TooMany(instructions_max)));
         }
@@ -84,8 +76,7 @@ fn encode_instruction(instruction: &Instruction, bytes: &mut Vec<u8>) {
     let word = instruction.raw_size() << 10 | u64::from(opcode.code());
     bytes.extend(word.to_be_bytes());
     if opcode.spec().variable_length() {
-        let count = u32::try_from(instruction.operands().len())
-            .expect("an instruction has fewer than 2^32 operands");
+        let count = u32::try_from(instruction.operands().len()).expect("an instruction has fewer than 2^32 operands");
         bytes.extend(count.to_be_bytes());
     }
     for operand in instruction.operands() {
@@ -95,8 +86,7 @@ fn encode_instruction(instruction: &Instruction, bytes: &mut Vec<u8>) {
             Operand::Long(value) => bytes.extend(value.to_be_bytes()),
             Operand::Tag(tag) => bytes.extend(tag.iter()),
             Operand::Text(text) => {
-                let length =
-                    u32::try_from(text.len()).expect("a text operand is shorter than 2^32 bytes");
+                let length = u32::try_from(text.len()).expect("a text operand is shorter than 2^32 bytes");
                 bytes.extend(length.to_be_bytes());
                 bytes.extend(text.as_bytes());
             }
@@ -110,19 +100,13 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn take(&mut self, length: usize) -> Result<&'a [u8], DecodeFault> {
-        let (head, rest) = self
-            .bytes
-            .split_at_checked(length)
-            .ok_or(DecodeFault::Truncated)?;
+        let (head, rest) = self.bytes.split_at_checked(length).ok_or(DecodeFault::Truncated)?;
         self.bytes = rest;
         Ok(head)
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeFault> {
-        let (head, rest) = self
-            .bytes
-            .split_first_chunk::<N>()
-            .ok_or(DecodeFault::Truncated)?;
+        let (head, rest) = self.bytes.split_first_chunk::<N>().ok_or(DecodeFault::Truncated)?;
         self.bytes = rest;
         Ok(*head)
     }
@@ -136,46 +120,31 @@ impl<'a> Reader<'a> {
         let code = (word & 0x3ff) as u16;
         let opcode = Opcode::from_code(code).ok_or(DecodeFault::UnknownOpcode(code))?;
         let spec = opcode.spec();
-        let count = if spec.variable_length() {
-            self.u32()? as usize
-        } else {
-            spec.leading.len()
-        };
+        let count = if spec.variable_length() { self.u32()? as usize } else { spec.leading.len() };
         // Every operand has at least four bytes, so a count that the tape cannot hold reserves nothing.
         if count > self.bytes.len() / 4 {
             return Err(DecodeFault::Truncated);
         }
         let kinds = self.kinds(opcode, count)?;
-        let operands = kinds
-            .iter()
-            .enumerate()
-            .map(|(at, &kind)| self.operand(at, kind))
-            .collect::<Result<_, _>>()?;
+        let operands = kinds.iter().enumerate().map(|(at, &kind)| self.operand(at, kind)).collect::<Result<_, _>>()?;
         Ok(Instruction::from_opcode(opcode, word >> 10, operands)?)
     }
 
     /// Self-describing instructions consist of 32-bit operands only, so the reader can look ahead at their lengths.
     fn kinds(&self, opcode: Opcode, count: usize) -> Result<Vec<Kind>, ShapeError> {
-        let words = if opcode.spec().tail == Tail::Groups {
-            self.bytes.as_chunks::<4>().0
-        } else {
-            &[]
-        };
+        let words = if opcode.spec().tail == Tail::Groups { self.bytes.as_chunks::<4>().0 } else { &[] };
         kinds(opcode, count, |at| i64::from(i32::from_be_bytes(words[at])))
     }
 
     fn operand(&mut self, at: usize, kind: Kind) -> Result<Operand, DecodeFault> {
         Ok(match kind {
             Kind::Register(..) | Kind::AnyRegister(_) => Operand::Reg(self.u32()?),
-            Kind::Immediate | Kind::Int | Kind::Player => {
-                Operand::Int(i32::from_be_bytes(self.array()?))
-            }
+            Kind::Immediate | Kind::Int | Kind::Player => Operand::Int(i32::from_be_bytes(self.array()?)),
             Kind::Long => Operand::Long(i64::from_be_bytes(self.array()?)),
             Kind::Tag => Operand::Tag(Box::new(self.array()?)),
             Kind::Text => {
                 let length = self.u32()? as usize;
-                let text =
-                    std::str::from_utf8(self.take(length)?).map_err(|_| DecodeFault::Text(at))?;
+                let text = std::str::from_utf8(self.take(length)?).map_err(|_| DecodeFault::Text(at))?;
                 Operand::text(text)
             }
         })
@@ -197,16 +166,9 @@ mod tests {
         ];
         let bytes = encode(&tape);
         let expected = [
-            &[
-                0, 0, 0, 0, 0, 0, 0x14, 0x01, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff,
-            ][..],
-            &[
-                0, 0, 0, 0, 0, 0, 0, 0xa6, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0,
-                4,
-            ],
-            &[
-                0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0x20, 0,
-            ],
+            &[0, 0, 0, 0, 0, 0, 0x14, 0x01, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff][..],
+            &[0, 0, 0, 0, 0, 0, 0, 0xa6, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4],
+            &[0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0x20, 0],
         ]
         .concat();
         assert_eq!(bytes, expected);
@@ -216,27 +178,12 @@ mod tests {
     #[test]
     fn tags_and_text_survive() {
         let tape = [
-            Instruction::new(
-                "use_prep",
-                0,
-                vec![Operand::tag("custom").unwrap(), Operand::Long(7)],
-            )
-            .unwrap(),
-            Instruction::new(
-                "prep",
-                2,
-                vec![Operand::tag("custom").unwrap(), Operand::Reg(1)],
-            )
-            .unwrap(),
+            Instruction::new("use_prep", 0, vec![Operand::tag("custom").unwrap(), Operand::Long(7)]).unwrap(),
+            Instruction::new("prep", 2, vec![Operand::tag("custom").unwrap(), Operand::Reg(1)]).unwrap(),
             Instruction::new(
                 "initclientconnection",
                 0,
-                vec![
-                    Operand::Reg(0),
-                    Operand::Reg(1),
-                    Operand::Reg(2),
-                    Operand::text("host"),
-                ],
+                vec![Operand::Reg(0), Operand::Reg(1), Operand::Reg(2), Operand::text("host")],
             )
             .unwrap(),
         ];
@@ -248,31 +195,15 @@ mod tests {
         let mut bytes = encode(&[Instruction::numeric("ldi", 0, &[0, 0]).unwrap()]);
         bytes.extend([0, 0, 0, 0, 0, 0, 0, 0x0d]);
         let error = decode("main", &bytes, 10).unwrap_err();
-        assert_eq!(
-            error,
-            DecodeError {
-                tape: "main".into(),
-                instruction: 1,
-                fault: DecodeFault::UnknownOpcode(0x0d)
-            }
-        );
-        assert_eq!(
-            decode("main", &bytes[..3], 10).unwrap_err().fault,
-            DecodeFault::Truncated
-        );
-        assert_eq!(
-            decode("main", &bytes[..16], 0).unwrap_err().fault,
-            DecodeFault::TooMany(0)
-        );
+        assert_eq!(error, DecodeError { tape: "main".into(), instruction: 1, fault: DecodeFault::UnknownOpcode(0x0d) });
+        assert_eq!(decode("main", &bytes[..3], 10).unwrap_err().fault, DecodeFault::Truncated);
+        assert_eq!(decode("main", &bytes[..16], 0).unwrap_err().fault, DecodeFault::TooMany(0));
     }
 
     #[test]
     fn a_huge_count_is_refused_before_anything_is_reserved() {
         let bytes = [0, 0, 0, 0, 0, 0, 0, 0xa6, 0xff, 0xff, 0xff, 0xfc];
-        assert_eq!(
-            decode("t", &bytes, 10).unwrap_err().fault,
-            DecodeFault::Truncated
-        );
+        assert_eq!(decode("t", &bytes, 10).unwrap_err().fault, DecodeFault::Truncated);
     }
 
     proptest! {

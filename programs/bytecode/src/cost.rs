@@ -80,46 +80,23 @@ impl Bill {
     /// The declarations of tape 0.
     pub fn of(program: &Program) -> Self {
         let mut bill = Bill::default();
-        for instruction in program
-            .tapes()
-            .first()
-            .map_or(&[][..], |tape| &tape.instructions)
-        {
+        for instruction in program.tapes().first().map_or(&[][..], |tape| &tape.instructions) {
             let number = |at| instruction.number(at);
             let small = |at| u32::try_from(number(at)).ok();
             let (item, amount) = match instruction.opcode() {
                 Opcode::Use => (declared(number(0), number(1)), number(2)),
-                Opcode::UseInp => (
-                    domain(number(0))
-                        .zip(small(1))
-                        .map(|(domain, player)| Item::Input(domain, player)),
-                    number(2),
-                ),
-                Opcode::UseEdabit => (
-                    small(1).map(|bits| Item::EdaBit {
-                        strict: number(0) != 0,
-                        bits,
-                    }),
-                    number(2),
-                ),
+                Opcode::UseInp => {
+                    (domain(number(0)).zip(small(1)).map(|(domain, player)| Item::Input(domain, player)), number(2))
+                }
+                Opcode::UseEdabit => (small(1).map(|bits| Item::EdaBit { strict: number(0) != 0, bits }), number(2)),
                 Opcode::UseMatmul => {
                     let shape = small(0).zip(small(1)).zip(small(2));
-                    (
-                        shape.map(|((rows, inner), columns)| Item::Matmul {
-                            rows,
-                            inner,
-                            columns,
-                        }),
-                        number(3),
-                    )
+                    (shape.map(|((rows, inner), columns)| Item::Matmul { rows, inner, columns }), number(3))
                 }
                 _ => continue,
             };
             if let Some(item) = item {
-                bill.add(
-                    item,
-                    u64::try_from(amount).map_or(Amount::Unknown, Amount::Exactly),
-                );
+                bill.add(item, u64::try_from(amount).map_or(Amount::Unknown, Amount::Exactly));
             }
         }
         bill
@@ -128,9 +105,7 @@ impl Bill {
     fn add(&mut self, item: Item, amount: Amount) {
         let old = self.items.entry(item).or_insert(Amount::Exactly(0));
         *old = match (*old, amount) {
-            (Amount::Exactly(a), Amount::Exactly(b)) => {
-                a.checked_add(b).map_or(Amount::Unknown, Amount::Exactly)
-            }
+            (Amount::Exactly(a), Amount::Exactly(b)) => a.checked_add(b).map_or(Amount::Unknown, Amount::Exactly),
             _ => Amount::Unknown,
         };
     }
@@ -202,22 +177,19 @@ impl Outline {
             let registers = |leading: usize| (instruction.operands().len() - leading) as u64;
             match instruction.opcode() {
                 Opcode::Readsockets => {
-                    outline.socket_inputs = outline
-                        .socket_inputs
-                        .saturating_add(number(1).saturating_mul(registers(2)));
+                    outline.socket_inputs =
+                        outline.socket_inputs.saturating_add(number(1).saturating_mul(registers(2)));
                 }
                 Opcode::Writesockets => {
-                    outline.socket_outputs = outline
-                        .socket_outputs
-                        .saturating_add(number(2).saturating_mul(registers(3)));
+                    outline.socket_outputs =
+                        outline.socket_outputs.saturating_add(number(2).saturating_mul(registers(3)));
                 }
                 Opcode::Jmp => outline.loops |= instruction.number(0) < 0,
                 Opcode::Jmpnz | Opcode::Jmpeqz => outline.loops |= instruction.number(1) < 0,
                 opcode if is_interactive(opcode) => {
                     outline.rounds += 1;
                     let elements = u64::try_from(work(instruction)).unwrap_or(u64::MAX);
-                    outline.interactive_elements =
-                        outline.interactive_elements.saturating_add(elements);
+                    outline.interactive_elements = outline.interactive_elements.saturating_add(elements);
                 }
                 _ => {}
             }
@@ -275,15 +247,9 @@ mod tests {
     use crate::program::Tape;
 
     fn program(lines: &[(&str, &[i64])]) -> Program {
-        let instructions = lines
-            .iter()
-            .map(|(name, numbers)| Instruction::numeric(name, 0, numbers).unwrap())
-            .collect();
-        Program::from_tapes(vec![Tape {
-            name: "t".into(),
-            instructions,
-        }])
-        .unwrap()
+        let instructions =
+            lines.iter().map(|(name, numbers)| Instruction::numeric(name, 0, numbers).unwrap()).collect();
+        Program::from_tapes(vec![Tape { name: "t".into(), instructions }]).unwrap()
     }
 
     #[test]
@@ -295,25 +261,10 @@ mod tests {
             ("use_inp", &[0, 1, 4]),
             ("use_edabit", &[1, 40, 3]),
         ]));
-        assert_eq!(
-            bill.amount(Item::Triple(TupleDomain::Prime)),
-            Amount::Exactly(7)
-        );
-        assert_eq!(
-            bill.amount(Item::Bit(TupleDomain::Prime)),
-            Amount::Exactly(9)
-        );
-        assert_eq!(
-            bill.amount(Item::Input(TupleDomain::Prime, 1)),
-            Amount::Exactly(4)
-        );
-        assert_eq!(
-            bill.amount(Item::EdaBit {
-                strict: true,
-                bits: 40
-            }),
-            Amount::Exactly(3)
-        );
+        assert_eq!(bill.amount(Item::Triple(TupleDomain::Prime)), Amount::Exactly(7));
+        assert_eq!(bill.amount(Item::Bit(TupleDomain::Prime)), Amount::Exactly(9));
+        assert_eq!(bill.amount(Item::Input(TupleDomain::Prime, 1)), Amount::Exactly(4));
+        assert_eq!(bill.amount(Item::EdaBit { strict: true, bits: 40 }), Amount::Exactly(3));
         assert_eq!(bill.amount(Item::DaBit), Amount::Exactly(0));
         assert!(bill.is_static());
     }
@@ -321,10 +272,7 @@ mod tests {
     #[test]
     fn an_unbounded_loop_makes_a_bill_a_hint() {
         let bill = Bill::of(&program(&[("use", &[0, 0, 5]), ("use", &[0, 0, -1])]));
-        assert_eq!(
-            bill.amount(Item::Triple(TupleDomain::Prime)),
-            Amount::Unknown
-        );
+        assert_eq!(bill.amount(Item::Triple(TupleDomain::Prime)), Amount::Unknown);
         assert!(!bill.is_static());
     }
 
@@ -337,14 +285,7 @@ mod tests {
             ("writesockets", &[0, 0, 2, 0]),
             ("jmpnz", &[0, -3]),
         ]));
-        assert_eq!(
-            (
-                outline.rounds,
-                outline.socket_inputs,
-                outline.socket_outputs
-            ),
-            (2, 2, 2)
-        );
+        assert_eq!((outline.rounds, outline.socket_inputs, outline.socket_outputs), (2, 2, 2));
         assert!(outline.loops);
     }
 }

@@ -36,10 +36,7 @@ pub struct CallArgument {
 
 /// The arguments of a `call_tape`; `None` if a direction, bank or length is impossible.
 pub fn call_arguments(instruction: &Instruction) -> Option<Vec<CallArgument>> {
-    instruction.operands()[2..]
-        .chunks_exact(5)
-        .map(call_argument)
-        .collect()
+    instruction.operands()[2..].chunks_exact(5).map(call_argument).collect()
 }
 
 fn call_argument(operands: &[Operand]) -> Option<CallArgument> {
@@ -51,22 +48,19 @@ fn call_argument(operands: &[Operand]) -> Option<CallArgument> {
     };
     let bank = Bank::from_call_number(i32::try_from(number(1)).ok()?)?;
     let count = u32::try_from(number(2)).ok()?;
-    let (destination, source) = (
-        u32::try_from(number(3)).ok()?,
-        u32::try_from(number(4)).ok()?,
+    let (destination, source) = (u32::try_from(number(3)).ok()?, u32::try_from(number(4)).ok()?);
+    let (caller, callee) = if into_callee { (source, destination) } else { (destination, source) };
+    Some(CallArgument { into_callee, bank, count, caller, callee })
+}
+
+/// The vector size that an instruction works with: that of the opcode word, unless the instruction has no use for one.
+pub fn lanes(instruction: &Instruction) -> u64 {
+    let scalar = instruction.opcode().spec().vector == Vector::Scalar;
+    let used = matches!(
+        instruction.opcode(),
+        Opcode::PrintInt | Opcode::CondPrintPlain | Opcode::Zips | Opcode::Inputmixedreg
     );
-    let (caller, callee) = if into_callee {
-        (source, destination)
-    } else {
-        (destination, source)
-    };
-    Some(CallArgument {
-        into_callee,
-        bank,
-        count,
-        caller,
-        callee,
-    })
+    if scalar && !used { 1 } else { instruction.size() }
 }
 
 /// How many 64-bit registers `bits` bits span.
@@ -78,28 +72,20 @@ pub const fn words(bits: i128) -> i128 {
 /// a program is wrong; the verifier refuses those.
 pub fn spans(instruction: &Instruction) -> Vec<Span> {
     let opcode = instruction.opcode();
-    let size = i128::from(instruction.size());
+    let size = i128::from(lanes(instruction));
     let operands = instruction.operands();
     let number = |at: usize| i128::from(operands[at].number());
     let mut spans = Vec::with_capacity(operands.len());
     let kinds = instruction.kinds();
     // The start and length of the group that the operand at hand belongs to.
-    let group =
-        |at: usize, leading: usize, length: usize| leading + (at - leading) / length * length;
+    let group = |at: usize, leading: usize, length: usize| leading + (at - leading) / length * length;
 
     for (at, (operand, &kind)) in operands.iter().zip(&kinds).enumerate() {
         let Kind::Register(bank, access) = kind else {
             continue;
         };
         let first = i128::from(operand.number());
-        let mut push = |first, count| {
-            spans.push(Span {
-                bank,
-                access,
-                first,
-                count,
-            })
-        };
+        let mut push = |first, count| spans.push(Span { bank, access, first, count });
         match opcode {
             Opcode::Picks if at == 1 => {
                 let (start, step) = (number(2), number(3));
@@ -107,10 +93,7 @@ pub fn spans(instruction: &Instruction) -> Vec<Span> {
                 push(first + start + reach.min(0), reach.abs() + 1);
             }
             Opcode::Concats if at == 0 => {
-                let total = operands[1..]
-                    .chunks_exact(2)
-                    .map(|pair| i128::from(pair[0].number()))
-                    .sum::<i128>();
+                let total = operands[1..].chunks_exact(2).map(|pair| i128::from(pair[0].number())).sum::<i128>();
                 push(first, total.max(size));
             }
             Opcode::Concats => push(first, number(at - 1)),
@@ -122,17 +105,12 @@ pub fn spans(instruction: &Instruction) -> Vec<Span> {
             }
             Opcode::Matmuls | Opcode::GMatmuls => {
                 let start = group(at, 0, 6);
-                let (rows, inner, columns) =
-                    (number(start + 3), number(start + 4), number(start + 5));
-                push(
-                    first,
-                    [rows * columns, rows * inner, inner * columns][at - start],
-                );
+                let (rows, inner, columns) = (number(start + 3), number(start + 4), number(start + 5));
+                push(first, [rows * columns, rows * inner, inner * columns][at - start]);
             }
             Opcode::Matmulsm | Opcode::GMatmulsm => {
                 let start = group(at, 0, 12);
-                let (rows, inner, columns) =
-                    (number(start + 3), number(start + 4), number(start + 5));
+                let (rows, inner, columns) = (number(start + 3), number(start + 4), number(start + 5));
                 let count = match at - start {
                     0 => rows * columns,
                     1 | 2 => 1,
@@ -158,13 +136,8 @@ pub fn spans(instruction: &Instruction) -> Vec<Span> {
                 let start = group(at, 0, 6);
                 push(first, if at - start == 4 { 1 } else { number(start) });
             }
-            Opcode::Readsocketint | Opcode::Readsocketc | Opcode::Readsockets if at > 0 => {
-                push(first, number(1))
-            }
-            Opcode::Writesocketint
-            | Opcode::Writesocketc
-            | Opcode::Writesockets
-            | Opcode::Writesocketshare
+            Opcode::Readsocketint | Opcode::Readsocketc | Opcode::Readsockets if at > 0 => push(first, number(1)),
+            Opcode::Writesocketint | Opcode::Writesocketc | Opcode::Writesockets | Opcode::Writesocketshare
                 if at > 0 =>
             {
                 push(first, number(2));
@@ -172,39 +145,21 @@ pub fn spans(instruction: &Instruction) -> Vec<Span> {
             Opcode::Writesharestofile
             | Opcode::GWritesharestofile
             | Opcode::Readsharesfromfile
-            | Opcode::GReadsharesfromfile => {
-                push(first, if bank == Bank::Regint { 1 } else { size })
-            }
-            Opcode::Inputmixed | Opcode::Inputmixedreg => {
-                push(first, if bank == Bank::Regint { 1 } else { size })
-            }
+            | Opcode::GReadsharesfromfile => push(first, if bank == Bank::Regint { 1 } else { size }),
+            Opcode::Inputmixed | Opcode::Inputmixedreg => push(first, if bank == Bank::Regint { 1 } else { size }),
             Opcode::PrintInt => push(first, size),
             Opcode::CondPrintPlain => push(first, if at == 1 { size } else { 1 }),
             Opcode::Pushint | Opcode::Starg => push(first, 1),
 
             Opcode::Dabit | Opcode::Edabit | Opcode::Sedabit | Opcode::Split => {
-                push(
-                    first,
-                    if bank == Bank::Sbits {
-                        words(size)
-                    } else {
-                        size
-                    },
-                );
+                push(first, if bank == Bank::Sbits { words(size) } else { size });
             }
             Opcode::Ldmsbi | Opcode::Stmsbi | Opcode::Ldmcbi | Opcode::Stmcbi => {
                 push(first, if at == 0 { size } else { 1 });
             }
             Opcode::Xors | Opcode::Ands | Opcode::Andrs => {
                 let one = opcode == Opcode::Andrs && at % 4 == 3;
-                push(
-                    first,
-                    if one {
-                        1
-                    } else {
-                        words(number(group(at, 0, 4)))
-                    },
-                );
+                push(first, if one { 1 } else { words(number(group(at, 0, 4))) });
             }
             Opcode::Reveal => push(first, words(number(group(at, 0, 3)))),
             Opcode::Inputb => push(first, words(number(group(at, 0, 4) + 1))),
@@ -222,51 +177,21 @@ pub fn spans(instruction: &Instruction) -> Vec<Span> {
             Opcode::Trans => {
                 let outputs = number(0);
                 let inputs = operands.len() as i128 - 1 - outputs;
-                push(
-                    first,
-                    words(if access == Access::Write {
-                        inputs
-                    } else {
-                        outputs
-                    }),
-                );
+                push(first, words(if access == Access::Write { inputs } else { outputs }));
             }
-            _ => push(
-                first,
-                if opcode.spec().vector == Vector::Scalar {
-                    1
-                } else {
-                    size
-                },
-            ),
+            _ => push(first, if opcode.spec().vector == Vector::Scalar { 1 } else { size }),
         }
     }
     if opcode == Opcode::CallArg
-        && let Some(bank) = i32::try_from(operands[1].number())
-            .ok()
-            .and_then(Bank::from_call_number)
+        && let Some(bank) = i32::try_from(operands[1].number()).ok().and_then(Bank::from_call_number)
     {
-        spans.push(Span {
-            bank,
-            access: Access::Write,
-            first: number(0),
-            count: size,
-        });
+        spans.push(Span { bank, access: Access::Write, first: number(0), count: size });
     }
     if opcode == Opcode::CallTape {
         for argument in call_arguments(instruction).unwrap_or_default() {
-            let access = if argument.into_callee {
-                Access::Read
-            } else {
-                Access::Write
-            };
+            let access = if argument.into_callee { Access::Read } else { Access::Write };
             let (first, count) = (i128::from(argument.caller), i128::from(argument.count));
-            spans.push(Span {
-                bank: argument.bank,
-                access,
-                first,
-                count,
-            });
+            spans.push(Span { bank: argument.bank, access, first, count });
         }
     }
     spans
@@ -276,8 +201,7 @@ pub fn spans(instruction: &Instruction) -> Vec<Span> {
 fn group_length(operands: &[Operand], at: usize, which: usize) -> i128 {
     let mut start = 0;
     loop {
-        let length = usize::try_from(operands[start].number())
-            .expect("group lengths were checked with the shape");
+        let length = usize::try_from(operands[start].number()).expect("group lengths were checked with the shape");
         if at < start + length {
             return i128::from(operands[start + which].number());
         }
@@ -291,38 +215,20 @@ mod tests {
 
     fn counts(name: &str, size: u64, numbers: &[i64]) -> Vec<(i128, i128)> {
         let instruction = Instruction::numeric(name, size, numbers).unwrap();
-        spans(&instruction)
-            .iter()
-            .map(|span| (span.first, span.count))
-            .collect()
+        spans(&instruction).iter().map(|span| (span.first, span.count)).collect()
     }
 
     #[test]
     fn lengths_come_from_where_each_instruction_keeps_them() {
         assert_eq!(counts("adds", 5, &[1, 2, 3]), [(1, 5), (2, 5), (3, 5)]);
-        assert_eq!(
-            counts("muls", 1, &[4, 10, 20, 30]),
-            [(10, 4), (20, 4), (30, 4)]
-        );
-        assert_eq!(
-            counts("mulrs", 1, &[4, 10, 20, 30]),
-            [(10, 4), (20, 4), (30, 1)]
-        );
+        assert_eq!(counts("muls", 1, &[4, 10, 20, 30]), [(10, 4), (20, 4), (30, 4)]);
+        assert_eq!(counts("mulrs", 1, &[4, 10, 20, 30]), [(10, 4), (20, 4), (30, 1)]);
         assert_eq!(counts("zips", 3, &[0, 10, 20]), [(0, 6), (10, 3), (20, 3)]);
         assert_eq!(counts("picks", 3, &[0, 10, 8, -2]), [(0, 3), (14, 5)]);
-        assert_eq!(
-            counts("matmuls", 0, &[0, 10, 20, 2, 3, 4]),
-            [(0, 8), (10, 6), (20, 12)]
-        );
+        assert_eq!(counts("matmuls", 0, &[0, 10, 20, 2, 3, 4]), [(0, 8), (10, 6), (20, 12)]);
         assert_eq!(counts("dabit", 65, &[0, 7]), [(0, 65), (7, 2)]);
-        assert_eq!(
-            counts("trans", 0, &[2, 0, 1, 5, 6, 7]),
-            [(0, 1), (1, 1), (5, 1), (6, 1), (7, 1)]
-        );
-        assert_eq!(
-            counts("andrsvec", 0, &[5, 70, 0, 10, 20]),
-            [(0, 2), (10, 2), (20, 2)]
-        );
+        assert_eq!(counts("trans", 0, &[2, 0, 1, 5, 6, 7]), [(0, 1), (1, 1), (5, 1), (6, 1), (7, 1)]);
+        assert_eq!(counts("andrsvec", 0, &[5, 70, 0, 10, 20]), [(0, 2), (10, 2), (20, 2)]);
         assert_eq!(counts("ldmsi", 4, &[0, 9]), [(0, 4), (9, 4)]);
         assert_eq!(counts("ldmsbi", 4, &[0, 9]), [(0, 4), (9, 1)]);
         assert_eq!(counts("inputmixed", 4, &[1, 3, 16, 0]), [(3, 4)]);
@@ -330,41 +236,17 @@ mod tests {
 
     #[test]
     fn call_arguments_know_both_frames() {
-        let call = Instruction::numeric("call_tape", 0, &[1, 0, 0, 4, 3, 50, 60, 1, 0, 2, 70, 80])
-            .unwrap();
+        let call = Instruction::numeric("call_tape", 0, &[1, 0, 0, 4, 3, 50, 60, 1, 0, 2, 70, 80]).unwrap();
         let arguments = call_arguments(&call).unwrap();
         assert_eq!(
             arguments[0],
-            CallArgument {
-                into_callee: true,
-                bank: Bank::Sint,
-                count: 3,
-                caller: 60,
-                callee: 50
-            }
+            CallArgument { into_callee: true, bank: Bank::Sint, count: 3, caller: 60, callee: 50 }
         );
         assert_eq!(
             arguments[1],
-            CallArgument {
-                into_callee: false,
-                bank: Bank::Regint,
-                count: 2,
-                caller: 70,
-                callee: 80
-            }
+            CallArgument { into_callee: false, bank: Bank::Regint, count: 2, caller: 70, callee: 80 }
         );
-        let sint = spans(&call)
-            .into_iter()
-            .find(|span| span.bank == Bank::Sint)
-            .unwrap();
-        assert_eq!(
-            sint,
-            Span {
-                bank: Bank::Sint,
-                access: Access::Read,
-                first: 60,
-                count: 3
-            }
-        );
+        let sint = spans(&call).into_iter().find(|span| span.bank == Bank::Sint).unwrap();
+        assert_eq!(sint, Span { bank: Bank::Sint, access: Access::Read, first: 60, count: 3 });
     }
 }

@@ -31,9 +31,7 @@ impl Operand {
     /// A tag of at most 16 bytes, padded with zeros; `None` if it is longer.
     pub fn tag(name: &str) -> Option<Operand> {
         let mut bytes = [0; 16];
-        bytes
-            .get_mut(..name.len())?
-            .copy_from_slice(name.as_bytes());
+        bytes.get_mut(..name.len())?.copy_from_slice(name.as_bytes());
         Some(Operand::Tag(Box::new(bytes)))
     }
 
@@ -133,8 +131,7 @@ impl Instruction {
     /// # Errors
     /// [`ShapeError`] if there is no such instruction or the operands do not fit it.
     pub fn new(name: &str, size: u64, operands: Vec<Operand>) -> Result<Self, ShapeError> {
-        let opcode =
-            Opcode::from_name(name).ok_or_else(|| ShapeError::UnknownName(name.to_owned()))?;
+        let opcode = Opcode::from_name(name).ok_or_else(|| ShapeError::UnknownName(name.to_owned()))?;
         Self::from_opcode(opcode, size, operands)
     }
 
@@ -151,16 +148,13 @@ impl Instruction {
     /// # Errors
     /// [`ShapeError`] if there is no such instruction, a number does not fit its place, or the instruction wants text.
     pub fn numeric(name: &str, size: u64, numbers: &[i64]) -> Result<Self, ShapeError> {
-        let opcode =
-            Opcode::from_name(name).ok_or_else(|| ShapeError::UnknownName(name.to_owned()))?;
+        let opcode = Opcode::from_name(name).ok_or_else(|| ShapeError::UnknownName(name.to_owned()))?;
         let kinds = kinds(opcode, numbers.len(), |at| numbers[at])?;
         let operands = numbers
             .iter()
             .zip(&kinds)
             .enumerate()
-            .map(|(at, (&value, &kind))| {
-                numeric_operand(kind, value).ok_or(ShapeError::Range { opcode, at, value })
-            })
+            .map(|(at, (&value, &kind))| numeric_operand(kind, value).ok_or(ShapeError::Range { opcode, at, value }))
             .collect::<Result<_, _>>()?;
         Self::from_opcode(opcode, size, operands)
     }
@@ -169,29 +163,17 @@ impl Instruction {
     ///
     /// # Errors
     /// [`ShapeError`] if the operands do not fit.
-    pub fn from_opcode(
-        opcode: Opcode,
-        size: u64,
-        operands: Vec<Operand>,
-    ) -> Result<Self, ShapeError> {
+    pub fn from_opcode(opcode: Opcode, size: u64, operands: Vec<Operand>) -> Result<Self, ShapeError> {
         if size > SIZE_MAX {
             return Err(ShapeError::Size(size));
         }
         let kinds = kinds(opcode, operands.len(), |at| operands[at].number())?;
         for (at, (operand, &expected)) in operands.iter().zip(&kinds).enumerate() {
             if !operand.fits(expected) {
-                return Err(ShapeError::Kind {
-                    opcode,
-                    at,
-                    expected,
-                });
+                return Err(ShapeError::Kind { opcode, at, expected });
             }
         }
-        Ok(Self {
-            opcode,
-            size,
-            operands,
-        })
+        Ok(Self { opcode, size, operands })
     }
 
     /// The operation.
@@ -224,10 +206,8 @@ impl Instruction {
 
     /// The kind of every operand.
     pub fn kinds(&self) -> Vec<Kind> {
-        kinds(self.opcode, self.operands.len(), |at| {
-            self.operands[at].number()
-        })
-        .expect("the shape was checked when the instruction was made")
+        kinds(self.opcode, self.operands.len(), |at| self.operands[at].number())
+            .expect("the shape was checked when the instruction was made")
     }
 }
 
@@ -240,9 +220,7 @@ impl fmt::Display for Instruction {
         for (at, (operand, kind)) in self.operands.iter().zip(self.kinds()).enumerate() {
             f.write_str(if at == 0 { " " } else { ", " })?;
             match (operand, kind) {
-                (Operand::Reg(register), Kind::Register(bank, _)) => {
-                    write!(f, "{}{register}", bank.prefix())?
-                }
+                (Operand::Reg(register), Kind::Register(bank, _)) => write!(f, "{}{register}", bank.prefix())?,
                 (Operand::Reg(register), _) => write!(f, "r{register}")?,
                 (Operand::Int(value), _) => write!(f, "{value}")?,
                 (Operand::Long(value), _) => write!(f, "{value}")?,
@@ -266,25 +244,16 @@ impl fmt::Debug for Instruction {
 fn numeric_operand(kind: Kind, value: i64) -> Option<Operand> {
     match kind {
         Kind::Register(..) | Kind::AnyRegister(_) => Some(Operand::Reg(u32::try_from(value).ok()?)),
-        Kind::Immediate | Kind::Int | Kind::Player => {
-            Some(Operand::Int(i32::try_from(value).ok()?))
-        }
+        Kind::Immediate | Kind::Int | Kind::Player => Some(Operand::Int(i32::try_from(value).ok()?)),
         Kind::Long => Some(Operand::Long(value)),
         Kind::Tag | Kind::Text => None,
     }
 }
 
 /// The kinds of `count` operands of `opcode`, whose numbers `number` gives (needed for self-describing groups).
-pub(crate) fn kinds(
-    opcode: Opcode,
-    count: usize,
-    number: impl Fn(usize) -> i64,
-) -> Result<Vec<Kind>, ShapeError> {
+pub(crate) fn kinds(opcode: Opcode, count: usize, number: impl Fn(usize) -> i64) -> Result<Vec<Kind>, ShapeError> {
     let spec = opcode.spec();
-    let wrong = || ShapeError::Count {
-        opcode,
-        found: count,
-    };
+    let wrong = || ShapeError::Count { opcode, found: count };
     match spec.tail {
         Tail::Fixed if count == spec.leading.len() => Ok(spec.leading.to_vec()),
         Tail::Fixed => Err(wrong()),
@@ -293,36 +262,24 @@ pub(crate) fn kinds(
             if !repeated.is_multiple_of(group.len()) {
                 return Err(wrong());
             }
-            Ok(spec
-                .leading
-                .iter()
-                .copied()
-                .chain(group.iter().copied().cycle().take(repeated))
-                .collect())
+            Ok(spec.leading.iter().copied().chain(group.iter().copied().cycle().take(repeated)).collect())
         }
         Tail::Groups => group_kinds(opcode, count, number),
     }
 }
 
-fn group_kinds(
-    opcode: Opcode,
-    count: usize,
-    number: impl Fn(usize) -> i64,
-) -> Result<Vec<Kind>, ShapeError> {
+fn group_kinds(opcode: Opcode, count: usize, number: impl Fn(usize) -> i64) -> Result<Vec<Kind>, ShapeError> {
+    // Unlike the others, `trans` is one group and not any number of them.
+    if count == 0 && opcode == Opcode::Trans {
+        return Err(ShapeError::Count { opcode, found: count });
+    }
     let mut kinds = Vec::with_capacity(count);
     while kinds.len() < count {
         let at = kinds.len();
         let value = number(at);
-        push_group(opcode, value, count - at, &mut kinds).ok_or(ShapeError::Group {
-            opcode,
-            at,
-            value,
-        })?;
+        push_group(opcode, value, count - at, &mut kinds).ok_or(ShapeError::Group { opcode, at, value })?;
         if kinds.len() > count {
-            return Err(ShapeError::Count {
-                opcode,
-                found: count,
-            });
+            return Err(ShapeError::Count { opcode, found: count });
         }
     }
     Ok(kinds)
@@ -337,11 +294,7 @@ fn push_group(opcode: Opcode, first: i64, left: usize, kinds: &mut Vec<Kind>) ->
     let length = usize::try_from(first).ok().filter(|&length| length <= left);
     match opcode {
         Opcode::Dotprods | Opcode::GDotprods => {
-            let bank = if opcode == Opcode::Dotprods {
-                Bank::Sint
-            } else {
-                Bank::Sgf2n
-            };
+            let bank = if opcode == Opcode::Dotprods { Bank::Sint } else { Bank::Sgf2n };
             let length = length.filter(|&length| length >= 2 && length % 2 == 0)?;
             kinds.extend([INT, write(bank)]);
             kinds.extend(std::iter::repeat_n(read(bank), length - 2));
@@ -356,11 +309,7 @@ fn push_group(opcode: Opcode, first: i64, left: usize, kinds: &mut Vec<Kind>) ->
             kinds.push(INT);
             kinds.extend(std::iter::repeat_n(write(Bank::Sint), results));
             kinds.extend(std::iter::repeat_n(INT, parameters));
-            kinds.push(if opcode == Opcode::Inputmixed {
-                Kind::Player
-            } else {
-                read(Bank::Regint)
-            });
+            kinds.push(if opcode == Opcode::Inputmixed { Kind::Player } else { read(Bank::Regint) });
         }
         Opcode::Trans => {
             let outputs = length.filter(|&outputs| outputs < left)?;
@@ -396,22 +345,10 @@ mod tests {
 
     #[test]
     fn self_describing_groups_get_their_kinds() {
-        let dotprods =
-            Instruction::numeric("dotprods", 3, &[6, 0, 1, 2, 3, 4, 4, 9, 1, 2]).unwrap();
-        assert_eq!(
-            dotprods.to_string(),
-            "dotprods[3] 6, s0, s1, s2, s3, s4, 4, s9, s1, s2"
-        );
-        let mixed = Instruction::numeric(
-            "inputmixed",
-            0,
-            &[0, 1, 0, 1, 2, 16, 1, 2, 3, 4, 5, 6, 24, 0],
-        )
-        .unwrap();
-        assert_eq!(
-            mixed.to_string(),
-            "inputmixed 0, s1, 0, 1, s2, 16, 1, 2, s3, s4, s5, s6, 24, 0"
-        );
+        let dotprods = Instruction::numeric("dotprods", 3, &[6, 0, 1, 2, 3, 4, 4, 9, 1, 2]).unwrap();
+        assert_eq!(dotprods.to_string(), "dotprods[3] 6, s0, s1, s2, s3, s4, 4, s9, s1, s2");
+        let mixed = Instruction::numeric("inputmixed", 0, &[0, 1, 0, 1, 2, 16, 1, 2, 3, 4, 5, 6, 24, 0]).unwrap();
+        assert_eq!(mixed.to_string(), "inputmixed 0, s1, 0, 1, s2, 16, 1, 2, s3, s4, s5, s6, 24, 0");
         let trans = Instruction::numeric("trans", 0, &[2, 0, 1, 5, 6, 7]).unwrap();
         assert_eq!(trans.to_string(), "trans 2, sb0, sb1, sb5, sb6, sb7");
     }
@@ -426,24 +363,15 @@ mod tests {
             ("inputmixed", &[3, 0, 0]),
             ("inputmixed", &[2, 0, 0]),
             ("trans", &[4, 0, 1]),
+            ("trans", &[]),
             ("andrsvec", &[4, 0, 1, 2]),
             ("addc", &[-1, 2, 3]),
             ("addci", &[1, 2, 1 << 40]),
             ("nonsense", &[]),
         ] {
-            assert!(
-                Instruction::numeric(name, 0, numbers).is_err(),
-                "{name} {numbers:?}"
-            );
+            assert!(Instruction::numeric(name, 0, numbers).is_err(), "{name} {numbers:?}");
         }
-        assert!(
-            Instruction::new(
-                "addc",
-                0,
-                vec![Operand::Reg(0), Operand::Int(0), Operand::Reg(0)]
-            )
-            .is_err()
-        );
+        assert!(Instruction::new("addc", 0, vec![Operand::Reg(0), Operand::Int(0), Operand::Reg(0)]).is_err());
         assert!(Instruction::numeric("addc", 1 << 54, &[0, 0, 0]).is_err());
     }
 }

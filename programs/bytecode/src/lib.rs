@@ -55,7 +55,7 @@ mod verify;
 
 pub use codec::{DecodeError, DecodeFault, decode, encode};
 pub use cost::{Amount, Bill, Item, Outline, TupleDomain, is_interactive};
-pub use extent::{CallArgument, Span, call_arguments, spans, words};
+pub use extent::{CallArgument, Span, call_arguments, lanes, spans, words};
 pub use instruction::{Instruction, Operand, SIZE_MAX, ShapeError};
 pub use opcode::{Access, Bank, Kind, Opcode, Spec, Tail, Vector};
 pub use program::{Program, ProgramError, SizeLimits, Tape};

@@ -26,15 +26,8 @@ pub enum Bank {
 
 impl Bank {
     /// All banks, in the order in which arrays indexed by [`Bank::index`] hold them.
-    pub const ALL: [Bank; 7] = [
-        Bank::Sint,
-        Bank::Cint,
-        Bank::Regint,
-        Bank::Sgf2n,
-        Bank::Cgf2n,
-        Bank::Sbits,
-        Bank::Cbits,
-    ];
+    pub const ALL: [Bank; 7] =
+        [Bank::Sint, Bank::Cint, Bank::Regint, Bank::Sgf2n, Bank::Cgf2n, Bank::Sbits, Bank::Cbits];
 
     /// Position in [`Bank::ALL`].
     pub const fn index(self) -> usize {
@@ -584,14 +577,7 @@ mod tests {
 
     #[test]
     fn gf2n_twins_are_the_prime_opcode_plus_0x100() {
-        for name in [
-            "addc",
-            "muls",
-            "dotprods",
-            "asm_open",
-            "ldmsi",
-            "print_reg_plain",
-        ] {
+        for name in ["addc", "muls", "dotprods", "asm_open", "ldmsi", "print_reg_plain"] {
             let prime = Opcode::from_name(name).map(Opcode::code);
             let twin = Opcode::from_name(&format!("g{name}")).map(Opcode::code);
             assert_eq!(prime.map(|code| code + 0x100), twin);

@@ -36,12 +36,7 @@ pub struct SizeLimits {
 
 impl Default for SizeLimits {
     fn default() -> Self {
-        SizeLimits {
-            bytes_max: 64 << 20,
-            instructions_max: 4 << 20,
-            tapes_max: 4096,
-            public_input_max: 16 << 20,
-        }
+        SizeLimits { bytes_max: 64 << 20, instructions_max: 4 << 20, tapes_max: 4096, public_input_max: 16 << 20 }
     }
 }
 
@@ -102,11 +97,7 @@ impl Program {
         for (entry, tape) in schedule.tapes.iter().zip(&tapes) {
             check_count(entry, tape.instructions.len())?;
         }
-        Ok(Program {
-            schedule,
-            tapes,
-            public_input: None,
-        })
+        Ok(Program { schedule, tapes, public_input: None })
     }
 
     /// A one-thread program for any prime, from its tapes alone.
@@ -116,10 +107,7 @@ impl Program {
     pub fn from_tapes(tapes: Vec<Tape>) -> Result<Self, ProgramError> {
         let entries = tapes
             .iter()
-            .map(|tape| Entry {
-                name: tape.name.clone(),
-                instructions: Some(tape.instructions.len() as u64),
-            })
+            .map(|tape| Entry { name: tape.name.clone(), instructions: Some(tape.instructions.len() as u64) })
             .collect();
         let schedule = Schedule::parse(&Schedule::new(entries).to_text())?;
         Program::new(schedule, tapes)
@@ -139,8 +127,7 @@ impl Program {
         let mut builder = Builder::new(schedule, limits)?;
         for at in 0..builder.schedule.tapes.len() {
             let name = builder.schedule.tapes[at].name.clone();
-            let bytes = read(&format!("{name}.bc"))
-                .map_err(|error| ProgramError::Read { tape: name, error })?;
+            let bytes = read(&format!("{name}.bc")).map_err(|error| ProgramError::Read { tape: name, error })?;
             builder.add(&bytes)?;
         }
         Ok(builder.finish())
@@ -164,10 +151,7 @@ impl Program {
     /// The program with public input.
     #[must_use]
     pub fn with_public_input(self, text: String) -> Self {
-        Program {
-            public_input: Some(text),
-            ..self
-        }
+        Program { public_input: Some(text), ..self }
     }
 
     /// The whole program as one byte string: what nodes store, hash and send. Equal programs have equal bytes.
@@ -178,10 +162,7 @@ impl Program {
             push_block(&mut bytes, &codec::encode(&tape.instructions));
         }
         bytes.push(u8::from(self.public_input.is_some()));
-        push_block(
-            &mut bytes,
-            self.public_input.as_deref().unwrap_or_default().as_bytes(),
-        );
+        push_block(&mut bytes, self.public_input.as_deref().unwrap_or_default().as_bytes());
         bytes
     }
 
@@ -191,24 +172,18 @@ impl Program {
     /// # Errors
     /// [`ProgramError`].
     pub fn from_bytes(bytes: &[u8], limits: &SizeLimits) -> Result<Self, ProgramError> {
-        let mut rest = bytes
-            .strip_prefix(MAGIC)
-            .ok_or(ProgramError::Container("another format or version"))?;
+        let mut rest = bytes.strip_prefix(MAGIC).ok_or(ProgramError::Container("another format or version"))?;
         let schedule = std::str::from_utf8(take_block(&mut rest, SCHEDULE_BYTES_MAX)?)
             .map_err(|_| ProgramError::Container("the schedule is not UTF-8"))?;
         let parsed = Schedule::parse(schedule)?;
         if parsed.to_text() != schedule {
-            return Err(ProgramError::Container(
-                "the schedule is not in its canonical form",
-            ));
+            return Err(ProgramError::Container("the schedule is not in its canonical form"));
         }
         let mut builder = Builder::new(parsed, limits)?;
         for _ in 0..builder.schedule.tapes.len() {
             builder.add(take_block(&mut rest, limits.bytes_max)?)?;
         }
-        let (&present, after) = rest
-            .split_first()
-            .ok_or(ProgramError::Container("it ends too early"))?;
+        let (&present, after) = rest.split_first().ok_or(ProgramError::Container("it ends too early"))?;
         rest = after;
         let public_input = take_block(&mut rest, limits.public_input_max)?;
         let program = match (present, public_input) {
@@ -220,11 +195,7 @@ impl Program {
             ),
             _ => return Err(ProgramError::Container("a malformed public input")),
         };
-        if rest.is_empty() {
-            Ok(program)
-        } else {
-            Err(ProgramError::Container("there is something after its end"))
-        }
+        if rest.is_empty() { Ok(program) } else { Err(ProgramError::Container("there is something after its end")) }
     }
 }
 
@@ -239,65 +210,40 @@ struct Builder<'a> {
 impl<'a> Builder<'a> {
     fn new<E>(schedule: Schedule, limits: &'a SizeLimits) -> Result<Self, ProgramError<E>> {
         if schedule.tapes.len() > limits.tapes_max {
-            return Err(ProgramError::TooLarge {
-                what: "tapes",
-                max: limits.tapes_max,
-            });
+            return Err(ProgramError::TooLarge { what: "tapes", max: limits.tapes_max });
         }
         let (bytes_left, instructions_left) = (limits.bytes_max, limits.instructions_max);
-        Ok(Builder {
-            schedule,
-            limits,
-            tapes: Vec::new(),
-            bytes_left,
-            instructions_left,
-        })
+        Ok(Builder { schedule, limits, tapes: Vec::new(), bytes_left, instructions_left })
     }
 
     fn add<E>(&mut self, bytes: &[u8]) -> Result<(), ProgramError<E>> {
-        self.bytes_left =
-            self.bytes_left
-                .checked_sub(bytes.len())
-                .ok_or(ProgramError::TooLarge {
-                    what: "bytes",
-                    max: self.limits.bytes_max,
-                })?;
+        self.bytes_left = self
+            .bytes_left
+            .checked_sub(bytes.len())
+            .ok_or(ProgramError::TooLarge { what: "bytes", max: self.limits.bytes_max })?;
         let entry = &self.schedule.tapes[self.tapes.len()];
         let instructions = codec::decode(&entry.name, bytes, self.instructions_left)?;
         self.instructions_left -= instructions.len();
         check_count(entry, instructions.len())?;
-        self.tapes.push(Tape {
-            name: entry.name.clone(),
-            instructions,
-        });
+        self.tapes.push(Tape { name: entry.name.clone(), instructions });
         Ok(())
     }
 
     fn finish(self) -> Program {
-        Program {
-            schedule: self.schedule,
-            tapes: self.tapes,
-            public_input: None,
-        }
+        Program { schedule: self.schedule, tapes: self.tapes, public_input: None }
     }
 }
 
 fn first_difference(entries: &[Entry], tapes: &[Tape]) -> Option<usize> {
-    let same = entries
-        .iter()
-        .zip(tapes)
-        .take_while(|(entry, tape)| entry.name == tape.name)
-        .count();
+    let same = entries.iter().zip(tapes).take_while(|(entry, tape)| entry.name == tape.name).count();
     (same < entries.len().max(tapes.len())).then_some(same)
 }
 
 fn check_count<E>(entry: &Entry, found: usize) -> Result<(), ProgramError<E>> {
     match entry.instructions {
-        Some(announced) if announced != found as u64 => Err(ProgramError::InstructionCount {
-            tape: entry.name.clone(),
-            announced,
-            found,
-        }),
+        Some(announced) if announced != found as u64 => {
+            Err(ProgramError::InstructionCount { tape: entry.name.clone(), announced, found })
+        }
         _ => Ok(()),
     }
 }
@@ -315,10 +261,7 @@ fn take_block<'a>(rest: &mut &'a [u8], max: usize) -> Result<&'a [u8], ProgramEr
     };
     let length = u32::from_be_bytes(*length) as usize;
     if length > max {
-        return Err(ProgramError::TooLarge {
-            what: "bytes in one part",
-            max,
-        });
+        return Err(ProgramError::TooLarge { what: "bytes in one part", max });
     }
     let Some((block, after)) = after.split_at_checked(length) else {
         return Err(early);
@@ -336,10 +279,7 @@ mod tests {
     use super::*;
 
     fn tape(name: &str, count: usize) -> Tape {
-        Tape {
-            name: name.into(),
-            instructions: vec![Instruction::numeric("ldint", 0, &[0, 5]).unwrap(); count],
-        }
+        Tape { name: name.into(), instructions: vec![Instruction::numeric("ldint", 0, &[0, 5]).unwrap(); count] }
     }
 
     fn program() -> Program {
@@ -350,10 +290,7 @@ mod tests {
     fn a_program_survives_its_byte_form_and_has_only_one() {
         for program in [program(), program().with_public_input("1 2".into())] {
             let bytes = program.to_bytes();
-            assert_eq!(
-                Program::from_bytes(&bytes, &SizeLimits::default()).unwrap(),
-                program
-            );
+            assert_eq!(Program::from_bytes(&bytes, &SizeLimits::default()).unwrap(), program);
             for cut in 0..bytes.len() {
                 assert!(Program::from_bytes(&bytes[..cut], &SizeLimits::default()).is_err());
             }
@@ -368,35 +305,20 @@ mod tests {
         let files: BTreeMap<String, Vec<u8>> = program
             .tapes()
             .iter()
-            .map(|tape| {
-                (
-                    format!("{}.bc", tape.name),
-                    codec::encode(&tape.instructions),
-                )
-            })
+            .map(|tape| (format!("{}.bc", tape.name), codec::encode(&tape.instructions)))
             .collect();
         let read = |name: &str| files.get(name).cloned().ok_or("no such file");
         let text = program.schedule().to_text();
-        assert_eq!(
-            Program::load(&text, &SizeLimits::default(), read).unwrap(),
-            program
-        );
+        assert_eq!(Program::load(&text, &SizeLimits::default(), read).unwrap(), program);
         let missing = text.replace("f(1)-1:1", "g-1:1");
         assert_eq!(
             Program::load(&missing, &SizeLimits::default(), read),
-            Err(ProgramError::Read {
-                tape: "g-1".into(),
-                error: "no such file"
-            })
+            Err(ProgramError::Read { tape: "g-1".into(), error: "no such file" })
         );
         let short = text.replace("main-0:3", "main-0:4");
         assert_eq!(
             Program::load(&short, &SizeLimits::default(), read),
-            Err(ProgramError::InstructionCount {
-                tape: "main-0".into(),
-                announced: 4,
-                found: 3
-            })
+            Err(ProgramError::InstructionCount { tape: "main-0".into(), announced: 4, found: 3 })
         );
     }
 
@@ -405,41 +327,11 @@ mod tests {
         let bytes = program().to_bytes();
         let load = |limits| Program::from_bytes(&bytes, &limits);
         let limits = SizeLimits::default();
-        assert!(
-            load(SizeLimits {
-                instructions_max: 4,
-                ..limits
-            })
-            .is_ok()
-        );
-        assert!(
-            load(SizeLimits {
-                instructions_max: 3,
-                ..limits
-            })
-            .is_err()
-        );
-        assert!(
-            load(SizeLimits {
-                bytes_max: 64,
-                ..limits
-            })
-            .is_ok()
-        );
-        assert!(
-            load(SizeLimits {
-                bytes_max: 63,
-                ..limits
-            })
-            .is_err()
-        );
-        assert!(
-            load(SizeLimits {
-                tapes_max: 1,
-                ..limits
-            })
-            .is_err()
-        );
+        assert!(load(SizeLimits { instructions_max: 4, ..limits }).is_ok());
+        assert!(load(SizeLimits { instructions_max: 3, ..limits }).is_err());
+        assert!(load(SizeLimits { bytes_max: 64, ..limits }).is_ok());
+        assert!(load(SizeLimits { bytes_max: 63, ..limits }).is_err());
+        assert!(load(SizeLimits { tapes_max: 1, ..limits }).is_err());
     }
 
     proptest! {

@@ -9,16 +9,10 @@ pub const fn refused(opcode: Opcode) -> Option<&'static str> {
         Opcode::Randoms => "bounded random values exist in rings modulo 2^k only",
         Opcode::Shrsi | Opcode::GShrsi => "shares can be shifted in rings modulo 2^k only",
         Opcode::Split | Opcode::Unsplit => "local share conversion needs replicated shares",
-        Opcode::TruncPr => {
-            "probabilistic truncation of shares needs a semi-honest or ring protocol"
-        }
-        Opcode::InversePermutation => {
-            "it is a two-party semi-honest protocol; compile without --invperm"
-        }
+        Opcode::TruncPr => "probabilistic truncation of shares needs a semi-honest or ring protocol",
+        Opcode::InversePermutation => "it is a two-party semi-honest protocol; compile without --invperm",
         Opcode::GBittriple | Opcode::GBitgf2ntriple => "the format has retired it",
-        Opcode::GModc | Opcode::GModci | Opcode::GFloordivc => {
-            "GF(2^n) has no division with remainder"
-        }
+        Opcode::GModc | Opcode::GModci | Opcode::GFloordivc => "GF(2^n) has no division with remainder",
         Opcode::GShlc | Opcode::GShrc => "GF(2^n) is shifted by immediates only",
         Opcode::Ldmsdi | Opcode::Stmsdi | Opcode::Ldmsd | Opcode::Stmsd | Opcode::Stmsdci => {
             "it belongs to the memory of garbled circuits"

@@ -107,19 +107,10 @@ impl Schedule {
             .ok()
             .filter(|threads| (1..=THREADS_MAX).contains(threads))
             .ok_or(wrong(1, "a number of threads from 1 to 4096"))?;
-        let announced: u64 = line(2)
-            .trim()
-            .parse()
-            .map_err(|_| wrong(2, "a number of tapes"))?;
-        let tapes = line(3)
-            .split_whitespace()
-            .map(entry)
-            .collect::<Result<Vec<_>, _>>()?;
+        let announced: u64 = line(2).trim().parse().map_err(|_| wrong(2, "a number of tapes"))?;
+        let tapes = line(3).split_whitespace().map(entry).collect::<Result<Vec<_>, _>>()?;
         if announced != tapes.len() as u64 || tapes.is_empty() {
-            return Err(ScheduleError::TapeCount {
-                announced,
-                named: tapes.len(),
-            });
+            return Err(ScheduleError::TapeCount { announced, named: tapes.len() });
         }
         if line(4).trim() != "1 0" {
             return Err(wrong(4, "`1 0` (other formats are obsolete)"));
@@ -172,10 +163,7 @@ impl Schedule {
 
 /// Splits at the last colon: names may contain colons, and older files give no count.
 fn entry(word: &str) -> Result<Entry, ScheduleError> {
-    let wrong = ScheduleError::Line {
-        line: 3,
-        expected: "tape names, each with `:` and its number of instructions",
-    };
+    let wrong = ScheduleError::Line { line: 3, expected: "tape names, each with `:` and its number of instructions" };
     let Some((name, count)) = word.rsplit_once(':') else {
         return named(word, None).ok_or(wrong);
     };
@@ -186,10 +174,7 @@ fn entry(word: &str) -> Result<Entry, ScheduleError> {
 /// A tape name becomes a file name, so it must stay inside its folder.
 fn named(name: &str, instructions: Option<u64>) -> Option<Entry> {
     let safe = !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\\', '\0']);
-    safe.then(|| Entry {
-        name: name.to_owned(),
-        instructions,
-    })
+    safe.then(|| Entry { name: name.to_owned(), instructions })
 }
 
 fn domain(text: &str) -> Option<Domain> {
@@ -200,18 +185,12 @@ fn domain(text: &str) -> Option<Domain> {
         return bits.parse().ok().map(Domain::Ring);
     }
     let prime = text.strip_prefix("p:")?;
-    let decimal = !prime.is_empty()
-        && !prime.starts_with('0')
-        && prime.bytes().all(|byte| byte.is_ascii_digit());
+    let decimal = !prime.is_empty() && !prime.starts_with('0') && prime.bytes().all(|byte| byte.is_ascii_digit());
     decimal.then(|| Domain::Prime(prime.to_owned()))
 }
 
 fn labelled<'a>(line: &'a str, label: &str) -> Option<&'a str> {
-    if line.trim().is_empty() {
-        Some("")
-    } else {
-        line.trim().strip_prefix(label)
-    }
+    if line.trim().is_empty() { Some("") } else { line.trim().strip_prefix(label) }
 }
 
 fn number(line: &str, label: &str) -> Option<u32> {
@@ -234,13 +213,7 @@ mod tests {
     fn a_full_schedule_is_read_and_written_back() {
         let schedule = Schedule::parse(FULL).unwrap();
         assert_eq!(schedule.threads, 2);
-        assert_eq!(
-            schedule.tapes[1],
-            Entry {
-                name: "a(1):b_64-1".into(),
-                instructions: Some(7)
-            }
-        );
+        assert_eq!(schedule.tapes[1], Entry { name: "a(1):b_64-1".into(), instructions: Some(7) });
         assert_eq!(schedule.domain, Domain::PrimeBits(106));
         assert_eq!(schedule.options, ["split", "edabit"]);
         assert_eq!((schedule.security, schedule.gf2n), (40, 0));
@@ -282,10 +255,7 @@ mod tests {
         }
         assert_eq!(
             Schedule::parse("1\n3\na:1 b:2\n1 0\n0\n\nlgp:0\n"),
-            Err(ScheduleError::TapeCount {
-                announced: 3,
-                named: 2
-            })
+            Err(ScheduleError::TapeCount { announced: 3, named: 2 })
         );
     }
 

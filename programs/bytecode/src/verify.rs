@@ -5,7 +5,7 @@
 //! What depends on run-time values (indirect addresses, `jmpi`, recursion, loops) is left to the machine's own limits.
 
 use crate::cost::Bill;
-use crate::extent::{call_arguments, spans};
+use crate::extent::{call_arguments, lanes, spans};
 use crate::instruction::Instruction;
 use crate::opcode::{Bank, Kind, Opcode};
 use crate::program::{Program, Tape};
@@ -44,12 +44,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits {
-            frame_bytes_max: 1 << 29,
-            memory_bytes_max: 1 << 30,
-            threads_max: 64,
-            elements_max: 1 << 26,
-        }
+        Limits { frame_bytes_max: 1 << 29, memory_bytes_max: 1 << 30, threads_max: 64, elements_max: 1 << 26 }
     }
 }
 
@@ -69,9 +64,7 @@ pub enum VerifyError {
         fault: Fault,
     },
     /// The program is for a ring.
-    #[error(
-        "the program was compiled for a ring (modulo 2^{0}), this machine computes in a prime field"
-    )]
+    #[error("the program was compiled for a ring (modulo 2^{0}), this machine computes in a prime field")]
     Ring(u32),
     /// The program is for another prime.
     #[error("the program was compiled for the prime {wanted}, this machine has {prime}")]
@@ -167,9 +160,7 @@ pub enum Fault {
     #[error("the arguments of the call are malformed")]
     CallArguments,
     /// A register run is impossible.
-    #[error(
-        "it touches registers {first} to {first} + {count} of bank {bank:?}, which is impossible"
-    )]
+    #[error("it touches registers {first} to {first} + {count} of bank {bank:?}, which is impossible")]
     Span {
         /// The bank.
         bank: Bank,
@@ -229,58 +220,32 @@ impl Verified {
 ///
 /// # Errors
 /// [`VerifyError`] names the first thing that is wrong.
-pub fn verify(
-    program: Program,
-    machine: &Machine,
-    limits: &Limits,
-) -> Result<Verified, VerifyError> {
+pub fn verify(program: Program, machine: &Machine, limits: &Limits) -> Result<Verified, VerifyError> {
     check_domain(program.schedule().domain.clone(), machine)?;
     let schedule = program.schedule();
     if schedule.gf2n != 0 && schedule.gf2n != machine.gf2n {
-        return Err(VerifyError::OtherGf2n {
-            wanted: schedule.gf2n,
-            degree: machine.gf2n,
-        });
+        return Err(VerifyError::OtherGf2n { wanted: schedule.gf2n, degree: machine.gf2n });
     }
     if schedule.threads > limits.threads_max {
-        return Err(VerifyError::Threads {
-            wanted: schedule.threads,
-            max: limits.threads_max,
-        });
+        return Err(VerifyError::Threads { wanted: schedule.threads, max: limits.threads_max });
     }
-    let mut sizes = Sizes {
-        registers: vec![PerBank::default(); program.tapes().len()],
-        memory: PerBank::default(),
-    };
+    let mut sizes = Sizes { registers: vec![PerBank::default(); program.tapes().len()], memory: PerBank::default() };
     for (index, tape) in program.tapes().iter().enumerate() {
         check_tape(&program, index, tape, machine, limits, &mut sizes)?;
     }
     for (tape, registers) in program.tapes().iter().zip(&sizes.registers) {
         let bytes = bytes(registers);
         if bytes > limits.frame_bytes_max {
-            return Err(VerifyError::Registers {
-                tape: tape.name.clone(),
-                bytes,
-                max: limits.frame_bytes_max,
-            });
+            return Err(VerifyError::Registers { tape: tape.name.clone(), bytes, max: limits.frame_bytes_max });
         }
     }
     let memory_bytes = bytes(&sizes.memory);
     if memory_bytes > limits.memory_bytes_max {
-        return Err(VerifyError::Memory {
-            bytes: memory_bytes,
-            max: limits.memory_bytes_max,
-        });
+        return Err(VerifyError::Memory { bytes: memory_bytes, max: limits.memory_bytes_max });
     }
     let bill = Bill::of(&program);
     let Sizes { registers, memory } = sizes;
-    Ok(Verified {
-        program,
-        machine: *machine,
-        registers,
-        memory,
-        bill,
-    })
+    Ok(Verified { program, machine: *machine, registers, memory, bill })
 }
 
 struct Sizes {
@@ -289,48 +254,28 @@ struct Sizes {
 }
 
 impl Sizes {
-    fn need_registers(
-        &mut self,
-        tape: usize,
-        bank: Bank,
-        first: i128,
-        count: i128,
-    ) -> Result<(), Fault> {
-        let end = (0 <= first && 0 <= count)
-            .then(|| first + count)
-            .and_then(|end| u64::try_from(end).ok());
+    fn need_registers(&mut self, tape: usize, bank: Bank, first: i128, count: i128) -> Result<(), Fault> {
+        let end = (0 <= first && 0 <= count).then(|| first + count).and_then(|end| u64::try_from(end).ok());
         let end = end.ok_or(Fault::Span { bank, first, count })?;
-        if count > 0 {
-            let need = &mut self.registers[tape][bank.index()];
-            *need = (*need).max(end);
-        }
+        // An empty run counts too: where it starts is a place in the bank.
+        let need = &mut self.registers[tape][bank.index()];
+        *need = (*need).max(end);
         Ok(())
     }
 }
 
 fn bytes(counts: &PerBank) -> u64 {
-    counts
-        .iter()
-        .zip(ELEMENT_BYTES)
-        .fold(0u64, |sum, (&count, each)| {
-            sum.saturating_add(count.saturating_mul(each))
-        })
+    counts.iter().zip(ELEMENT_BYTES).fold(0u64, |sum, (&count, each)| sum.saturating_add(count.saturating_mul(each)))
 }
 
 fn check_domain(domain: Domain, machine: &Machine) -> Result<(), VerifyError> {
     match domain {
         Domain::Ring(bits) => Err(VerifyError::Ring(bits)),
         Domain::Prime(wanted) if wanted != machine.prime.to_string() => {
-            Err(VerifyError::OtherPrime {
-                wanted,
-                prime: machine.prime,
-            })
+            Err(VerifyError::OtherPrime { wanted, prime: machine.prime })
         }
         Domain::PrimeBits(wanted) if wanted > bit_length(machine.prime) => {
-            Err(VerifyError::SmallPrime {
-                wanted,
-                bits: bit_length(machine.prime),
-            })
+            Err(VerifyError::SmallPrime { wanted, bits: bit_length(machine.prime) })
         }
         _ => Ok(()),
     }
@@ -349,19 +294,12 @@ fn check_tape(
     sizes: &mut Sizes,
 ) -> Result<(), VerifyError> {
     for (at, instruction) in tape.instructions.iter().enumerate() {
-        let place = Place {
-            program,
-            tape: index,
-            at,
-            length: tape.instructions.len(),
-        };
-        check_instruction(&place, instruction, machine, limits, sizes).map_err(|fault| {
-            VerifyError::Instruction {
-                tape: tape.name.clone(),
-                instruction: at,
-                opcode: instruction.opcode(),
-                fault,
-            }
+        let place = Place { program, tape: index, at, length: tape.instructions.len() };
+        check_instruction(&place, instruction, machine, limits, sizes).map_err(|fault| VerifyError::Instruction {
+            tape: tape.name.clone(),
+            instruction: at,
+            opcode: instruction.opcode(),
+            fault,
         })?;
     }
     Ok(())
@@ -391,29 +329,18 @@ fn check_instruction(
     check_control(place, instruction, machine)?;
     let elements = work(instruction);
     if elements > i128::from(limits.elements_max) {
-        return Err(Fault::TooLarge {
-            elements,
-            max: limits.elements_max,
-        });
+        return Err(Fault::TooLarge { elements, max: limits.elements_max });
     }
     for span in spans(instruction) {
         if span.count > i128::from(limits.elements_max) {
-            return Err(Fault::TooLarge {
-                elements: span.count,
-                max: limits.elements_max,
-            });
+            return Err(Fault::TooLarge { elements: span.count, max: limits.elements_max });
         }
         sizes.need_registers(place.tape, span.bank, span.first, span.count)?;
     }
     if opcode == Opcode::CallTape {
         let callee = tape_index(place.program, instruction.number(0))?;
         for argument in call_arguments(instruction).ok_or(Fault::CallArguments)? {
-            sizes.need_registers(
-                callee,
-                argument.bank,
-                argument.callee.into(),
-                argument.count.into(),
-            )?;
+            sizes.need_registers(callee, argument.bank, argument.callee.into(), argument.count.into())?;
         }
     }
     need_memory(instruction, sizes)
@@ -438,10 +365,7 @@ fn need_memory(instruction: &Instruction, sizes: &mut Sizes) -> Result<(), Fault
 }
 
 fn check_players(instruction: &Instruction, machine: &Machine) -> Result<(), Fault> {
-    let everyone_allowed = matches!(
-        instruction.opcode(),
-        Opcode::Intoutput | Opcode::Floatoutput | Opcode::Fixinput
-    );
+    let everyone_allowed = matches!(instruction.opcode(), Opcode::Intoutput | Opcode::Floatoutput | Opcode::Fixinput);
     for (at, kind) in instruction.kinds().into_iter().enumerate() {
         let player = instruction.number(at);
         let exists = usize::try_from(player).is_ok_and(|player| player < machine.parties);
@@ -452,11 +376,7 @@ fn check_players(instruction: &Instruction, machine: &Machine) -> Result<(), Fau
     Ok(())
 }
 
-fn check_control(
-    place: &Place<'_>,
-    instruction: &Instruction,
-    machine: &Machine,
-) -> Result<(), Fault> {
+fn check_control(place: &Place<'_>, instruction: &Instruction, machine: &Machine) -> Result<(), Fault> {
     let number = |at| instruction.number(at);
     match instruction.opcode() {
         Opcode::Jmp => check_jump(place, number(0)),
@@ -478,29 +398,17 @@ fn check_control(
 
 fn check_jump(place: &Place<'_>, distance: i64) -> Result<(), Fault> {
     let target = place.at as i128 + 1 + i128::from(distance);
-    if (0..=place.length as i128).contains(&target) {
-        Ok(())
-    } else {
-        Err(Fault::Jump(target))
-    }
+    if (0..=place.length as i128).contains(&target) { Ok(()) } else { Err(Fault::Jump(target)) }
 }
 
 fn tape_index(program: &Program, tape: i64) -> Result<usize, Fault> {
-    usize::try_from(tape)
-        .ok()
-        .filter(|&tape| tape < program.tapes().len())
-        .ok_or(Fault::Tape(tape))
+    usize::try_from(tape).ok().filter(|&tape| tape < program.tapes().len()).ok_or(Fault::Tape(tape))
 }
 
 /// Thread 0 is the main thread; it is never started or joined.
 fn check_thread(place: &Place<'_>, thread: i64) -> Result<(), Fault> {
-    let exists = u32::try_from(thread)
-        .is_ok_and(|thread| (1..place.program.schedule().threads).contains(&thread));
-    if exists {
-        Ok(())
-    } else {
-        Err(Fault::Thread(thread))
-    }
+    let exists = u32::try_from(thread).is_ok_and(|thread| (1..place.program.schedule().threads).contains(&thread));
+    if exists { Ok(()) } else { Err(Fault::Thread(thread)) }
 }
 
 /// Lengths, shapes and bit counts that no program can mean.
@@ -508,11 +416,7 @@ fn check_operands(instruction: &Instruction) -> Result<(), Fault> {
     let count = instruction.operands().len();
     let within = |at: usize, range: std::ops::RangeInclusive<i64>| {
         let value = instruction.number(at);
-        if range.contains(&value) {
-            Ok(())
-        } else {
-            Err(Fault::Operand { at, value })
-        }
+        if range.contains(&value) { Ok(()) } else { Err(Fault::Operand { at, value }) }
     };
     const ANY: i64 = i32::MAX as i64;
     match instruction.opcode() {
@@ -524,21 +428,16 @@ fn check_operands(instruction: &Instruction) -> Result<(), Fault> {
         | Opcode::Inputpersonal => (0..count).step_by(4).try_for_each(|at| within(at, 0..=ANY)),
         Opcode::Sendpersonal => (0..count).step_by(5).try_for_each(|at| within(at, 0..=ANY)),
         Opcode::Concats => (1..count).step_by(2).try_for_each(|at| within(at, 0..=ANY)),
-        Opcode::Matmuls | Opcode::GMatmuls => (0..count)
-            .step_by(6)
-            .try_for_each(|group| (3..6).try_for_each(|at| within(group + at, 0..=ANY))),
-        Opcode::Matmulsm | Opcode::GMatmulsm => (0..count)
-            .step_by(12)
-            .try_for_each(|group| (3..6).try_for_each(|at| within(group + at, 0..=ANY))),
+        Opcode::Matmuls | Opcode::GMatmuls => {
+            (0..count).step_by(6).try_for_each(|group| (3..6).try_for_each(|at| within(group + at, 0..=ANY)))
+        }
+        Opcode::Matmulsm | Opcode::GMatmulsm => {
+            (0..count).step_by(12).try_for_each(|group| (3..6).try_for_each(|at| within(group + at, 0..=ANY)))
+        }
         Opcode::Conv2ds => (0..count).step_by(15).try_for_each(|group| {
-            (3..9)
-                .chain([11, 14])
-                .try_for_each(|at| within(group + at, 0..=ANY))?;
+            (3..9).chain([11, 14]).try_for_each(|at| within(group + at, 0..=ANY))?;
             (9..11).try_for_each(|at| match instruction.number(group + at) {
-                0 => Err(Fault::Operand {
-                    at: group + at,
-                    value: 0,
-                }),
+                0 => Err(Fault::Operand { at: group + at, value: 0 }),
                 _ => Ok(()),
             })
         }),
@@ -546,11 +445,7 @@ fn check_operands(instruction: &Instruction) -> Result<(), Fault> {
             within(group, 0..=ANY)?;
             within(group + 3, 1..=ANY)?;
             within(group + 5, 0..=1)?;
-            divides(
-                instruction.number(group),
-                instruction.number(group + 3),
-                group,
-            )
+            divides(instruction.number(group), instruction.number(group + 3), group)
         }),
         Opcode::Secshuffle | Opcode::GSecshuffle => {
             within(2, 1..=ANY)?;
@@ -558,10 +453,9 @@ fn check_operands(instruction: &Instruction) -> Result<(), Fault> {
         }
         Opcode::Gensecshuffle => within(1, 0..=ANY),
         Opcode::Readsocketint | Opcode::Readsocketc | Opcode::Readsockets => within(1, 0..=ANY),
-        Opcode::Writesocketint
-        | Opcode::Writesocketc
-        | Opcode::Writesockets
-        | Opcode::Writesocketshare => within(2, 0..=ANY),
+        Opcode::Writesocketint | Opcode::Writesocketc | Opcode::Writesockets | Opcode::Writesocketshare => {
+            within(2, 0..=ANY)
+        }
         Opcode::Convmodp => within(3, 0..=64),
         Opcode::Incint => {
             within(3, 1..=ANY)?;
@@ -569,64 +463,45 @@ fn check_operands(instruction: &Instruction) -> Result<(), Fault> {
         }
         Opcode::Digestc => within(2, 16..=64),
         Opcode::Notc => within(2, 0..=4096),
-        Opcode::Inv2m | Opcode::Shlci | Opcode::GShlci | Opcode::GShrci | Opcode::Shrci => within(
-            if instruction.opcode() == Opcode::Inv2m {
-                1
-            } else {
-                2
-            },
-            0..=ANY,
-        ),
-        Opcode::Bitdecint if count > 65 => Err(Fault::Operand {
-            at: 65,
-            value: instruction.number(65),
-        }),
+        Opcode::Inv2m | Opcode::Shlci | Opcode::GShlci | Opcode::GShrci | Opcode::Shrci => {
+            within(if instruction.opcode() == Opcode::Inv2m { 1 } else { 2 }, 0..=ANY)
+        }
+        Opcode::Bitdecint if count > 65 => Err(Fault::Operand { at: 65, value: instruction.number(65) }),
         Opcode::GBitdec | Opcode::GBitcom => within(1, 0..=128),
         Opcode::PrintFloatPrec => within(0, 0..=1000),
-        Opcode::Inputfix => (0..count)
-            .step_by(3)
-            .try_for_each(|group| within(group + 1, 0..=1023)),
-        Opcode::Inputfloat => (0..count)
-            .step_by(6)
-            .try_for_each(|group| within(group + 4, 0..=1023)),
-        Opcode::Xors | Opcode::Ands | Opcode::Andrs => {
-            (0..count).step_by(4).try_for_each(|at| within(at, 0..=ANY))
-        }
+        Opcode::Inputfix => (0..count).step_by(3).try_for_each(|group| within(group + 1, 0..=1023)),
+        Opcode::Inputfloat => (0..count).step_by(6).try_for_each(|group| within(group + 4, 0..=1023)),
+        Opcode::Xors | Opcode::Ands | Opcode::Andrs => (0..count).step_by(4).try_for_each(|at| within(at, 0..=ANY)),
         Opcode::Reveal => (0..count).step_by(3).try_for_each(|at| within(at, 0..=ANY)),
-        Opcode::Inputb => (0..count)
-            .step_by(4)
-            .try_for_each(|group| within(group + 1, 0..=1024)),
+        Opcode::Andrsvec => {
+            let mut at = 0;
+            while at < count {
+                within(at + 1, 0..=ANY)?;
+                at += instruction.number(at) as usize;
+            }
+            Ok(())
+        }
+        Opcode::Inputb => (0..count).step_by(4).try_for_each(|group| within(group + 1, 0..=1024)),
         Opcode::Xorm | Opcode::Convsint => within(0, 0..=64),
-        Opcode::Andm
-        | Opcode::Nots
-        | Opcode::Notcb
-        | Opcode::Xorcb
-        | Opcode::Movsb
-        | Opcode::Convcbit2s => within(0, 0..=ANY),
+        Opcode::Andm | Opcode::Nots | Opcode::Notcb | Opcode::Xorcb | Opcode::Movsb | Opcode::Convcbit2s => {
+            within(0, 0..=ANY)
+        }
         Opcode::Convcbitvec | Opcode::PrintRegSigned => within(0, 0..=ANY),
         Opcode::Ldbits => within(1, 0..=64),
-        Opcode::Bitdecs | Opcode::Bitcoms | Opcode::Bitdecc if count > 65 => Err(Fault::Operand {
-            at: 65,
-            value: instruction.number(65),
-        }),
+        Opcode::Bitdecs | Opcode::Bitcoms | Opcode::Bitdecc if count > 65 => {
+            Err(Fault::Operand { at: 65, value: instruction.number(65) })
+        }
         Opcode::Shrcbi | Opcode::Shlcbi => within(2, 0..=ANY),
         Opcode::CallArg => match Bank::from_call_number(instruction.number(1) as i32) {
             Some(_) => Ok(()),
-            None => Err(Fault::Operand {
-                at: 1,
-                value: instruction.number(1),
-            }),
+            None => Err(Fault::Operand { at: 1, value: instruction.number(1) }),
         },
         _ => Ok(()),
     }
 }
 
 fn divides(total: i64, unit: i64, at: usize) -> Result<(), Fault> {
-    if total % unit == 0 {
-        Ok(())
-    } else {
-        Err(Fault::Operand { at, value: total })
-    }
+    if total % unit == 0 { Ok(()) } else { Err(Fault::Operand { at, value: total }) }
 }
 
 /// How many products, elements or bits an instruction works on: what bounds its time and traffic.
@@ -634,25 +509,21 @@ pub(crate) fn work(instruction: &Instruction) -> i128 {
     let number = |at: usize| i128::from(instruction.number(at));
     let count = instruction.operands().len();
     let groups = |length: usize| (0..count).step_by(length);
-    let size = i128::from(instruction.size());
+    let size = i128::from(lanes(instruction));
     match instruction.opcode() {
-        Opcode::Muls | Opcode::GMuls | Opcode::Mulrs | Opcode::GMulrs => {
-            groups(4).map(number).sum()
-        }
+        Opcode::Muls | Opcode::GMuls | Opcode::Mulrs | Opcode::GMulrs => groups(4).map(number).sum(),
         Opcode::Xors | Opcode::Ands | Opcode::Andrs => groups(4).map(number).sum(),
         Opcode::Reveal => groups(3).map(number).sum(),
-        Opcode::Matmuls | Opcode::GMatmuls => groups(6)
-            .map(|at| number(at + 3) * number(at + 4) * number(at + 5))
-            .sum(),
-        Opcode::Matmulsm | Opcode::GMatmulsm => groups(12)
-            .map(|at| number(at + 3) * number(at + 4) * number(at + 5))
-            .sum(),
+        Opcode::Matmuls | Opcode::GMatmuls => {
+            groups(6).map(|at| number(at + 3) * number(at + 4) * number(at + 5)).sum()
+        }
+        Opcode::Matmulsm | Opcode::GMatmulsm => {
+            groups(12).map(|at| number(at + 3) * number(at + 4) * number(at + 5)).sum()
+        }
         Opcode::Conv2ds => groups(15)
             .map(|at| {
                 // Saturating, as seven 31-bit factors do not fit.
-                [3, 4, 7, 8, 11, 14]
-                    .into_iter()
-                    .fold(1i128, |work, k| work.saturating_mul(number(at + k)))
+                [3, 4, 7, 8, 11, 14].into_iter().fold(1i128, |work, k| work.saturating_mul(number(at + k)))
             })
             .fold(0i128, i128::saturating_add),
         _ => size * (count.max(1) as i128),
@@ -663,11 +534,7 @@ pub(crate) fn work(instruction: &Instruction) -> i128 {
 mod tests {
     use super::*;
 
-    const MACHINE: Machine = Machine {
-        prime: 198766463529478683931867765928436695041,
-        parties: 3,
-        gf2n: 128,
-    };
+    const MACHINE: Machine = Machine { prime: 198766463529478683931867765928436695041, parties: 3, gf2n: 128 };
 
     fn instruction(name: &str, size: u64, numbers: &[i64]) -> Instruction {
         Instruction::numeric(name, size, numbers).unwrap()
@@ -677,10 +544,7 @@ mod tests {
         let tapes = tapes
             .into_iter()
             .enumerate()
-            .map(|(at, instructions)| Tape {
-                name: format!("t-{at}"),
-                instructions,
-            })
+            .map(|(at, instructions)| Tape { name: format!("t-{at}"), instructions })
             .collect();
         Program::from_tapes(tapes).unwrap()
     }
@@ -717,118 +581,44 @@ mod tests {
     #[test]
     fn each_kind_of_bad_instruction_is_refused() {
         assert_eq!(fault(vec![instruction("jmp", 0, &[-2])]), Fault::Jump(-1));
-        assert_eq!(
-            fault(vec![instruction("jmpnz", 0, &[0, 1])]),
-            Fault::Jump(2)
-        );
-        assert!(matches!(
-            fault(vec![instruction("shrsi", 0, &[0, 0, 1])]),
-            Fault::Refused(_)
-        ));
-        assert_eq!(
-            fault(vec![instruction("active", 0, &[0])]),
-            Fault::NotActive
-        );
-        assert_eq!(
-            fault(vec![instruction("reqbl", 0, &[129])]),
-            Fault::Domain(129)
-        );
-        assert_eq!(
-            fault(vec![instruction("reqbl", 0, &[-64])]),
-            Fault::Domain(-64)
-        );
-        assert_eq!(
-            fault(vec![instruction("ldmc", 0, &[0, -1])]),
-            Fault::Address(-1)
-        );
-        assert_eq!(
-            fault(vec![instruction("input", 0, &[0, 3])]),
-            Fault::Player(3)
-        );
-        assert_eq!(
-            fault(vec![instruction("call_tape", 0, &[1, 0])]),
-            Fault::Tape(1)
-        );
-        assert_eq!(
-            fault(vec![instruction("call_tape", 0, &[0, 0, 2, 4, 1, 0, 0])]),
-            Fault::CallArguments
-        );
-        assert_eq!(
-            fault(vec![instruction("run_tape", 0, &[1, 0, 0])]),
-            Fault::Thread(1)
-        );
-        assert_eq!(
-            fault(vec![instruction("muls", 0, &[-1, 0, 0, 0])]),
-            Fault::Operand { at: 0, value: -1 }
-        );
-        assert!(matches!(
-            fault(vec![instruction("picks", 2, &[0, 0, 0, -1])]),
-            Fault::Span { .. }
-        ));
-        assert!(matches!(
-            fault(vec![instruction("adds", 1 << 40, &[0, 0, 0])]),
-            Fault::TooLarge { .. }
-        ));
+        assert_eq!(fault(vec![instruction("jmpnz", 0, &[0, 1])]), Fault::Jump(2));
+        assert!(matches!(fault(vec![instruction("shrsi", 0, &[0, 0, 1])]), Fault::Refused(_)));
+        assert_eq!(fault(vec![instruction("active", 0, &[0])]), Fault::NotActive);
+        assert_eq!(fault(vec![instruction("reqbl", 0, &[129])]), Fault::Domain(129));
+        assert_eq!(fault(vec![instruction("reqbl", 0, &[-64])]), Fault::Domain(-64));
+        assert_eq!(fault(vec![instruction("ldmc", 0, &[0, -1])]), Fault::Address(-1));
+        assert_eq!(fault(vec![instruction("input", 0, &[0, 3])]), Fault::Player(3));
+        assert_eq!(fault(vec![instruction("call_tape", 0, &[1, 0])]), Fault::Tape(1));
+        assert_eq!(fault(vec![instruction("call_tape", 0, &[0, 0, 2, 4, 1, 0, 0])]), Fault::CallArguments);
+        assert_eq!(fault(vec![instruction("run_tape", 0, &[1, 0, 0])]), Fault::Thread(1));
+        assert_eq!(fault(vec![instruction("muls", 0, &[-1, 0, 0, 0])]), Fault::Operand { at: 0, value: -1 });
+        assert!(matches!(fault(vec![instruction("picks", 2, &[0, 0, 0, -1])]), Fault::Span { .. }));
+        assert!(matches!(fault(vec![instruction("adds", 1 << 40, &[0, 0, 0])]), Fault::TooLarge { .. }));
         let huge = i64::from(i32::MAX);
-        assert!(matches!(
-            fault(vec![instruction(
-                "matmuls",
-                0,
-                &[0, 0, 0, huge, huge, huge]
-            )]),
-            Fault::TooLarge { .. }
-        ));
-        assert!(matches!(
-            fault(vec![instruction("convmodp", 0, &[0, 0, 0, 65])]),
-            Fault::Operand { .. }
-        ));
+        assert!(matches!(fault(vec![instruction("matmuls", 0, &[0, 0, 0, huge, huge, huge])]), Fault::TooLarge { .. }));
+        assert!(matches!(fault(vec![instruction("convmodp", 0, &[0, 0, 0, 65])]), Fault::Operand { .. }));
     }
 
     #[test]
     fn frames_and_memories_are_bounded_in_bytes() {
         let registers = program(vec![vec![instruction("movs", 0, &[1 << 30, 0])]]);
-        assert!(matches!(
-            verify(registers, &MACHINE, &Limits::default()),
-            Err(VerifyError::Registers { .. })
-        ));
+        assert!(matches!(verify(registers, &MACHINE, &Limits::default()), Err(VerifyError::Registers { .. })));
         let memory = program(vec![vec![instruction("ldmc", 0, &[0, i64::MAX])]]);
-        assert!(matches!(
-            verify(memory, &MACHINE, &Limits::default()),
-            Err(VerifyError::Memory { .. })
-        ));
+        assert!(matches!(verify(memory, &MACHINE, &Limits::default()), Err(VerifyError::Memory { .. })));
     }
 
     #[test]
     fn a_program_for_another_domain_is_refused() {
         let with = |domain| {
-            let tape = Tape {
-                name: "t".into(),
-                instructions: vec![instruction("check", 0, &[])],
-            };
-            let entry = crate::Entry {
-                name: "t".into(),
-                instructions: Some(1),
-            };
-            let schedule = crate::Schedule {
-                domain,
-                ..crate::Schedule::new(vec![entry])
-            };
-            verify(
-                Program::new(schedule, vec![tape]).unwrap(),
-                &MACHINE,
-                &Limits::default(),
-            )
+            let tape = Tape { name: "t".into(), instructions: vec![instruction("check", 0, &[])] };
+            let entry = crate::Entry { name: "t".into(), instructions: Some(1) };
+            let schedule = crate::Schedule { domain, ..crate::Schedule::new(vec![entry]) };
+            verify(Program::new(schedule, vec![tape]).unwrap(), &MACHINE, &Limits::default())
         };
         assert!(with(Domain::PrimeBits(128)).is_ok());
-        assert!(matches!(
-            with(Domain::PrimeBits(129)),
-            Err(VerifyError::SmallPrime { .. })
-        ));
+        assert!(matches!(with(Domain::PrimeBits(129)), Err(VerifyError::SmallPrime { .. })));
         assert!(matches!(with(Domain::Ring(64)), Err(VerifyError::Ring(64))));
-        assert!(matches!(
-            with(Domain::Prime("13".into())),
-            Err(VerifyError::OtherPrime { .. })
-        ));
+        assert!(matches!(with(Domain::Prime("13".into())), Err(VerifyError::OtherPrime { .. })));
         assert!(with(Domain::Prime(MACHINE.prime.to_string())).is_ok());
     }
 }
