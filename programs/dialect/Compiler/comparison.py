@@ -229,18 +229,25 @@ def prefix_borrows(greater, equal, n, size):
     return greater
 
 
-def bits(x, n):
-    """The low n bits of a secret of n bits (signed or not), least significant first."""
+def canonical_bits(x, n, k):
+    """The low n bits of the canonical representative: of p - |x| for a negative x."""
+    negative_x = negative(x, k)
+    return bits(x + negative_x * (P.prime % (1 << n)), n, k + 1)
+
+
+def bits(x, n, k=None):
+    """The low n bits of a secret of k bits (n, if nothing is said; signed or not), least significant first."""
     _check_length(n)
+    k = k or n
     size = x.size
     order = tree_order(n)
     position = [0] * n
     for at, bit in enumerate(order):
         position[bit] = at
-    P.masked(n + P.security + 1)
+    P.masked(k + P.security + 1)
     planes = random_planes(n, size)
-    mask = random_number(P.security, size) * (1 << n) + compose(planes, n, size)
-    opened = (x + (1 << n) + mask).reveal()
+    mask = random_number(k - n + P.security, size) * (1 << n) + compose(planes, n, size)
+    opened = (x + (1 << k) + mask).reveal()
     c = clear_planes(opened % (1 << n), n, order)
     not_c = 1 - c
     all_greater = planes * not_c

@@ -90,7 +90,8 @@ class Program:
         if self.options.field:
             self._bit_length = self.options.field
         if self.prime and not self.options.field:
-            self._bit_length = max(1, self.prime.bit_length() - 2)
+            # what a masked opening leaves room for, and not more than without -P
+            self._bit_length = max(1, min(64, self.prime.bit_length() - self.security - 3))
         if self.options.binary:
             self._bit_length = self.options.binary
         self.use_split_ = False

@@ -41,6 +41,8 @@ class Register:
         value = plain(value)
         if isinstance(value, Register) and size is None:
             size = value.size
+        if size is None and hasattr(value, 'lanes'):
+            size = value.lanes()
         self._allocate(1 if size is None else size)
         if value is not None:
             self.load(value)
@@ -1128,7 +1130,10 @@ class sint(Secret):
 
     def bit_decompose(self, bit_length=None, security=None, maybe_mixed=None, signed=False):
         from Compiler import comparison
-        return comparison.bits(self, bit_length or P.bit_length)
+        n = bit_length or P.bit_length
+        if P.prime:
+            return comparison.canonical_bits(self, n, max(n, P.bit_length))
+        return comparison.bits(self, n)
 
     def mod2m(self, m, bit_length=None, signed=True):
         from Compiler import comparison

@@ -4,6 +4,8 @@ from Compiler.registers import *  # noqa: F401,F403
 from Compiler.registers import Public, Register, Secret, cint, regint, sint  # noqa: F401
 from Compiler.containers import Array, Matrix, MemValue, MultiArray, SubMultiArray, VectorArray  # noqa: F401
 from Compiler.fixed import cfix, sfix  # noqa: F401
+from Compiler.gf2n import cgf2n, sgf2n  # noqa: F401
+from Compiler.floats import sfloat, cfloat  # noqa: F401
 from Compiler.parties import personal  # noqa: F401
 
 MemArray = Array
