@@ -148,7 +148,7 @@ impl BitTuples for BitDealer {
 
     fn edabits(&mut self, bits: u32, count: usize) -> Result<EdaBits, BitShortage> {
         let columns: Vec<Vec<bool>> = (0..bits).map(|_| self.random_bits(count)).collect();
-        let field = self.prime.field().clone();
+        let field = *self.prime.field();
         let values: Vec<_> = (0..count)
             .map(|lane| field.sum((0..bits).filter(|&k| columns[k as usize][lane]).map(|k| field.weight(k))))
             .collect();

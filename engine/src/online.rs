@@ -153,7 +153,7 @@ pub async fn beaver<F: Field>(
 }
 
 /// c + ε·b + δ·a + ε·δ for opened ε = x − a and δ = y − b.
-pub(crate) fn unmask<F: Field>(
+fn unmask<F: Field>(
     f: &F,
     key: &MacKeyShare<F>,
     triples: Triples<F>,

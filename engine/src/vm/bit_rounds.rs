@@ -7,10 +7,10 @@ use super::state::{BitBank, Pair, copy_shares};
 use crate::bit_tuples::BitTuples;
 use crate::field::{BinaryField, Field, Gf2n, PrimeField};
 use crate::mac_check::MacCheck;
-use crate::online::unmask;
 use crate::party::{Party, PartyIndex};
-use crate::share::Shares;
+use crate::share::{MacKeyShare, Shares};
 use crate::step::Step as Wire;
+use crate::tuples::Triples;
 use polyyne_bytecode::Opcode;
 
 /// Bits beside the session's prime field, with a MAC key and tuples of their own.
@@ -112,7 +112,7 @@ impl BitRounds<'_> {
         masked.append(&y.sub(&self.field, &triples.b));
         let opened = self.side.mac.open_bits(self.party, &masked).await?;
         let (epsilon, delta) = opened.for_shares().split_at(x.len());
-        Ok(unmask(&self.field, self.side.mac.key(), triples, epsilon, delta))
+        Ok(unmask(self.field, self.side.mac.key(), triples, epsilon, delta))
     }
 
     /// The registers that hold opened bits count as unchecked until the next check.
@@ -229,4 +229,25 @@ enum Targets {
     Packed(usize),
     /// A register for each bit.
     Single(Vec<usize>),
+}
+
+/// c + ε·b + δ·a + ε·δ for opened bits ε = x + a and δ = y + b: selections in place of products.
+fn unmask(
+    f: BinaryField,
+    key: &MacKeyShare<BinaryField>,
+    triples: Triples<BinaryField>,
+    epsilon: &[Gf2n],
+    delta: &[Gf2n],
+) -> Shares<BinaryField> {
+    let mut product = triples.c.clone();
+    let one = key.constant(&f, f.one());
+    for i in 0..epsilon.len() {
+        let (by_b, by_a) = (epsilon[i] == f.one(), delta[i] == f.one());
+        let terms = [(by_b, triples.b.get(i)), (by_a, triples.a.get(i)), (by_a && by_b, one)];
+        for (_, (value, mac)) in terms.into_iter().filter(|(taken, _)| *taken) {
+            product.values[i] = f.add(product.values[i], value);
+            product.macs[i] = f.add(product.macs[i], mac);
+        }
+    }
+    product
 }

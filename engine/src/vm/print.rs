@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(show(123_456_789, 0, 6), "1.23457e+08");
         assert_eq!(show(1, -16, 10), "1.525878906e-05");
         assert_eq!(show(1, -3, 6), "0.125");
-        assert_eq!(show(999_999_5, -1, 6), "5e+06");
+        assert_eq!(show(9_999_995, -1, 6), "5e+06");
         assert_eq!(show(1, 200, 6), "1.60694e+60");
         assert_eq!(show(9_999_999, 0, 6), "1e+07");
         assert_eq!(show(5, -1, 1), "2");

@@ -26,12 +26,15 @@ pub(super) struct Shuffle {
 /// Shuffles that a program keeps at once have no more switches than this.
 const SWITCHES_MAX: usize = 1 << 24;
 
+/// Switches that are passed together, with their settings.
+type Layer = (Vec<(usize, usize)>, Shares<PrimeField>);
+
 /// One shuffle on its way through the networks.
 struct Passage {
     data: Shares<PrimeField>,
     unit: usize,
     /// Switches and their settings, in the order in which they are passed.
-    layers: Vec<(Vec<(usize, usize)>, Shares<PrimeField>)>,
+    layers: Vec<Layer>,
     to: usize,
 }
 
@@ -169,7 +172,7 @@ impl Shuffle {
     }
 
     /// All layers of all networks in the order of the permutation or of its inverse.
-    fn passed(&self, inverse: bool) -> Vec<(Vec<(usize, usize)>, Shares<PrimeField>)> {
+    fn passed(&self, inverse: bool) -> Vec<Layer> {
         let pairs = layers(self.blocks);
         let network =
             |bits: &Vec<Shares<PrimeField>>| pairs.iter().cloned().zip(bits.iter().cloned()).collect::<Vec<_>>();
