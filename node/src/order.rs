@@ -22,10 +22,7 @@ use std::{
     time::Duration,
 };
 
-use polyyne_protocol::{
-    id::{CloudId, Epoch, Nonce, PeerKey},
-    view::CloudView,
-};
+use polyyne_protocol::id::{CloudId, MacKeyId, Nonce, PeerKey};
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::oneshot,
@@ -33,7 +30,7 @@ use tokio::{
 };
 
 use crate::{
-    federation::{Network, Refusal, Service},
+    federation::{Network, Service},
     store::MacScope,
 };
 use courier::{Courier, NetworkCourier};
@@ -65,8 +62,8 @@ impl QueueId {
         Self { kind: QueueKind::Check, cloud: scope.cloud.0, mac_key: scope.mac_key.0 }
     }
 
-    fn cloud(&self) -> CloudId {
-        CloudId(self.cloud)
+    fn scope(&self) -> MacScope {
+        MacScope { cloud: CloudId(self.cloud), mac_key: MacKeyId(self.mac_key) }
     }
 }
 
@@ -88,8 +85,6 @@ pub enum OrderError {
 /// What a member asks the sequencer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Question {
-    cloud: CloudId,
-    epoch: Epoch,
     queue: QueueId,
     #[serde(with = "serde_bytes")]
     item: [u8; 32],
@@ -109,80 +104,34 @@ struct Numbered {
     first: u64,
 }
 
-/// All queues of a node. Clones share them.
-#[derive(Clone)]
-pub struct Orders(Arc<Hub>);
+/// Answers the members' questions for every order that this node keeps: `find` gives the order of a
+/// MAC key's cloud.
+///
+/// # Panics
+/// If [`Service::ORDER`] is served already.
+pub fn serve(network: &Network, find: impl Fn(MacScope) -> Option<Order> + Send + Sync + 'static) {
+    let find = Arc::new(find);
+    network.serve(Service::ORDER, move |from, payload| {
+        let find = Arc::clone(&find);
+        async move { courier::answer(|scope| find(scope), from, &payload).await }
+    });
+}
 
 struct Hub {
-    me: PeerKey,
     boot: Nonce,
     courier: Arc<dyn Courier>,
-    /// Where this node keeps the order for others, by cloud.
-    kept: Mutex<HashMap<CloudId, Vec<(Epoch, Sequencer)>>>,
+    /// Who numbers the items.
+    sequencer: PeerKey,
+    /// The sequencer's side, where it is this node.
+    kept: Option<Mutex<Sequencer>>,
     queues: Mutex<HashMap<QueueId, Turnstile>>,
 }
 
-impl Orders {
-    /// Serves the sequencer's questions on this node.
-    ///
-    /// # Panics
-    /// If [`Service::ORDER`] is served already.
-    pub fn start(network: &Network) -> Self {
-        let courier = NetworkCourier(network.clone());
-        let orders = Self::with_courier(network.local_key(), Arc::new(courier));
-        let hub = Arc::downgrade(&orders.0);
-        network.serve(Service::ORDER, move |from, payload| {
-            let hub = hub.upgrade();
-            async move {
-                let hub = hub.ok_or(Refusal::NoSuchService)?;
-                courier::answer(&hub, from, &payload).await
-            }
-        });
-        orders
-    }
-
-    fn with_courier(me: PeerKey, courier: Arc<dyn Courier>) -> Self {
-        let hub = Hub { me, boot: Nonce(rand::random()), courier, kept: Mutex::default(), queues: Mutex::default() };
-        Self(Arc::new(hub))
-    }
-
-    /// The order of a cloud as its newest record leaves it.
-    pub fn of(&self, view: &CloudView) -> Order {
-        let members = view.members().iter().map(|member| member.peer).collect();
-        self.among(view.cloud(), view.epoch(), members)
-    }
-
-    fn among(&self, cloud: CloudId, epoch: Epoch, members: Vec<PeerKey>) -> Order {
-        let sequencer = members[0];
-        if sequencer == self.0.me {
-            self.0.keep(cloud, epoch, members);
-        }
-        Order { hub: Arc::clone(&self.0), cloud, epoch, sequencer }
-    }
-}
-
 impl Hub {
-    fn keep(&self, cloud: CloudId, epoch: Epoch, members: Vec<PeerKey>) {
-        let mut kept = lock(&self.kept);
-        let epochs = kept.entry(cloud).or_default();
-        if epochs.iter().all(|(known, _)| *known != epoch) {
-            epochs.push((epoch, Sequencer::new(Nonce(rand::random()), members)));
-            // members may be one record behind for a moment
-            let surplus = epochs.len().saturating_sub(2);
-            epochs.drain(..surplus);
-        }
-    }
-
     /// The sequencer's side of a question.
     fn ask(&self, from: PeerKey, question: &Question) -> Result<oneshot::Receiver<Numbered>, AskRefused> {
-        if question.queue.cloud() != question.cloud {
-            return Err(AskRefused::OtherCloud);
-        }
-        let mut kept = lock(&self.kept);
-        let epochs = kept.get_mut(&question.cloud).ok_or(AskRefused::NotReady)?;
-        let (_, sequencer) =
-            epochs.iter_mut().find(|(epoch, _)| *epoch == question.epoch).ok_or(AskRefused::NotReady)?;
-        sequencer.ask(from, question.boot, question.queue, question.item)
+        let kept = self.kept.as_ref().ok_or(AskRefused::NotReady)?;
+        lock(kept).ask(from, question.boot, question.queue, question.item)
     }
 
     /// Tells a queue of its next number; gives the waiting turn.
@@ -201,16 +150,29 @@ impl Hub {
     }
 }
 
-/// The order of one cloud at one epoch. Clones share it.
+/// The order of one cloud under one set of members. Clones share it.
 #[derive(Clone)]
 pub struct Order {
     hub: Arc<Hub>,
-    cloud: CloudId,
-    epoch: Epoch,
-    sequencer: PeerKey,
 }
 
 impl Order {
+    /// The order among `members` (in rank order, this node at `rank`). The first keeps it; its
+    /// questions reach it through [`serve`].
+    ///
+    /// # Panics
+    /// If there are no members.
+    pub fn new(network: Network, members: Vec<PeerKey>, rank: usize) -> Self {
+        Self::with_courier(Arc::new(NetworkCourier(network)), members, rank)
+    }
+
+    fn with_courier(courier: Arc<dyn Courier>, members: Vec<PeerKey>, rank: usize) -> Self {
+        let sequencer = *members.first().expect("a cloud has members");
+        let kept = (rank == 0).then(|| Mutex::new(Sequencer::new(Nonce(rand::random()), members)));
+        let hub = Hub { boot: Nonce(rand::random()), courier, sequencer, kept, queues: Mutex::default() };
+        Self { hub: Arc::new(hub) }
+    }
+
     /// Waits for the turn of `item`, which all members ask for. Items are never used twice.
     ///
     /// # Errors
@@ -246,21 +208,14 @@ impl Order {
             if left.is_zero() {
                 return Err(OrderError::TimedOut);
             }
-            let question = Question {
-                cloud: self.cloud,
-                epoch: self.epoch,
-                queue,
-                item,
-                boot: self.hub.boot,
-                patience_ms: left.as_millis() as u64,
-            };
-            match self.hub.courier.ask(self.sequencer, question, left).await {
+            let question = Question { queue, item, boot: self.hub.boot, patience_ms: left.as_millis() as u64 };
+            match self.hub.courier.ask(self.hub.sequencer, question, left).await {
                 Ok(numbered) => break numbered,
                 // it is a record behind, or has just been started
                 Err(courier::Failed::Refused(AskRefused::NotReady)) => sleep(limits::RETRY.min(left)).await,
                 Err(courier::Failed::Refused(refused)) => return Err(OrderError::Refused(refused)),
                 Err(courier::Failed::TimedOut) => return Err(OrderError::TimedOut),
-                Err(courier::Failed::Lost) => return Err(OrderError::SequencerLost(self.sequencer)),
+                Err(courier::Failed::Lost) => return Err(OrderError::SequencerLost(self.hub.sequencer)),
             }
         };
         self.hub.enter(queue, numbered, waiter);

@@ -71,12 +71,20 @@ pub fn parse(text: &str) -> Result<Vec<(PeerKey, Multiaddr)>, PeersError> {
 /// # Errors
 /// See [`PeersError`].
 pub fn peer_address(text: &str) -> Result<(PeerKey, Multiaddr), PeersError> {
-    let mut address: Multiaddr = text.parse().map_err(|_| PeersError::Address(text.to_owned()))?;
-    let Some(Protocol::P2p(peer)) = address.pop() else {
-        return Err(PeersError::NoPeer(text.to_owned()));
+    peer(&text.parse().map_err(|_| PeersError::Address(text.to_owned()))?)
+}
+
+/// Like [`peer_address`], of a parsed address.
+///
+/// # Errors
+/// See [`PeersError`].
+pub fn peer(address: &Multiaddr) -> Result<(PeerKey, Multiaddr), PeersError> {
+    let mut rest = address.clone();
+    let Some(Protocol::P2p(peer)) = rest.pop() else {
+        return Err(PeersError::NoPeer(address.to_string()));
     };
-    let key = peer_key(&peer).map_err(|e| PeersError::Peer(text.to_owned(), e))?;
-    Ok((key, address))
+    let key = peer_key(&peer).map_err(|e| PeersError::Peer(address.to_string(), e))?;
+    Ok((key, rest))
 }
 
 #[cfg(test)]

@@ -7,8 +7,11 @@ use polyyne_protocol::{canonical, id::PeerKey};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
-use super::{AskRefused, Hub, Numbered, Question, limits::PATIENCE_MAX};
-use crate::federation::{Network, Refusal, RequestError, Service};
+use super::{AskRefused, Numbered, Order, Question, limits::PATIENCE_MAX};
+use crate::{
+    federation::{Network, Refusal, RequestError, Service},
+    store::MacScope,
+};
 
 /// Bytes of a question or an answer.
 const MESSAGE_MAX: usize = 1024;
@@ -64,10 +67,15 @@ impl Courier for NetworkCourier {
 }
 
 /// The sequencer's answer to a question that arrived.
-pub async fn answer(hub: &Hub, from: PeerKey, payload: &[u8]) -> Result<Vec<u8>, Refusal> {
+pub async fn answer(
+    find: impl Fn(MacScope) -> Option<Order>,
+    from: PeerKey,
+    payload: &[u8],
+) -> Result<Vec<u8>, Refusal> {
     let question: Question = canonical::decode(payload, MESSAGE_MAX).map_err(|_| Refusal::Malformed)?;
     let patience = Duration::from_millis(question.patience_ms).min(PATIENCE_MAX);
-    let reply = match hub.ask(from, &question) {
+    let order = find(question.queue.scope());
+    let reply = match order.map_or(Err(AskRefused::NotReady), |order| order.hub.ask(from, &question)) {
         Err(refused) => Reply::Refused(refused),
         Ok(number) => match timeout(patience, number).await {
             Ok(Ok(numbered)) => Reply::Number(numbered),

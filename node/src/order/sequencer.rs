@@ -16,16 +16,12 @@ use super::{
 /// Why the sequencer gives no number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum AskRefused {
-    #[error("it does not keep the order of this cloud at this epoch yet")]
+    #[error("it does not keep the order of this cloud (yet)")]
     NotReady,
     #[error("who asks is no member")]
     NotAMember,
     #[error("too many items wait")]
     TooMany,
-    #[error("the queue belongs to another cloud")]
-    OtherCloud,
-    #[error("the question cannot be read")]
-    Malformed,
 }
 
 type Item = [u8; 32];

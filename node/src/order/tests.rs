@@ -6,7 +6,6 @@ use polyyne_engine::port::BoxFuture;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::{courier::Failed, *};
-use crate::store;
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -48,9 +47,10 @@ impl Town {
 
     fn member(self: &Arc<Self>, rank: u8, n: u8) -> Order {
         let me = PeerKey([rank; 32]);
-        let orders = Orders::with_courier(me, Arc::new(Street(Arc::clone(self), me)));
-        lock(&self.hubs).insert(me, Arc::downgrade(&orders.0));
-        orders.among(CloudId([7; 32]), Epoch(1), (0..n).map(|rank| PeerKey([rank; 32])).collect())
+        let members = (0..n).map(|rank| PeerKey([rank; 32])).collect();
+        let order = Order::with_courier(Arc::new(Street(Arc::clone(self), me)), members, rank.into());
+        lock(&self.hubs).insert(me, Arc::downgrade(&order.hub));
+        order
     }
 
     fn members(self: &Arc<Self>, n: u8) -> Vec<Order> {
@@ -59,7 +59,7 @@ impl Town {
 }
 
 fn queue(kind: u8) -> QueueId {
-    let scope = MacScope { cloud: store::CloudId([7; 32]), mac_key: store::MacKeyId([1; 16]) };
+    let scope = MacScope { cloud: CloudId([7; 32]), mac_key: MacKeyId([1; 16]) };
     if kind == 0 { QueueId::take(scope) } else { QueueId::check(scope) }
 }
 
@@ -154,21 +154,13 @@ async fn after_a_restart_of_any_member_turns_go_on() {
 }
 
 #[tokio::test]
-async fn strangers_and_other_clouds_get_no_number() {
-    let town = Town::new(5);
-    let members = town.members(2);
-    let question = |cloud| Question {
-        cloud: CloudId([cloud; 32]),
-        epoch: Epoch(1),
-        queue: queue(0),
-        item: [1; 32],
-        boot: Nonce([0; 16]),
-        patience_ms: 1,
-    };
-    let ask = |from, cloud| members[0].hub.ask(PeerKey([from; 32]), &question(cloud)).err();
-    assert_eq!(ask(9, 7), Some(AskRefused::NotAMember));
-    assert_eq!(ask(1, 8), Some(AskRefused::OtherCloud));
-    assert_eq!(ask(1, 7), None);
+async fn strangers_get_no_number_and_only_the_sequencer_gives_one() {
+    let members = Town::new(5).members(2);
+    let question = Question { queue: queue(0), item: [1; 32], boot: Nonce([0; 16]), patience_ms: 1 };
+    let ask = |from, whom: &Order| whom.hub.ask(PeerKey([from; 32]), &question).err();
+    assert_eq!(ask(9, &members[0]), Some(AskRefused::NotAMember));
+    assert_eq!(ask(1, &members[1]), Some(AskRefused::NotReady));
+    assert_eq!(ask(1, &members[0]), None);
 }
 
 #[tokio::test]
