@@ -36,11 +36,11 @@ impl Terms {
 /// Tags as the store keeps them: the type's letter before the value.
 pub fn stored_tags(tags: &Tags) -> super::store::Tags {
     let stored = |tag: &Tag| {
-        let value = match tag.value() {
-            TagValue::String(text) => format!("s{text}"),
+        let value = match &tag.value {
+            TagValue::Text(text) => format!("s{text}"),
             TagValue::Long(number) => format!("l{number}"),
         };
-        (tag.key().to_owned(), value)
+        (tag.key.clone(), value)
     };
     tags.iter().map(stored).collect()
 }
@@ -49,7 +49,7 @@ pub fn stored_tags(tags: &Tags) -> super::store::Tags {
 pub fn typed_tags(stored: &super::store::Tags) -> Option<Tags> {
     let typed = |(key, value): (&String, &String)| {
         let value = match value.split_at_checked(1)? {
-            ("s", text) => TagValue::String(text.to_owned()),
+            ("s", text) => TagValue::Text(text.to_owned()),
             ("l", number) => TagValue::Long(number.parse().ok()?),
             _ => return None,
         };
@@ -66,8 +66,8 @@ mod tests {
     fn tags_keep_their_types() {
         let tags = vec![
             Tag::new("a", TagValue::Long(-5)).unwrap(),
-            Tag::new("b", TagValue::String("l5".into())).unwrap(),
-            Tag::new("c", TagValue::String(String::new())).unwrap(),
+            Tag::new("b", TagValue::Text("l5".into())).unwrap(),
+            Tag::new("c", TagValue::Text(String::new())).unwrap(),
         ];
         let tags = Tags::new(tags).unwrap();
         assert_eq!(typed_tags(&stored_tags(&tags)), Some(tags));

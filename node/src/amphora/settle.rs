@@ -1,0 +1,236 @@
+//! How a secret becomes visible, or goes, at all members or at none.
+//!
+//! A member that is PREPARED gives its signed vote to whoever asks, and asks the others until it
+//! has n equal votes (then COMMITTED) or a signed reason to give up (then ABORTED). Votes are
+//! pulled, made anew from the durable row each time, so a crash anywhere loses nothing and no
+//! coordinator is needed. A member's vote for another content of the same secret aborts it: a
+//! client that sends different inputs to different members gets an error and blocks nobody.
+
+use super::store::{SecretState, Stage};
+use super::{Amphora, Masked, internal, masks_gone, refused};
+use crate::session::take::{rows, shares_of};
+use crate::store::sealed::SecretBytes;
+use crate::votes::{Question, Statement, ask_all};
+use polyyne_protocol::canonical;
+use polyyne_protocol::certificate::Tally;
+use polyyne_protocol::id::{PeerKey, SecretId};
+use polyyne_protocol::limits;
+use polyyne_protocol::request::{Refusal, RefusalCode, UploadCommit};
+use polyyne_protocol::sign::{Signed, Statement as _};
+use polyyne_protocol::vote::{AbortReason, DeletionCertificate, Tombstone, UploadAbort, UploadCertificate, UploadVote};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Between two rounds of asking.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
+/// For secrets that an earlier process left unsettled.
+const RESUME_AGAIN: Duration = Duration::from_secs(2);
+
+impl Amphora {
+    /// What this member says about an upload, to a member that has voted for it.
+    pub async fn upload_statement(&self, secret: SecretId) -> Option<Statement> {
+        let key = self.key(secret);
+        match self.secrets.state(key).ok()? {
+            Some(SecretState::Masked { .. }) => Some(Statement::Pending),
+            Some(SecretState::Prepared(prepared)) => Some(Statement::Vote(self.vote(&prepared.masked_input)?)),
+            Some(SecretState::Committed(row)) => {
+                Some(Statement::Committed(canonical::decode(&row.certificate, limits::RECORD_MAX).ok()?))
+            }
+            Some(SecretState::Deleted { .. }) => Some(Statement::Pending),
+            Some(SecretState::Aborted { .. }) => Some(self.abort_statement(secret, AbortReason::Expired)),
+            None => {
+                // Who asks has voted, so this member took part in making the masks and lost them
+                // before they were durable: nobody can hold its share.
+                self.secrets.abort(key).await.ok()?;
+                Some(self.abort_statement(secret, AbortReason::Refused))
+            }
+        }
+    }
+
+    fn vote(&self, masked_input: &SecretBytes) -> Option<Signed<UploadVote>> {
+        let commit: UploadCommit = canonical::decode(masked_input.expose(), limits::ENVELOPE_PLAINTEXT_MAX).ok()?;
+        Some(Signed::sign(UploadVote::of(commit.upload.unverified()), &self.seat.identity.signing))
+    }
+
+    fn abort_statement(&self, secret: SecretId, reason: AbortReason) -> Statement {
+        let view = &self.seat.view;
+        let abort = UploadAbort { cloud: view.cloud(), epoch: view.epoch(), secret, reason };
+        Statement::Aborted(Signed::sign(abort, &self.seat.identity.signing))
+    }
+
+    /// Its tombstone, if this member has deleted the secret.
+    pub fn deletion_statement(&self, secret: SecretId) -> Statement {
+        match self.secrets.stage(self.key(secret)) {
+            Ok(Some(Stage::Deleted)) => {
+                Statement::Deleted(Signed::sign(self.tombstone(secret), &self.seat.identity.signing))
+            }
+            _ => Statement::Pending,
+        }
+    }
+
+    fn tombstone(&self, secret: SecretId) -> Tombstone {
+        Tombstone { cloud: self.seat.view.cloud(), epoch: self.seat.view.epoch(), secret }
+    }
+
+    /// Asks until a prepared secret is committed here, and returns its certificate.
+    pub(super) async fn settle(&self, secret: SecretId, patience_ms: u64) -> Result<UploadCertificate, Refusal> {
+        let deadline = Instant::now() + Duration::from_millis(patience_ms);
+        loop {
+            if let Some(certificate) = self.settled(secret)? {
+                return Ok(certificate);
+            }
+            let waiting = self.settle_once(secret).await?;
+            if waiting.is_empty() {
+                continue;
+            }
+            if Instant::now() >= deadline {
+                return Err(Refusal::new(
+                    RefusalCode::InProgress,
+                    format!("the upload is stored here and waits for {}", names(&waiting)),
+                    "It is settled when they are back; `vcp secret list` shows it then.",
+                ));
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+    }
+
+    /// The certificate if committed, nothing if it may still be, an error if it never will.
+    fn settled(&self, secret: SecretId) -> Result<Option<UploadCertificate>, Refusal> {
+        match self.secrets.state(self.key(secret)).map_err(internal)? {
+            Some(SecretState::Committed(row)) => {
+                canonical::decode(&row.certificate, limits::RECORD_MAX).map(Some).map_err(internal)
+            }
+            Some(SecretState::Prepared(_)) => Ok(None),
+            Some(SecretState::Aborted { statement, .. }) if !statement.is_empty() => Err(Refusal::new(
+                RefusalCode::MembersDiffer,
+                "the members did not all get the same upload: it was given up at all of them",
+                "Put the secret again, the same to every member.",
+            )),
+            _ => Err(masks_gone()),
+        }
+    }
+
+    /// One round; the members that have not voted.
+    async fn settle_once(&self, secret: SecretId) -> Result<Vec<PeerKey>, Refusal> {
+        let key = self.key(secret);
+        let prepared = self.secrets.prepared(key).map_err(refused)?;
+        let own = self.vote(&prepared.masked_input).ok_or_else(|| internal("a damaged upload"))?;
+        let view = &self.seat.view;
+        let mut tally = Tally::new(own.unverified().clone(), view);
+        tally.count(own).map_err(internal)?;
+        for (_, statement) in ask_all(&self.seat, Question::Upload(secret)).await {
+            match statement {
+                Some(Statement::Vote(vote)) => match tally.count(vote) {
+                    Err(polyyne_protocol::certificate::VoteError::Dissent(dissent)) => {
+                        self.give_up(secret, canonical::encode(&dissent.vote)).await?;
+                        return Ok(Vec::new());
+                    }
+                    _ => continue,
+                },
+                Some(Statement::Committed(certificate)) => {
+                    if certificate.verified(view).is_ok_and(|vote| *vote == *tally.statement()) {
+                        self.commit_with(secret, certificate).await?;
+                        return Ok(Vec::new());
+                    }
+                }
+                Some(Statement::Aborted(abort)) => {
+                    let valid = abort.verified().is_ok_and(|(abort, signer)| {
+                        abort.secret == secret && abort.cloud == view.cloud() && view.member(&signer).is_some()
+                    });
+                    if valid {
+                        self.give_up(secret, canonical::encode(&abort)).await?;
+                        return Ok(Vec::new());
+                    }
+                }
+                _ => {}
+            }
+        }
+        match tally.certificate() {
+            Some(certificate) => {
+                self.commit_with(secret, certificate).await?;
+                Ok(Vec::new())
+            }
+            None => Ok(tally.missing().collect()),
+        }
+    }
+
+    async fn give_up(&self, secret: SecretId, statement: Vec<u8>) -> Result<(), Refusal> {
+        tracing::warn!(%secret, "an upload is given up: the members do not hold the same");
+        self.secrets.abort_by(self.key(secret), statement).await.map_err(refused)
+    }
+
+    /// ⟦x⟧ = ⟦m⟧ + d, visible from here on.
+    async fn commit_with(&self, secret: SecretId, certificate: UploadCertificate) -> Result<(), Refusal> {
+        let key = self.key(secret);
+        let prepared = self.secrets.prepared(key).map_err(refused)?;
+        let field = &self.seat.field;
+        let damaged = || internal("a damaged upload");
+        let masked: Masked =
+            canonical::decode(prepared.material.expose(), limits::ENVELOPE_PLAINTEXT_MAX).map_err(internal)?;
+        let masks = shares_of(field, &masked.shares).ok_or_else(damaged)?;
+        let commit: UploadCommit =
+            canonical::decode(prepared.masked_input.expose(), limits::ENVELOPE_PLAINTEXT_MAX).map_err(internal)?;
+        let inputs = commit.masked.elements(field, masks.len()).map_err(internal)?;
+        let shares = self.seat.alpha.add_public(field, &masks, &inputs);
+        let digest = commit.upload.unverified().digest().0;
+        let shares = SecretBytes::new(rows(field, &[shares]).to_vec());
+        let outcome =
+            self.secrets.commit(key, digest, canonical::encode(&certificate), shares).await.map_err(refused)?;
+        if outcome == super::store::Commit::OverAbort {
+            tracing::error!(%secret, "a member signed both an abort and a vote of one upload");
+        }
+        Ok(())
+    }
+
+    /// Asks until all members have deleted.
+    pub(super) async fn certify_deletion(
+        &self,
+        secret: SecretId,
+        patience_ms: u64,
+    ) -> Result<DeletionCertificate, Refusal> {
+        let deadline = Instant::now() + Duration::from_millis(patience_ms);
+        let view = &self.seat.view;
+        loop {
+            let mut tally = Tally::new(self.tombstone(secret), view);
+            tally.vote(&self.seat.identity.signing).map_err(internal)?;
+            for (_, statement) in ask_all(&self.seat, Question::Deletion(secret)).await {
+                if let Some(Statement::Deleted(tombstone)) = statement {
+                    drop(tally.count(tombstone));
+                }
+            }
+            if let Some(certificate) = tally.certificate() {
+                return Ok(certificate);
+            }
+            if Instant::now() >= deadline {
+                let waiting: Vec<PeerKey> = tally.missing().collect();
+                return Err(Refusal::new(
+                    RefusalCode::InProgress,
+                    format!("the secret is deleted here, and {} has not said so", names(&waiting)),
+                    "Delete it again when that member is back.",
+                ));
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+    }
+
+    /// Settles what an earlier process left, and gives up masks that nobody used.
+    pub async fn keep_settled(self) {
+        loop {
+            let cloud = crate::store::CloudId(self.seat.view.cloud().0);
+            let now_ms = crate::desk::now_s().saturating_mul(1000);
+            if let Err(error) = self.secrets.expire_masked(cloud, now_ms).await {
+                tracing::error!(%error, "masks could not be given up");
+            }
+            for (id, stage) in self.secrets.unsettled(cloud).unwrap_or_default() {
+                if stage == Stage::Prepared {
+                    drop(self.settle(SecretId(id.0), 0).await);
+                }
+            }
+            tokio::time::sleep(RESUME_AGAIN).await;
+        }
+    }
+}
+
+fn names(peers: &[PeerKey]) -> String {
+    peers.iter().map(PeerKey::to_string).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,174 @@
+//! All of a node but how clouds come to be: stores, network, links and what members ask of each
+//! other. Given a cloud's view ([`Clouds::update`]) it takes its seat and serves.
+
+pub(crate) mod clouds;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(crate) mod world;
+
+use crate::amphora::store::SecretStore;
+use crate::castor::Castor;
+use crate::config::Config;
+use crate::data_dir::DataDir;
+use crate::desk::Desk;
+use crate::federation::{self, Announcement, Directory, Network, NetworkConfig, StartError};
+use crate::gateway::Gateway;
+use crate::journal::Journal;
+use crate::link::{LinkError, Links};
+use crate::seat::Identity;
+use crate::store::answers::Answers;
+use crate::store::mac_keys::MacKeys;
+use crate::store::shelf::Shelf;
+use crate::store::{Fatal, Fault, OpenError, RootKey, StateFile, TuplesFile};
+use crate::{klyshko, order, votes};
+use clouds::{Clouds, Ways};
+use ed25519_dalek::SigningKey;
+use polyyne_protocol::canonical;
+use polyyne_protocol::envelope::SealSecret;
+use polyyne_protocol::id::{CloudId, Nonce};
+use polyyne_protocol::request::{Refusal, RefusalCode};
+use polyyne_protocol::version::WIRE_MAJOR;
+use std::sync::Arc;
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum CoreError {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    #[error(transparent)]
+    Network(#[from] StartError),
+    #[error(transparent)]
+    Links(#[from] LinkError),
+    #[error("{0}")]
+    Peers(String),
+}
+
+/// All of a node but how clouds come to be: give it a cloud's view and it serves.
+pub(crate) struct Core {
+    pub identity: Arc<Identity>,
+    pub network: Network,
+    pub directory: Directory,
+    pub links: Links,
+    pub gateway: Gateway,
+    pub clouds: Clouds,
+    pub state: StateFile,
+    _tuples: TuplesFile,
+    _data: DataDir,
+}
+
+/// What every cloud of this node works on.
+#[derive(Clone)]
+pub(crate) struct Stores {
+    pub castor: Castor,
+    pub journal: Journal,
+    pub mac_keys: MacKeys,
+    pub secrets: SecretStore,
+    pub answers: Answers,
+    pub anchors: Shelf,
+}
+
+impl Core {
+    /// Opens the stores and joins the network.
+    ///
+    /// # Errors
+    /// [`CoreError`].
+    pub async fn start(config: &Config, data: DataDir) -> Result<Self, CoreError> {
+        let identity = Arc::new(own_identity(data.signing_key()));
+        let root = Arc::new(RootKey::from_bytes(*data.root_key()));
+        let folder = data.layout().dir().to_owned();
+        let fatal = Fatal::exit_process();
+        let tuples = TuplesFile::open(&folder, root.clone(), fatal.clone()).await?;
+        let state = StateFile::open(&folder, root, fatal).await?;
+        let stores = Stores::open(&state, &tuples).await?;
+
+        let keypair = federation::identity(data.signing_key());
+        let network = Network::start(network_config(config)?, &keypair).await?;
+        let links = Links::listen(config.data.listen, &keypair).await?;
+        let announcement = announcement(config, &identity, &network, &links);
+        let directory = Directory::start(network.clone(), announcement, data.signing_key());
+        let ways = Ways { network: network.clone(), directory: directory.clone(), links: links.clone() };
+        let clouds = Clouds::new(identity.clone(), stores, ways, config.generation.enabled);
+        let gateway = serve(&network, &clouds);
+        Ok(Self { identity, network, directory, links, gateway, clouds, state, _tuples: tuples, _data: data })
+    }
+}
+
+impl Stores {
+    async fn open(state: &StateFile, tuples: &TuplesFile) -> Result<Self, Fault> {
+        let journal = Journal::open(tuples).await?;
+        Ok(Self {
+            castor: Castor::open(tuples).await?,
+            mac_keys: MacKeys::open(state, journal.clone()).await?,
+            journal,
+            secrets: SecretStore::of(state),
+            answers: Answers::of(state),
+            anchors: Shelf::anchors(state),
+        })
+    }
+}
+
+/// Answers members and gateways.
+fn serve(network: &Network, clouds: &Clouds) -> Gateway {
+    let of_votes = clouds.clone();
+    votes::serve(network, move |cloud| of_votes.desk(cloud));
+    let of_order = clouds.clone();
+    order::serve(network, move |scope| of_order.order(scope));
+    let of_klyshko = clouds.clone();
+    klyshko::serve(network, move |cloud| of_klyshko.klyshko(cloud));
+    let of_gateway = clouds.clone();
+    Gateway::start(network.clone(), move |cloud| of_gateway.serving(cloud))
+}
+
+/// The sealing key follows from the identity, so that one file is the node.
+fn own_identity(signing: &SigningKey) -> Identity {
+    let seal = canonical::hash_parts("seal-key", &[signing.as_bytes()]);
+    Identity { signing: signing.clone(), seal: SealSecret::from_bytes(seal.0) }
+}
+
+fn network_config(config: &Config) -> Result<NetworkConfig, CoreError> {
+    let wrong = |error: federation::peers_file::PeersError| CoreError::Peers(error.to_string());
+    let configured =
+        config.network.peers.iter().map(|address| federation::peers_file::peer_address(&address.to_string()));
+    let mut peers = configured.collect::<Result<Vec<_>, _>>().map_err(wrong)?;
+    if let Some(file) = &config.network.peers_file {
+        peers.extend(federation::peers_file::read(file).map_err(wrong)?);
+    }
+    Ok(NetworkConfig {
+        listen: config.network.listen.clone(),
+        external: config.network.external.clone(),
+        peers,
+        private_addresses: config.network.private_addresses,
+        mdns: config.network.mdns,
+    })
+}
+
+fn announcement(config: &Config, own: &Identity, network: &Network, links: &Links) -> Announcement {
+    let external = config.network.external.iter().map(ToString::to_string);
+    let listening = network.listen_addrs().into_iter().map(|address| address.to_string());
+    let addresses: Vec<String> =
+        if config.network.external.is_empty() { listening.collect() } else { external.collect() };
+    Announcement {
+        wire: WIRE_MAJOR,
+        software: concat!("polyyne/", env!("CARGO_PKG_VERSION")).to_owned(),
+        boot: Nonce(rand::random()),
+        seal: own.seal.public(),
+        addresses,
+        data_hosts: Vec::new(),
+        data_port: links.local_addr().port(),
+    }
+}
+
+/// There is no such cloud here.
+pub(crate) fn unknown_cloud(cloud: CloudId) -> Refusal {
+    Refusal::new(
+        RefusalCode::UnknownCloud,
+        format!("this node is no member of cloud {cloud}"),
+        "`vcp cloud list` shows its clouds.",
+    )
+}
+
+/// A cloud's desk, for services.
+pub(crate) type DeskRef = Arc<Desk>;

@@ -1,0 +1,249 @@
+//! The services of a cloud over real links: tuples, secrets, executions.
+
+use super::world::{World, clear};
+use crate::castor::TupleKind;
+use ed25519_dalek::SigningKey;
+use polyyne_bytecode::{Instruction, Operand, Program as Bytecode, Tape};
+use polyyne_engine::field::PrimeField;
+use polyyne_protocol::client_io;
+use polyyne_protocol::id::{ClientKey, ExecutionId, SecretId};
+use polyyne_protocol::request::*;
+use polyyne_protocol::secret::{Policy, SecretDescription, SecretKind, SecretValue};
+use polyyne_protocol::sign::Signed;
+use polyyne_protocol::tag::Tags;
+use polyyne_protocol::vote::Upload;
+use serde_bytes::ByteBuf;
+
+fn client(seed: u8) -> SigningKey {
+    SigningKey::from_bytes(&[seed; 32])
+}
+
+/// Reads two words, writes their sum and their product, prints.
+fn sum_and_product() -> Program {
+    let i = |name: &str, size: u64, numbers: &[i64]| Instruction::numeric(name, size, numbers).unwrap();
+    let instructions = vec![
+        i("ldint", 1, &[0, 10000]),
+        i("listen", 1, &[0]),
+        i("acceptclientconnection", 1, &[1, 0]),
+        i("readsockets", 1, &[1, 1, 0, 1]),
+        i("adds", 1, &[2, 0, 1]),
+        i("muls", 1, &[1, 3, 0, 1]),
+        i("writesockets", 1, &[1, 0, 1, 2, 3]),
+        i("print_char", 1, &[i64::from(b'!')]),
+        Instruction::new("use", 1, vec![Operand::Int(0), Operand::Int(0), Operand::Long(1)]).unwrap(),
+    ];
+    let tape = Tape { name: "sum_and_product-0".into(), instructions };
+    Program::Bytes(ByteBuf::from(Bytecode::from_tapes(vec![tape]).unwrap().to_bytes()))
+}
+
+fn describe(owner: &SigningKey, words: usize) -> SecretDescription {
+    SecretDescription {
+        id: SecretId(rand::random()),
+        owner: ClientKey::of(owner),
+        kind: SecretKind::Integers,
+        words: words as u32,
+        tags: Tags::default(),
+        policy: Policy::default(),
+        created: crate::desk::now_s(),
+        expires: None,
+    }
+}
+
+/// Puts integers through one node; what every member says in the end.
+async fn put(world: &World, through: usize, owner: &SigningKey, values: &[i128]) -> (SecretId, Vec<Answer>) {
+    let field = PrimeField::carbyne();
+    let description = describe(owner, values.len());
+    let begin = Request::UploadBegin(UploadBegin { description: description.clone() });
+    let answers = world.ask(through, owner, begin).await;
+    let masks: Vec<&Masks> = answers
+        .iter()
+        .map(|answer| match answer {
+            Answer::Masks(masks) => masks,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let shares: Vec<&client_io::DeliveryShares> = masks.iter().map(|masks| &masks.delivery).collect();
+    let clear_masks = client_io::reconstruct(&field, values.len(), &shares).unwrap();
+    let words = SecretValue::integers(values.to_vec()).encode(&field).unwrap();
+    let masked = client_io::mask(&field, &words, &clear_masks);
+    let upload = Upload::new(world.view(), &description, masks[0].mask_set, &masked);
+    let commit = UploadCommit { upload: Signed::sign(upload, owner), masked };
+    let answers = world.ask(through, owner, Request::UploadCommit(commit)).await;
+    (description.id, answers)
+}
+
+async fn get(world: &World, through: usize, reader: &SigningKey, secret: SecretId, words: usize) -> Vec<i64> {
+    let answers = world.ask(through, reader, Request::Get(Get { secret })).await;
+    let shares: Vec<&client_io::DeliveryShares> = answers
+        .iter()
+        .map(|answer| match answer {
+            Answer::Got(got) => &got.delivery,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    clear(world.view(), words, &shares)
+}
+
+fn execute(program: Program, inputs: &[SecretId], reveal: bool) -> Execute {
+    Execute {
+        execution: ExecutionId(rand::random()),
+        program,
+        arguments: Vec::new(),
+        inputs: inputs.to_vec(),
+        reveal,
+        results: ResultTerms::default(),
+        timeout_ms: 60_000,
+    }
+}
+
+fn executed(answers: &[Answer]) -> Vec<&Executed> {
+    answers
+        .iter()
+        .map(|answer| match answer {
+            Answer::Executed(executed) => executed,
+            other => panic!("{other:?}"),
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_go_in_through_one_node_and_come_out_through_another_and_programs_run_over_them() {
+    let world = World::new(3, 512).await;
+    let owner = client(1);
+    let (first, stored) = put(&world, 0, &owner, &[177, -4]).await;
+    assert!(stored.iter().all(|answer| matches!(answer, Answer::Stored(_))), "{stored:?}");
+    let (second, _) = put(&world, 1, &owner, &[5]).await;
+    assert_eq!(get(&world, 2, &owner, first, 2).await, [177, -4]);
+
+    let wish = execute(sum_and_product(), &[first], true);
+    let answers = world.ask(2, &owner, Request::Execute(wish.clone())).await;
+    let all = executed(&answers);
+    assert!(all.iter().all(|one| one.printed == "!" && one.outputs.len() == 2));
+    let shares: Vec<_> = all.iter().map(|one| one.delivery.as_ref().unwrap()).collect();
+    assert_eq!(clear(world.view(), 2, &shares), [173, -708]);
+
+    // The same again: the same answer, nothing taken.
+    let before = world.cores[0].clouds.stores().castor.stock(world.scope()).unwrap();
+    let again = world.ask(0, &owner, Request::Execute(wish)).await;
+    let shares: Vec<_> = executed(&again).iter().map(|one| one.delivery.clone().unwrap()).collect();
+    assert_eq!(clear(world.view(), 2, &shares.iter().collect::<Vec<_>>()), [173, -708]);
+    let after = world.cores[0].clouds.stores().castor.stock(world.scope()).unwrap();
+    let taken = |stock: &[crate::castor::Stock]| stock.iter().map(|kind| kind.taken).collect::<Vec<_>>();
+    assert_eq!(taken(&before), taken(&after));
+
+    // Results as new secrets, which are inputs again.
+    let answers = world.ask(1, &owner, Request::Execute(execute(sum_and_product(), &[first], false))).await;
+    let results = executed(&answers)[0].results.clone();
+    assert_eq!(results.len(), 2);
+    assert_eq!(get(&world, 0, &owner, results[0], 1).await, [173]);
+    let answers = world.ask(1, &owner, Request::Execute(execute(sum_and_product(), &[results[0], second], true))).await;
+    let shares: Vec<_> = executed(&answers).iter().map(|one| one.delivery.clone().unwrap()).collect();
+    assert_eq!(clear(world.view(), 2, &shares.iter().collect::<Vec<_>>()), [178, 865]);
+
+    // What was made, taken and left adds up at every member.
+    for core in &world.cores {
+        for account in core.clouds.stores().castor.audit(world.scope()).unwrap() {
+            assert!(account.balances(), "{account:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_name_their_cause_and_spend_nothing() {
+    let world = World::new(2, 256).await;
+    let (owner, stranger) = (client(1), client(2));
+    let (secret, _) = put(&world, 0, &owner, &[1]).await;
+    let refusals = |answers: Vec<Answer>| -> Vec<RefusalCode> {
+        let code = |answer: Answer| match answer {
+            Answer::Refused(refusal) => refusal.code,
+            other => panic!("{other:?}"),
+        };
+        answers.into_iter().map(code).collect()
+    };
+    let all = |code| vec![code; 2];
+    let get = Request::Get(Get { secret });
+    assert_eq!(refusals(world.ask(0, &stranger, get).await), all(RefusalCode::UnknownSecret));
+    let none = Request::Get(Get { secret: SecretId([9; 16]) });
+    assert_eq!(refusals(world.ask(0, &owner, none).await), all(RefusalCode::UnknownSecret));
+    let short = Request::Execute(execute(sum_and_product(), &[secret], true));
+    assert_eq!(refusals(world.ask(1, &owner, short).await), all(RefusalCode::InputsMissing));
+    let garbage = Program::Bytes(ByteBuf::from(b"no program".to_vec()));
+    assert_eq!(
+        refusals(world.ask(1, &owner, Request::Execute(execute(garbage, &[secret], true))).await),
+        all(RefusalCode::ProgramInvalid)
+    );
+    for core in &world.cores {
+        core.clouds.klyshko(world.view().cloud()).unwrap().pause();
+    }
+    let mut hungry = sum_and_product();
+    if let Program::Bytes(bytes) = &mut hungry {
+        let program = Bytecode::from_bytes(bytes, &polyyne_bytecode::SizeLimits::default()).unwrap();
+        let mut tape = program.tapes()[0].clone();
+        tape.instructions
+            .push(Instruction::new("use", 1, vec![Operand::Int(0), Operand::Int(2), Operand::Long(1 << 20)]).unwrap());
+        *bytes = ByteBuf::from(Bytecode::from_tapes(vec![tape]).unwrap().to_bytes());
+    }
+    let wish = Request::Execute(execute(hungry, &[secret, secret], true));
+    assert_eq!(refusals(world.ask(0, &owner, wish).await), all(RefusalCode::StockTooLow));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn different_inputs_to_different_members_abort_the_upload_and_leave_the_cloud_usable() {
+    let world = World::new(2, 256).await;
+    let owner = client(1);
+    let field = PrimeField::carbyne();
+    let description = describe(&owner, 1);
+    let begin = Request::UploadBegin(UploadBegin { description: description.clone() });
+    let answers = world.ask(0, &owner, begin).await;
+    let Answer::Masks(masks) = &answers[0] else { panic!("{answers:?}") };
+    let commit = |value: i128| {
+        let masked = client_io::mask(&field, &[field.from_i128(value)], &[field.from_i64(0)]);
+        let upload = Upload::new(world.view(), &description, masks.mask_set, &masked);
+        Request::UploadCommit(UploadCommit { upload: Signed::sign(upload, &owner), masked })
+    };
+    let (one, other) = futures::join!(world.ask_one(0, 0, &owner, commit(1)), world.ask_one(0, 1, &owner, commit(2)),);
+    for answer in [one, other] {
+        let Answer::Refused(refusal) = answer else { panic!("{answer:?}") };
+        assert!(matches!(refusal.code, RefusalCode::MembersDiffer | RefusalCode::MasksGone), "{refusal:?}");
+    }
+    let (secret, _) = put(&world, 1, &owner, &[8]).await;
+    assert_eq!(get(&world, 0, &owner, secret, 1).await, [8]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_requests_at_once_are_all_answered_and_no_tuple_is_taken_twice() {
+    let world = World::new(2, 1024).await;
+    let owner = client(1);
+    let values: Vec<i128> = (0..6).collect();
+    let puts = values.iter().map(|&v| {
+        let (world, owner) = (&world, &owner);
+        async move { put(world, (v % 2) as usize, owner, &[v, v + 1]).await.0 }
+    });
+    let secrets: Vec<SecretId> = futures::future::join_all(puts).await;
+    let runs = secrets.iter().enumerate().map(|(i, &secret)| {
+        let (world, owner) = (&world, &owner);
+        async move {
+            let answers = world.ask(i % 2, owner, Request::Execute(execute(sum_and_product(), &[secret], true))).await;
+            let shares: Vec<_> = executed(&answers).iter().map(|one| one.delivery.clone().unwrap()).collect();
+            clear(world.view(), 2, &shares.iter().collect::<Vec<_>>())
+        }
+    });
+    for (v, words) in values.iter().zip(futures::future::join_all(runs).await) {
+        let v = *v as i64;
+        assert_eq!(words, [2 * v + 1, v * (v + 1)]);
+    }
+    for core in &world.cores {
+        for account in core.clouds.stores().castor.audit(world.scope()).unwrap() {
+            assert!(account.balances(), "{account:?}");
+        }
+    }
+    let taken: Vec<u64> = world
+        .cores
+        .iter()
+        .map(|core| {
+            let stock = core.clouds.stores().castor.stock(world.scope()).unwrap();
+            stock.iter().find(|own| own.kind == TupleKind::TRIPLE).unwrap().taken
+        })
+        .collect();
+    assert_eq!(taken[0], taken[1]);
+}

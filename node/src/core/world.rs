@@ -1,0 +1,156 @@
+//! A few nodes in one process, over real links and a real network on loopback, with a cloud whose
+//! records are signed here: what the services' tests run on.
+
+use super::Core;
+use super::clouds::scope_of;
+use crate::config::Config;
+use crate::data_dir::Layout;
+use ed25519_dalek::SigningKey;
+use polyyne_protocol::certificate::MemberSignature;
+use polyyne_protocol::client_io;
+use polyyne_protocol::envelope::{Lifetime, PreparedRequest};
+use polyyne_protocol::http::{RelayItem, RelayOutcome, RelayRequest};
+use polyyne_protocol::id::*;
+use polyyne_protocol::log::{CloudLog, SignedRecord};
+use polyyne_protocol::membership::{Head, KeyCommitment, MacKey, Member, Membership, Record};
+use polyyne_protocol::request::{Answer, Request};
+use polyyne_protocol::sign::Statement as _;
+use polyyne_protocol::version::{Generator, Prime, SecurityParameters};
+use polyyne_protocol::view::CloudView;
+use serde_bytes::ByteBuf;
+use std::collections::BTreeMap;
+use tempfile::TempDir;
+
+pub struct World {
+    pub cores: Vec<Core>,
+    pub log: CloudLog,
+    keys: Vec<SigningKey>,
+    _dirs: Vec<TempDir>,
+}
+
+impl World {
+    /// n nodes that form a cloud and begin to generate up to `target` tuples of each kind.
+    pub async fn new(n: usize, target: u64) -> Self {
+        let mut cores = Vec::new();
+        let (mut keys, mut dirs) = (Vec::new(), Vec::new());
+        for _ in 0..n {
+            let dir = TempDir::new().unwrap();
+            let mut config = Config::default();
+            config.network.listen = vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()];
+            config.network.mdns = false;
+            config.network.private_addresses = true;
+            config.data.listen = "127.0.0.1:0".parse().unwrap();
+            let layout = Layout::new(dir.path().join("node"));
+            layout.init(&config).unwrap();
+            let data = layout.open().unwrap();
+            keys.push(data.signing_key().clone());
+            cores.push(Core::start(&config, data).await.unwrap());
+            dirs.push(dir);
+        }
+        let mut world = Self { log: found(&cores, &keys, target), cores, keys, _dirs: dirs };
+        world.connect().await;
+        world.rekey().await;
+        world
+    }
+
+    async fn connect(&self) {
+        let members = self.log.view().members();
+        let addressed: Vec<_> = members
+            .iter()
+            .map(|member| (member.peer, member.addresses.iter().map(|address| address.parse().unwrap()).collect()))
+            .collect();
+        for core in &self.cores {
+            core.network.keep_connected(addressed.clone()).await.unwrap();
+        }
+    }
+
+    /// A new MAC key, signed by all.
+    pub async fn rekey(&mut self) {
+        let key = MacKeyId(rand::random());
+        let cloud = self.log.cloud();
+        let mut commitments = Vec::new();
+        for core in &self.cores {
+            let commitment = core.clouds.new_mac_key(cloud, key, Prime::DEFAULT.0).await.unwrap();
+            commitments.push(KeyCommitment { peer: core.network.local_key(), commitment });
+        }
+        let head = self.log.next_head(Attempt(0), Nonce(rand::random()));
+        let record = Record::MacKey(MacKey { head, field: Prime::DEFAULT, key, commitments });
+        self.log.append(sign_all(record, &self.keys)).unwrap();
+        for core in &self.cores {
+            core.clouds.update(self.log.view().clone(), false);
+        }
+    }
+
+    pub fn view(&self) -> &CloudView {
+        self.log.view()
+    }
+
+    /// A client's request through the gateway of one node; every member's answer.
+    pub async fn ask(&self, through: usize, client: &SigningKey, request: Request) -> Vec<Answer> {
+        let lifetime = Lifetime::from_now(crate::desk::now_s(), 300);
+        let id = RequestId(rand::random());
+        let prepared = PreparedRequest::new(self.view(), client, id, &request, lifetime, &mut rand::rng()).unwrap();
+        self.relay(through, &prepared, |_| true).await
+    }
+
+    /// The same to one member only.
+    pub async fn ask_one(&self, through: usize, member: usize, client: &SigningKey, request: Request) -> Answer {
+        let lifetime = Lifetime::from_now(crate::desk::now_s(), 300);
+        let id = RequestId(rand::random());
+        let prepared = PreparedRequest::new(self.view(), client, id, &request, lifetime, &mut rand::rng()).unwrap();
+        let peer = self.view().members()[member].peer;
+        self.relay(through, &prepared, |to| to == peer).await.remove(0)
+    }
+
+    async fn relay(&self, through: usize, prepared: &PreparedRequest, wanted: impl Fn(PeerKey) -> bool) -> Vec<Answer> {
+        let envelopes = prepared.envelopes().iter().filter(|envelope| wanted(envelope.head.member));
+        let items = envelopes
+            .map(|envelope| RelayItem { member: envelope.head.member, envelope: ByteBuf::from(envelope.to_bytes()) });
+        let relay = RelayRequest { envelopes: items.collect(), wait_ms: 120_000 };
+        let response = self.cores[through].gateway.relay(self.view().cloud(), relay).await;
+        let answers = response.results.into_iter().map(|result| match result.outcome {
+            RelayOutcome::Answer(bytes) => {
+                let envelope = polyyne_protocol::envelope::Envelope::from_bytes(&bytes).unwrap();
+                prepared.open_answer(&result.member, &envelope).unwrap()
+            }
+            RelayOutcome::Rejected(refusal) => Answer::Refused(refusal),
+            RelayOutcome::Unreachable(cause) => panic!("{} is unreachable: {cause}", result.member),
+        });
+        answers.collect()
+    }
+
+    pub fn scope(&self) -> crate::store::MacScope {
+        scope_of(self.view().cloud(), self.view().mac_key().unwrap().id)
+    }
+}
+
+fn found(cores: &[Core], keys: &[SigningKey], target: u64) -> CloudLog {
+    let members = cores.iter().enumerate().map(|(index, core)| Member {
+        index: PartyIndex(index as u16),
+        peer: core.network.local_key(),
+        seal: core.identity.seal.public(),
+        addresses: core.network.listen_addrs().iter().map(ToString::to_string).collect(),
+    });
+    let targets = crate::castor::TupleKind::ALL.iter().map(|kind| (kind.name(), target));
+    let record = Membership {
+        head: Head { cloud: None, previous: None, epoch: Epoch(0), attempt: Attempt(0), nonce: Nonce(rand::random()) },
+        name: "world".into(),
+        members: members.collect(),
+        parameters: SecurityParameters::new(Prime::DEFAULT, Generator::Mascot, Digest([0; 32])),
+        targets: BTreeMap::from_iter(targets),
+    };
+    CloudLog::found(sign_all(Record::Membership(record), keys)).unwrap()
+}
+
+fn sign_all(record: Record, keys: &[SigningKey]) -> SignedRecord {
+    let statement = record.statement();
+    let sign = |key: &SigningKey| MemberSignature { peer: PeerKey::of(key), signature: statement.signature(key) };
+    SignedRecord { record, signatures: keys.iter().map(sign).collect() }
+}
+
+/// The clear words of a delivery.
+pub fn clear(view: &CloudView, words: usize, shares: &[&client_io::DeliveryShares]) -> Vec<i64> {
+    let field = polyyne_engine::field::PrimeField::new(view.parameters().prime.0).unwrap();
+    let words = client_io::reconstruct(&field, words, shares).unwrap();
+    words.iter().map(|&word| field.signed_decimal(word).parse().unwrap()).collect()
+}

@@ -1,0 +1,250 @@
+//! The desk of one cloud: where a member reads sealed requests of clients, decides for itself
+//! whether it may do what is asked, and seals its own answer.
+//!
+//! No member decides for another: signature, members, lifetime, replay and policy are checked here
+//! whatever the gateway or the other members did (I29).
+
+use crate::amphora::{Amphora, store::SecretStore};
+use crate::castor::TupleKind;
+use crate::ephemeral::Ephemeral;
+use crate::klyshko::Klyshko;
+use crate::seat::{MeetError, Seat};
+use crate::session::take::{Bill, TakeFailure};
+use polyyne_engine::error::{Error as EngineError, Severity};
+use polyyne_protocol::envelope::{AuthenticRequest, Envelope, EnvelopeError};
+use polyyne_protocol::replay::{ReplayMemory, Seen};
+use polyyne_protocol::request::{Answer, Refusal, RefusalCode, Request, Stock, StockLine};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// See the module's head.
+pub struct Desk {
+    pub seat: Arc<Seat>,
+    pub klyshko: Klyshko,
+    pub amphora: Amphora,
+    pub ephemeral: Ephemeral,
+    replays: Mutex<ReplayMemory>,
+}
+
+/// An envelope that cannot be answered in one, because its sender is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable(pub Refusal);
+
+impl Desk {
+    pub fn new(seat: Arc<Seat>, klyshko: Klyshko, secrets: SecretStore, ephemeral: Ephemeral) -> Self {
+        let amphora = Amphora::new(seat.clone(), klyshko.clone(), secrets);
+        Self { seat, klyshko, amphora, ephemeral, replays: Mutex::default() }
+    }
+
+    /// Reads a request and seals this member's answer.
+    ///
+    /// # Errors
+    /// [`Unreadable`] if the request is not authentic: there is nobody to seal an answer to.
+    pub async fn handle(&self, envelope: &Envelope) -> Result<Envelope, Unreadable> {
+        let now = now_s();
+        let identity = &self.seat.identity;
+        let me = polyyne_protocol::id::PeerKey::of(&identity.signing);
+        let request =
+            AuthenticRequest::open(envelope, &identity.seal, &me, &self.seat.view, now).map_err(unreadable)?;
+        let answer = match self.answer(&request, now).await {
+            Ok(answer) => answer,
+            Err(refusal) => Answer::Refused(refusal),
+        };
+        request.answer(&answer, &identity.signing, &mut rand::rng()).map_err(unreadable)
+    }
+
+    async fn answer(&self, request: &AuthenticRequest, now: u64) -> Result<Answer, Refusal> {
+        request
+            .body()
+            .check()
+            .map_err(|error| Refusal::new(RefusalCode::Malformed, error.to_string(), "Correct the request."))?;
+        self.refuse_replay(request, now)?;
+        match request.body() {
+            Request::UploadBegin(begin) => self.amphora.begin(request, begin, now).await.map(Answer::Masks),
+            Request::UploadCommit(commit) => self.amphora.commit(request, commit).await.map(Answer::Stored),
+            Request::Get(get) => self.amphora.get(request, get, now).await.map(Answer::Got),
+            Request::List(list) => self.amphora.list(request, list, now).map(Answer::Listed),
+            Request::Tag(tag) => self.amphora.tag(request, tag, now).await.map(Answer::Tagged),
+            Request::Delete(delete) => self.amphora.delete(request, delete, now).await.map(Answer::Deleted),
+            Request::Execute(execute) => {
+                self.ephemeral.execute(request, execute, &self.amphora, now).await.map(Answer::Executed)
+            }
+            Request::Quote(quote) => self.ephemeral.quote(quote, &self.amphora, self.stock()?).map(Answer::Quoted),
+            Request::Stock => self.stock().map(Answer::Stock),
+        }
+    }
+
+    fn refuse_replay(&self, request: &AuthenticRequest, now: u64) -> Result<(), Refusal> {
+        let mut replays = self.replays.lock().unwrap_or_else(PoisonError::into_inner);
+        match replays.remember(request.header(), now) {
+            Seen::New => Ok(()),
+            Seen::Again => Err(Refusal::new(
+                RefusalCode::Conflict,
+                "this very request has been made before",
+                "Make a new one; the same object id gives the same answer.",
+            )),
+            Seen::Full => Err(Refusal::new(
+                RefusalCode::Busy,
+                "this member remembers as many requests as it can",
+                "Try again later.",
+            )),
+        }
+    }
+
+    /// This member's stock of every kind.
+    pub fn stock(&self) -> Result<Stock, Refusal> {
+        let stock = self.seat.castor.stock(self.seat.scope).map_err(internal)?;
+        let targets = self.seat.view.targets();
+        let line = |kind: TupleKind| {
+            let own = stock.iter().find(|own| own.kind == kind);
+            StockLine {
+                kind: kind.name(),
+                available: own.map_or(0, |own| own.available),
+                reserved: own.map_or(0, |own| own.staged),
+                target: targets.get(&kind.name()).copied().unwrap_or(0),
+                per_1000_s: self.klyshko.rate_per_1000_s(kind),
+            }
+        };
+        Ok(Stock { lines: TupleKind::ALL.into_iter().map(line).collect() })
+    }
+}
+
+fn unreadable(error: EnvelopeError) -> Unreadable {
+    let code = match error {
+        EnvelopeError::Epoch { .. } => RefusalCode::WrongEpoch,
+        EnvelopeError::Expired | EnvelopeError::NotYet | EnvelopeError::Lifetime => RefusalCode::Expired,
+        EnvelopeError::Decode(_) | EnvelopeError::TooLong { .. } => RefusalCode::Malformed,
+        _ => RefusalCode::Unauthentic,
+    };
+    Unreadable(Refusal::new(code, error.to_string(), ""))
+}
+
+/// Seconds since 1970; decides about the lifetime of requests, never about safety.
+pub fn now_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// A fault of this member. Details stay in its log.
+pub fn internal(error: impl std::fmt::Display) -> Refusal {
+    tracing::error!(%error, "a request failed");
+    Refusal::new(RefusalCode::Internal, "this member failed", "Its operator finds the cause in the log.")
+}
+
+/// What a joint run's end means to the client.
+pub fn refusal_of(error: &RunError) -> Refusal {
+    use RefusalCode as Code;
+    let refusal = |code, remedy: &str| Refusal::new(code, error.to_string(), remedy);
+    match error {
+        RunError::Meet(_) => refusal(Code::MemberUnreachable, "All members are needed; try again when it is back."),
+        RunError::Take(TakeFailure::Shortage { .. }) => {
+            refusal(Code::StockTooLow, "Nothing was spent; try again when there are more (`vcp castor stock`).")
+        }
+        RunError::Take(TakeFailure::Order(_)) => refusal(Code::Busy, "Nothing was spent; try again."),
+        RunError::Take(TakeFailure::Malformed(_) | TakeFailure::Agree(_)) => {
+            refusal(Code::MembersDiffer, "Ask the member that is named.")
+        }
+        RunError::Take(TakeFailure::Take(error)) => take_refused(error),
+        RunError::Take(TakeFailure::Damaged) => refusal(Code::Internal, "Its operator finds the cause in the log."),
+        RunError::Take(TakeFailure::Engine(error)) | RunError::Engine(error) => engine_refused(error),
+        RunError::Agree(_) => refusal(Code::MembersDiffer, "Ask the member that is named."),
+        RunError::Crashed => refusal(Code::Internal, "Its operator finds the cause in the log."),
+        RunError::Refused(own) => own.clone(),
+    }
+}
+
+fn take_refused(error: &crate::castor::TakeError) -> Refusal {
+    use crate::castor::TakeError;
+    let refusal = |code, remedy: &str| Refusal::new(code, error.to_string(), remedy);
+    match error {
+        TakeError::AlreadyTaken(_) => refusal(RefusalCode::Conflict, "Use a new id: one id is run once."),
+        TakeError::KeyCompromised => {
+            refusal(RefusalCode::NoMacKey, "An operator makes a new key with `vcp cloud rekey`.")
+        }
+        TakeError::KeyFrozen { .. } => refusal(RefusalCode::KeyFrozen, "It ends by itself when all members are back."),
+        _ => internal(error),
+    }
+}
+
+fn engine_refused(error: &EngineError) -> Refusal {
+    let (code, remedy) = match (error, error.severity()) {
+        (_, Severity::KeyBurned) => (RefusalCode::CheckFailed, "An operator makes a new key with `vcp cloud rekey`."),
+        (EngineError::Channel { .. }, _) => {
+            (RefusalCode::MemberUnreachable, "All members are needed; try again when it is back.")
+        }
+        (EngineError::Gate(polyyne_engine::port::GateError::Frozen), _) => {
+            (RefusalCode::KeyFrozen, "It ends by itself when all members are back.")
+        }
+        (EngineError::Gate(_), _) => (RefusalCode::Busy, "Try again."),
+        (EngineError::Shortage(_), _) => (RefusalCode::StockTooLow, "The program takes more than its bill says."),
+        _ => (RefusalCode::MembersDiffer, "Somebody misbehaved; nothing was released."),
+    };
+    Refusal::new(code, error.to_string(), remedy)
+}
+
+/// Why a joint run of the members ended without a result.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error(transparent)]
+    Meet(#[from] MeetError),
+    #[error(transparent)]
+    Take(#[from] TakeFailure),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Agree(#[from] crate::session::agree::AgreeError),
+    #[error("the session's thread failed")]
+    Crashed,
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+impl From<crate::session::Crashed> for RunError {
+    fn from(_: crate::session::Crashed) -> Self {
+        RunError::Crashed
+    }
+}
+
+/// Between two looks at the stock.
+const STOCK_LOOK: Duration = Duration::from_millis(500);
+
+/// Waits until this member has the bill in stock, asking the members to make what is missing.
+///
+/// # Errors
+/// [`RefusalCode::StockTooLow`], saying what is missing: at once where generation is paused, else
+/// after `patience`.
+pub async fn await_stock(seat: &Seat, klyshko: &Klyshko, bill: &Bill, patience: Duration) -> Result<(), Refusal> {
+    let deadline = tokio::time::Instant::now() + patience;
+    loop {
+        let Some((kind, wanted, available)) = missing(seat, bill)? else { return Ok(()) };
+        for &(kind, count) in bill {
+            klyshko.want(kind, count);
+        }
+        let cause = format!("{wanted} tuples of kind {} are needed and {available} are in stock", kind.name());
+        if klyshko.is_paused() {
+            return Err(Refusal::new(
+                RefusalCode::StockTooLow,
+                cause,
+                "Nothing was spent. Generation is paused: `vcp klyshko resume`.",
+            ));
+        }
+        if tokio::time::Instant::now() >= deadline {
+            return Err(Refusal::new(
+                RefusalCode::StockTooLow,
+                cause,
+                "Nothing was spent. They are being made; try again, or allow more time with --timeout.",
+            ));
+        }
+        drop(tokio::time::timeout(STOCK_LOOK, klyshko.changed()).await);
+    }
+}
+
+fn missing(seat: &Seat, bill: &Bill) -> Result<Option<(TupleKind, u64, u64)>, Refusal> {
+    for &(kind, wanted) in bill {
+        let offers = seat.castor.offers(seat.scope, kind).map_err(internal)?;
+        let available = offers.iter().map(|span| span.len()).sum();
+        if available < wanted {
+            return Ok(Some((kind, wanted, available)));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,462 @@
+//! Ephemeral: joint execution of programs over stored secrets.
+//!
+//! Order at every member: the request is verified, the program verified and its bill known; policy
+//! is checked and uses are counted; the members meet (hello), take the bill (durable, n equal
+//! signatures) and only then run; all openings are MAC-checked; the outcome is durable as CHECKED,
+//! then n equal signatures over it are exchanged; only then do results become visible or shares
+//! leave for the client. An execution id is run once, ever; asked again, it gives the same answer.
+
+mod programs;
+mod votes;
+
+use crate::amphora::{Amphora, Usable, delivery_bill};
+use crate::castor::{ExecutionState, TupleKind};
+use crate::desk::{RunError, await_stock, internal, refusal_of};
+use crate::klyshko::Klyshko;
+use crate::seat::Seat;
+use crate::session::agree::agree;
+use crate::session::take::{Bill, Taken, Taking, rows};
+use crate::session::{self, Agenda};
+use crate::store::ExecId;
+use crate::store::answers::{AnswerError, Answers, Claim, RequestKey};
+use polyyne_engine::delivery;
+use polyyne_engine::error::Error as EngineError;
+use polyyne_engine::field::PrimeField;
+use polyyne_engine::online::Online;
+use polyyne_engine::share::Shares;
+use polyyne_engine::step::Step;
+use polyyne_engine::vm::{self, MemoryStorage, NoInputs, Ports, Secrets, VmError};
+use polyyne_protocol::canonical;
+use polyyne_protocol::client_io::DeliveryShares;
+use polyyne_protocol::envelope::AuthenticRequest;
+use polyyne_protocol::hello::SessionPurpose;
+use polyyne_protocol::id::{ClientKey, Digest, ExecutionId};
+use polyyne_protocol::limits;
+use polyyne_protocol::request::{
+    Execute, Executed, KindCount, Quote, Quoted, Refusal, RefusalCode, ResultTerms, Stock,
+};
+use polyyne_protocol::secret::{SecretDescription, SecretKind};
+use polyyne_protocol::sign::Statement as _;
+use polyyne_protocol::vote::{
+    ExecutionChecked, OutputShape, ResultCertificate, TakePurpose, inputs_digest, printed_digest, result_id,
+};
+use programs::{Programs, Ready};
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Instructions (each counted with its vector size) that an execution may run.
+const STEPS_MAX: u64 = 10_000_000_000;
+
+/// The executions of one cloud at this member.
+#[derive(Clone)]
+pub struct Ephemeral {
+    seat: Arc<Seat>,
+    klyshko: Klyshko,
+    answers: Answers,
+    programs: Programs,
+    running: Arc<Mutex<HashSet<ExecutionId>>>,
+    counts: Arc<Mutex<(u64, u64)>>,
+}
+
+/// What a checked execution needs to be answered, also after a restart.
+#[derive(Clone, Serialize, Deserialize)]
+struct Outcome {
+    statement: ExecutionChecked,
+    printed: String,
+    /// The descriptions of the new secrets, none if revealed.
+    descriptions: Vec<SecretDescription>,
+    /// This member's shares of all words written, with MACs; kept only for new secrets.
+    #[serde(with = "serde_bytes")]
+    shares: Vec<u8>,
+    delivery: Option<DeliveryShares>,
+}
+
+/// An execution id in use at this member; dropped, it is free again.
+struct Claimed {
+    running: Arc<Mutex<HashSet<ExecutionId>>>,
+    execution: ExecutionId,
+}
+
+impl Drop for Claimed {
+    fn drop(&mut self) {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.execution);
+    }
+}
+
+impl Ephemeral {
+    pub fn new(seat: Arc<Seat>, klyshko: Klyshko, answers: Answers) -> Self {
+        Self { seat, klyshko, answers, programs: Programs::default(), running: Arc::default(), counts: Arc::default() }
+    }
+
+    /// Executions that run now.
+    pub fn running(&self) -> usize {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Executions since the start that were answered, and that were refused or failed.
+    pub fn counts(&self) -> (u64, u64) {
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs a program, or answers again what it came to.
+    pub async fn execute(
+        &self,
+        asked: &AuthenticRequest,
+        execute: &Execute,
+        amphora: &Amphora,
+        now: u64,
+    ) -> Result<Executed, Refusal> {
+        let ended = self.execute_counted(asked, execute, amphora, now).await;
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        match &ended {
+            Ok(_) => counts.0 += 1,
+            Err(_) => counts.1 += 1,
+        }
+        drop(counts);
+        ended
+    }
+
+    async fn execute_counted(
+        &self,
+        asked: &AuthenticRequest,
+        execute: &Execute,
+        amphora: &Amphora,
+        now: u64,
+    ) -> Result<Executed, Refusal> {
+        let ready = self.programs.ready(&execute.program, &self.seat).await?;
+        let _claimed = self.claim_running(execute.execution)?;
+        let key = RequestKey { client: asked.client().0, key: exec_id(execute.execution).0 };
+        let body = canonical::hash(
+            "execute",
+            &(ready.hash, execute.arguments.clone(), execute.inputs.clone(), execute.reveal, &execute.results),
+        )
+        .0;
+        let expires_ms = now.saturating_add(limits::EXECUTION_ANSWER_LIFETIME_S).saturating_mul(1000);
+        match self.answers.claim(key, body, exec_id(execute.execution), expires_ms).await.map_err(claim_refused)? {
+            Claim::Answered(bytes) => {
+                return canonical::decode(&bytes, limits::ENVELOPE_PLAINTEXT_MAX).map_err(internal);
+            }
+            Claim::Pending(_) | Claim::New => {}
+        }
+        let outcome = match self.seat.castor.execution(exec_id(execute.execution)).map_err(internal)? {
+            None => self.run(asked, execute, &ready, amphora, now).await?,
+            Some(row) => match row.state {
+                ExecutionState::Checked(bytes) => {
+                    (canonical::decode(&bytes, limits::ENVELOPE_PLAINTEXT_MAX).map_err(internal)?, None)
+                }
+                _ => return Err(was_aborted(execute.execution)),
+            },
+        };
+        let executed = self.conclude(asked.client(), execute, amphora, outcome).await?;
+        self.answers.answer(key, canonical::encode(&executed)).await.map_err(internal)?;
+        Ok(executed)
+    }
+
+    fn claim_running(&self, execution: ExecutionId) -> Result<Claimed, Refusal> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if running.len() >= limits::SESSIONS_MAX {
+            return Err(Refusal::new(
+                RefusalCode::Busy,
+                "this member runs as many executions as it can",
+                "Try again later.",
+            ));
+        }
+        if !running.insert(execution) {
+            return Err(Refusal::new(
+                RefusalCode::InProgress,
+                "this execution is running",
+                "Ask again when it has ended.",
+            ));
+        }
+        Ok(Claimed { running: self.running.clone(), execution })
+    }
+
+    /// Checks everything that costs nothing, then runs with the others.
+    async fn run(
+        &self,
+        asked: &AuthenticRequest,
+        execute: &Execute,
+        ready: &Arc<Ready>,
+        amphora: &Amphora,
+        now: u64,
+    ) -> Result<(Outcome, Option<ResultCertificate>), Refusal> {
+        let client = asked.client();
+        let arguments = integers(&execute.arguments)?;
+        let inputs = inputs(amphora, execute, &client, now)?;
+        for input in &inputs {
+            input.description.may_run(&client, &ready.hash, 0).map_err(|error| {
+                let text = format!("secret {}: {error}", input.description.id);
+                Refusal::new(
+                    RefusalCode::NotAllowed,
+                    text,
+                    "Its owner names programs with `vcp secret put --allow-program`.",
+                )
+            })?;
+        }
+        let words: usize = inputs.iter().map(|input| input.shares.len()).sum();
+        ready.refuse_missing_inputs(words)?;
+        let timeout = Duration::from_millis(execute.timeout_ms.clamp(1, limits::EXECUTION_TIMEOUT_MAX_MS));
+        let bill = ready.bill.clone();
+        await_stock(&self.seat, &self.klyshko, &with_delivery(&bill, ready, execute.reveal), timeout).await?;
+        for input in &inputs {
+            if let Some(uses_max) = input.description.policy.runs_max {
+                amphora.count_use(input.description.id, ready.hash.0, uses_max).await?;
+            }
+        }
+        let run = Run {
+            seat: self.seat.clone(),
+            ready: ready.clone(),
+            asked: asked.digest(),
+            request: asked.header().request,
+            execution: execute.execution,
+            client,
+            arguments,
+            inputs,
+            bill,
+            reveal: execute.reveal,
+            terms: execute.results.clone(),
+            created: asked.header().issued,
+            timeout,
+        };
+        let ended = session::run("ephemeral", move || run.run()).await;
+        ended.map_err(RunError::from).and_then(|ended| ended).map_err(|error| refusal_of(&error))
+    }
+
+    /// From CHECKED here to visible: with the certificate of all members.
+    async fn conclude(
+        &self,
+        client: ClientKey,
+        execute: &Execute,
+        amphora: &Amphora,
+        (outcome, certificate): (Outcome, Option<ResultCertificate>),
+    ) -> Result<Executed, Refusal> {
+        let certificate = match certificate {
+            Some(certificate) => certificate,
+            None => self.gather_votes(&outcome.statement).await?,
+        };
+        amphora.keep_results(client, &outcome.descriptions, &outcome.shares, &outcome.statement, &certificate).await?;
+        Ok(Executed {
+            execution: execute.execution,
+            session: outcome.statement.session,
+            printed: outcome.printed,
+            outputs: outcome.statement.outputs,
+            results: outcome.descriptions.iter().map(|description| description.id).collect(),
+            delivery: outcome.delivery,
+            certificate,
+        })
+    }
+
+    /// What a program would take.
+    pub fn quote(&self, quote: &Quote, _amphora: &Amphora, stock: Stock) -> Result<Quoted, Refusal> {
+        let ready = self.programs.known_or_verify(&quote.program, &self.seat)?;
+        let count = |(kind, count): &(TupleKind, u64)| KindCount { kind: kind.name(), count: *count };
+        Ok(Quoted {
+            program: ready.hash,
+            bill: ready.is_static.then(|| ready.bill.iter().filter(|(_, count)| *count > 0).map(count).collect()),
+            rounds: (!ready.outline.loops).then_some(ready.outline.rounds),
+            bytes: None,
+            words_read: (!ready.outline.loops).then_some(ready.outline.socket_inputs),
+            stock,
+        })
+    }
+}
+
+/// The row of an execution, for ever.
+fn exec_id(execution: ExecutionId) -> ExecId {
+    ExecId(canonical::hash("taking", &TakePurpose::Execution(execution)).0)
+}
+
+fn was_aborted(execution: ExecutionId) -> Refusal {
+    Refusal::new(
+        RefusalCode::Aborted,
+        format!("execution {execution} was given up after its tuples were taken"),
+        "Run it again under a new id; nothing was released.",
+    )
+}
+
+fn claim_refused(error: AnswerError) -> Refusal {
+    match error {
+        AnswerError::OtherBody => {
+            Refusal::new(RefusalCode::Conflict, "this execution id was used for something else", "Use a new id.")
+        }
+        other => internal(other),
+    }
+}
+
+fn integers(arguments: &[String]) -> Result<Vec<i64>, Refusal> {
+    let parse = |text: &String| {
+        text.parse().map_err(|_| {
+            Refusal::new(
+                RefusalCode::Malformed,
+                format!("the argument {text:?} is not a 64-bit integer"),
+                "Give integers.",
+            )
+        })
+    };
+    arguments.iter().map(parse).collect()
+}
+
+fn inputs(amphora: &Amphora, execute: &Execute, client: &ClientKey, now: u64) -> Result<Vec<Usable>, Refusal> {
+    execute.inputs.iter().map(|&id| amphora.usable(id, client, now)).collect()
+}
+
+/// The bill with what a delivery takes, as far as it is known before the run.
+fn with_delivery(bill: &Bill, ready: &Ready, reveal: bool) -> Bill {
+    let mut bill = bill.clone();
+    if reveal {
+        for (kind, count) in delivery_bill(ready.outline.socket_outputs as usize) {
+            match bill.iter_mut().find(|(known, _)| *known == kind) {
+                Some((_, known)) => *known = known.saturating_add(count),
+                None => bill.push((kind, count)),
+            }
+        }
+    }
+    bill
+}
+
+/// One joint execution, on its own thread.
+struct Run {
+    seat: Arc<Seat>,
+    ready: Arc<Ready>,
+    asked: Digest,
+    request: polyyne_protocol::id::RequestId,
+    execution: ExecutionId,
+    client: ClientKey,
+    arguments: Vec<i64>,
+    inputs: Vec<Usable>,
+    bill: Bill,
+    reveal: bool,
+    terms: ResultTerms,
+    created: u64,
+    timeout: Duration,
+}
+
+impl Run {
+    async fn run(self) -> Result<(Outcome, Option<ResultCertificate>), RunError> {
+        let limit = tokio::time::timeout(self.timeout, self.run_unlimited());
+        match limit.await {
+            Ok(ended) => ended,
+            Err(_) => Err(Refusal::new(
+                RefusalCode::Timeout,
+                "the execution took longer than allowed",
+                "Allow more time with --timeout.",
+            )
+            .into()),
+        }
+    }
+
+    async fn run_unlimited(&self) -> Result<(Outcome, Option<ResultCertificate>), RunError> {
+        let seat = &self.seat;
+        let mut party = seat.meet(&Agenda { purpose: SessionPurpose::Execution, subject: self.asked }).await?;
+        let Taken { pool, certificate: take } = seat.take(&mut party, &self.taking(), &self.bill).await?;
+        let session = session::session_id(&party);
+        let mut online = seat.online(party, pool);
+        let (printed, outputs) = self.program(&mut online).await?;
+        let delivery = match self.reveal && !outputs.is_empty() {
+            true => Some(self.deliver(&mut online, &outputs).await?),
+            false => None,
+        };
+        let descriptions = self.descriptions(outputs.len());
+        let statement = ExecutionChecked {
+            cloud: seat.view.cloud(),
+            epoch: seat.view.epoch(),
+            execution: self.execution,
+            session,
+            take: take.unverified().digest(),
+            printed: printed_digest(&printed),
+            outputs: vec![OutputShape { kind: SecretKind::Integers, words: 1 }; outputs.len()],
+            revealed: self.reveal,
+            results: inputs_digest(&descriptions),
+        };
+        let shares = if self.reveal { Vec::new() } else { rows(&seat.field, &[outputs]).to_vec() };
+        let outcome = Outcome { statement: statement.clone(), printed, descriptions, shares, delivery };
+        let record = canonical::encode(&outcome);
+        seat.castor
+            .checked(exec_id(self.execution), record)
+            .await
+            .map_err(|error| RunError::Refused(internal(error)))?;
+        // From here on the outcome is durable: a broken link leaves the votes to be asked for.
+        let votes = agree(&mut online.party, &seat.view, &seat.identity.signing, Step::CheckedVote, statement).await;
+        match votes {
+            Ok(certificate) => Ok((outcome, Some(certificate))),
+            Err(crate::session::agree::AgreeError::Engine(EngineError::Channel { .. })) => Ok((outcome, None)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn taking(&self) -> Taking {
+        Taking {
+            purpose: TakePurpose::Execution(self.execution),
+            asked: self.asked,
+            program: Some(self.ready.hash),
+            inputs: inputs_digest(self.inputs.iter().map(|input| &input.description)),
+        }
+    }
+
+    /// Runs the program; everything opened has been checked when this returns.
+    async fn program(&self, online: &mut Online<PrimeField>) -> Result<(String, Shares<PrimeField>), RunError> {
+        let mut words = Shares::default();
+        for input in &self.inputs {
+            words.append(&input.shares);
+        }
+        let mut door = Secrets::new(words, limits::OUTPUT_WORDS_MAX.min(limits::OUTPUTS_MAX));
+        let mut printed: Vec<u8> = Vec::new();
+        let ports = Ports {
+            online,
+            binary: None,
+            bits: None,
+            inputs: &mut NoInputs,
+            door: &mut door,
+            storage: &mut MemoryStorage::default(),
+            printer: &mut printed,
+            arguments: &self.arguments,
+        };
+        let limits =
+            vm::Limits { steps_max: STEPS_MAX, printed_bytes_max: limits::PRINTED_MAX as u64, ..vm::Limits::default() };
+        vm::run(&self.ready.program, ports, &limits).await.map_err(program_refused)?;
+        Ok((String::from_utf8_lossy(&printed).into_owned(), door.into_outputs()))
+    }
+
+    /// The words to the client, with tuples taken now that their number is known.
+    async fn deliver(
+        &self,
+        online: &mut Online<PrimeField>,
+        outputs: &Shares<PrimeField>,
+    ) -> Result<DeliveryShares, RunError> {
+        let what = Taking { purpose: TakePurpose::Delivery(self.request), ..self.taking() };
+        let taken = self.seat.take(&mut online.party, &what, &delivery_bill(outputs.len())).await?;
+        online.tuples = Box::new(taken.pool);
+        let delivery = delivery::prepare(online, outputs).await?;
+        Ok(DeliveryShares::of(&self.seat.field, session::session_id(&online.party), &delivery))
+    }
+
+    /// What the new secrets are: one for each word, the client's.
+    fn descriptions(&self, words: usize) -> Vec<SecretDescription> {
+        let describe = |k: usize| SecretDescription {
+            id: result_id(self.seat.view.cloud(), self.execution, k as u32),
+            owner: self.client,
+            kind: SecretKind::Integers,
+            words: 1,
+            tags: self.terms.tags.clone(),
+            policy: self.terms.policy.clone(),
+            created: self.created,
+            expires: self.terms.expires,
+        };
+        if self.reveal { Vec::new() } else { (0..words).map(describe).collect() }
+    }
+}
+
+/// A program's own fault is the client's to mend; the protocol's is told as such.
+fn program_refused(error: VmError) -> RunError {
+    match error.fault() {
+        Some(vm::Fault::Engine(engine)) if !matches!(engine, EngineError::Shortage(_)) => engine.clone().into(),
+        _ => Refusal::new(
+            RefusalCode::ProgramFailed,
+            error.to_string(),
+            "Its tuples are spent; correct the program or its inputs.",
+        )
+        .into(),
+    }
+}

@@ -1,0 +1,51 @@
+//! Votes over checked executions, for those whose session broke before all had voted.
+
+use super::{Ephemeral, ExecutionState, Outcome, exec_id, internal};
+use crate::votes::{Question, Statement, ask_all};
+use polyyne_protocol::canonical;
+use polyyne_protocol::certificate::Tally;
+use polyyne_protocol::id::{ExecutionId, PeerKey};
+use polyyne_protocol::limits;
+use polyyne_protocol::request::{Refusal, RefusalCode};
+use polyyne_protocol::sign::Signed;
+use polyyne_protocol::vote::{ExecutionChecked, ResultCertificate};
+
+impl Ephemeral {
+    /// This member's vote, if its own check has passed and it has not answered yet.
+    pub fn checked_statement(&self, execution: ExecutionId) -> Option<Statement> {
+        let row = self.seat.castor.execution(exec_id(execution)).ok()?;
+        let statement = match row.map(|row| row.state) {
+            Some(ExecutionState::Checked(bytes)) => {
+                let outcome: Outcome = canonical::decode(&bytes, limits::ENVELOPE_PLAINTEXT_MAX).ok()?;
+                Statement::Checked(Signed::sign(outcome.statement, &self.seat.identity.signing))
+            }
+            _ => Statement::Pending,
+        };
+        Some(statement)
+    }
+
+    /// The certificate of an execution that is CHECKED here, from what the others say now.
+    pub(super) async fn gather_votes(&self, statement: &ExecutionChecked) -> Result<ResultCertificate, Refusal> {
+        let mut tally = Tally::new(statement.clone(), &self.seat.view);
+        tally.vote(&self.seat.identity.signing).map_err(internal)?;
+        for (peer, said) in ask_all(&self.seat, Question::Execution(statement.execution)).await {
+            if let Some(Statement::Checked(vote)) = said
+                && let Err(polyyne_protocol::certificate::VoteError::Dissent(_)) = tally.count(vote)
+            {
+                return Err(Refusal::new(
+                    RefusalCode::MembersDiffer,
+                    format!("{peer} has another outcome of this execution"),
+                    "Nothing was released; ask that member.",
+                ));
+            }
+        }
+        tally.certificate().ok_or_else(|| {
+            let missing: Vec<String> = tally.missing().map(|peer: PeerKey| peer.to_string()).collect();
+            Refusal::new(
+                RefusalCode::InProgress,
+                format!("the execution has passed its check here and waits for {}", missing.join(", ")),
+                "Ask again with the same execution id.",
+            )
+        })
+    }
+}

@@ -1,0 +1,460 @@
+//! Klyshko: the offline phase of a cloud, run by all members together without a master.
+//!
+//! One session per setup, kept open: base OTs and key link once, then rounds in which every member
+//! says what it has and what it lacks ([`plan::Wish`]), all compute the same next batch, make it,
+//! check it (sacrifice and MAC check), write it down as STAGED, and activate it with the signatures
+//! of all. A batch whose signatures are not complete is thrown away whole.
+//!
+//! The setup's correlations live in memory only and die with the session; any error of the
+//! protocol ends them. A failed consistency check pauses generation until the operator resumes it:
+//! each retry would give a cheating member another guess.
+
+pub mod muster;
+pub mod plan;
+
+use crate::castor::{ChunkRef, NewChunk, StageError, TupleKind};
+use crate::federation::{Network, Refusal, Service};
+use crate::link::SessionLabel;
+use crate::seat::{MEET_PATIENCE, MeetError, Seat};
+use crate::session::agree::{AgreeError, agree};
+use crate::session::take::rows;
+use crate::session::{self, Agenda, Crashed};
+use crate::store::{ChunkId, Fault};
+use muster::Muster;
+use plan::{Batch, KindWish, Wish, next_batch};
+use polyyne_engine::error::{Error as EngineError, Severity};
+use polyyne_engine::field::PrimeField;
+use polyyne_engine::mac_check::MacCheck;
+use polyyne_engine::mascot::{Anchor, Params, Setup};
+use polyyne_engine::party::Party;
+use polyyne_engine::share::Shares;
+use polyyne_engine::step::Step;
+use polyyne_protocol::canonical;
+use polyyne_protocol::hello::SessionPurpose;
+use polyyne_protocol::id::{Digest, MacKeyId, PeerKey};
+use polyyne_protocol::vote::ChunkSeal;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+/// How long members with nothing to do wait before they look again together.
+const IDLE: Duration = Duration::from_millis(200);
+/// Between two attempts at a session.
+const RETRY: Duration = Duration::from_millis(300);
+/// For telling a member this one's token.
+const TELL_PATIENCE: Duration = Duration::from_secs(3);
+const WISH_BYTES_MAX: usize = 16 << 10;
+
+/// Keeps the anchor of a MAC key's first setup.
+pub trait AnchorStore: Send + Sync {
+    /// The shares that the first setup made, if there was one.
+    fn load(&self) -> Result<Option<Vec<u8>>, Fault>;
+    /// Durable when this returns.
+    fn keep(&self, anchor: Vec<u8>) -> futures::future::BoxFuture<'_, Result<(), Fault>>;
+}
+
+/// What generation is doing, for operators.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// Waiting for members.
+    #[default]
+    Meeting,
+    /// Base OTs and key link.
+    SettingUp,
+    /// All targets are met.
+    Idle,
+    Generating {
+        kind: String,
+        count: usize,
+    },
+    /// By the operator, or by a failed check until the operator resumes.
+    Paused,
+}
+
+/// The handle on a cloud's generation.
+#[derive(Clone)]
+pub struct Klyshko {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    seat: Arc<Seat>,
+    network: Network,
+    muster: Muster,
+    anchors: Arc<dyn AnchorStore>,
+    paused: AtomicBool,
+    stopped: AtomicBool,
+    wake: Notify,
+    phase: Mutex<Phase>,
+    trouble: Mutex<Option<String>>,
+    demand: Mutex<BTreeMap<u16, u64>>,
+    made: Mutex<Made>,
+    changed: Notify,
+}
+
+/// What was made since the start, by kind code: how many, and in how much time.
+#[derive(Default)]
+struct Made {
+    batches: u64,
+    kinds: BTreeMap<u16, (u64, Duration)>,
+}
+
+impl Made {
+    fn rate_per_1000_s(&self, kind: TupleKind) -> u64 {
+        let Some((count, spent)) = self.kinds.get(&kind.code) else { return 0 };
+        let rate = u128::from(*count) * 1_000_000 / spent.as_millis().max(1);
+        u64::try_from(rate).unwrap_or(u64::MAX)
+    }
+}
+
+/// Why a generation session ended.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error(transparent)]
+    Meet(#[from] MeetError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Agree(#[from] AgreeError),
+    #[error("{0} said what it has in a form that makes no sense")]
+    Malformed(PeerKey),
+    #[error(transparent)]
+    Stage(#[from] StageError),
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    #[error("the stored anchor of the MAC key is damaged")]
+    Anchor,
+    #[error("a member began a new attempt")]
+    Renewed,
+    #[error("generation was stopped here")]
+    Stopped,
+    #[error(transparent)]
+    Crashed(#[from] Crashed),
+}
+
+impl Ended {
+    /// Whether the operator has to look before there is another setup.
+    fn needs_operator(&self) -> bool {
+        matches!(self, Ended::Engine(error) if error.severity() >= Severity::SetupOver) || matches!(self, Ended::Anchor)
+    }
+}
+
+impl Klyshko {
+    /// Starts the generation of a seat.
+    pub fn start(seat: Arc<Seat>, network: Network, anchors: Arc<dyn AnchorStore>, paused: bool) -> Self {
+        let shared = Arc::new(Shared {
+            muster: Muster::new(seat.view.members().iter().map(|member| member.peer).collect(), seat.rank()),
+            seat,
+            network,
+            anchors,
+            paused: AtomicBool::new(paused),
+            stopped: AtomicBool::new(false),
+            wake: Notify::new(),
+            phase: Mutex::default(),
+            trouble: Mutex::default(),
+            demand: Mutex::default(),
+            made: Mutex::default(),
+            changed: Notify::new(),
+        });
+        tokio::spawn(run(shared.clone()));
+        Self { shared }
+    }
+
+    /// A member told its token.
+    pub fn hear(&self, from: PeerKey, token: Digest) -> Option<Digest> {
+        self.shared.muster.hear(from, token).then(|| self.shared.muster.own())
+    }
+
+    pub fn pause(&self) {
+        self.shared.paused.store(true, Ordering::Relaxed);
+        self.shared.wake.notify_one();
+    }
+
+    pub fn resume(&self) {
+        self.shared.paused.store(false, Ordering::Relaxed);
+        *lock(&self.shared.trouble) = None;
+        self.shared.wake.notify_one();
+    }
+
+    pub fn is_paused(&self) -> bool {
+        self.shared.paused.load(Ordering::Relaxed)
+    }
+
+    /// Ends generation here for good; the seat is given up.
+    pub fn stop(&self) {
+        self.shared.stopped.store(true, Ordering::Relaxed);
+        self.shared.wake.notify_one();
+        self.shared.muster.renew();
+    }
+
+    pub fn phase(&self) -> Phase {
+        if self.is_paused() { Phase::Paused } else { lock(&self.shared.phase).clone() }
+    }
+
+    /// What went wrong last, if it has not been put right.
+    pub fn trouble(&self) -> Option<String> {
+        lock(&self.shared.trouble).clone()
+    }
+
+    /// Batches activated since the start.
+    pub fn batches(&self) -> u64 {
+        lock(&self.shared.made).batches
+    }
+
+    /// Tuples of a kind made in 1000 s at the rate of the last while in which any were made.
+    pub fn rate_per_1000_s(&self, kind: TupleKind) -> u64 {
+        lock(&self.shared.made).rate_per_1000_s(kind)
+    }
+
+    /// Asks for at least this stock of a kind, whatever its target, until it is there.
+    pub fn want(&self, kind: TupleKind, available: u64) {
+        let mut demand = lock(&self.shared.demand);
+        let wanted = demand.entry(kind.code).or_default();
+        *wanted = (*wanted).max(available);
+        drop(demand);
+        self.shared.wake.notify_one();
+    }
+
+    /// Resolves when a batch has been activated or something else has changed.
+    pub async fn changed(&self) {
+        self.shared.changed.notified().await;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Tells tokens and starts sessions, for as long as the seat is held.
+async fn run(shared: Arc<Shared>) {
+    while !shared.stopped.load(Ordering::Relaxed) {
+        let ended = attempt(&shared).await;
+        if shared.stopped.load(Ordering::Relaxed) {
+            return;
+        }
+        shared.note(&ended);
+        if !matches!(ended, Ended::Renewed) {
+            shared.muster.renew();
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+async fn attempt(shared: &Arc<Shared>) -> Ended {
+    shared.set_phase(Phase::Meeting);
+    let mut changes = shared.muster.changes();
+    changes.mark_unchanged();
+    tell_all(shared).await;
+    let Some(label) = shared.muster.label() else {
+        // Somebody has not been heard: its own telling will be a change.
+        drop(tokio::time::timeout(Duration::from_secs(1), changes.changed()).await);
+        return Ended::Renewed;
+    };
+    let links = tokio::select! {
+        links = shared.seat.open_links(SessionLabel { label: label.0, thread: 0 }, MEET_PATIENCE) => links,
+        _ = changes.changed() => return Ended::Renewed,
+    };
+    let links = match links {
+        Ok(links) => links,
+        Err(error) => return MeetError::from(error).into(),
+    };
+    let session = shared.clone();
+    let ended = session::run("klyshko", move || async move {
+        let agenda = Agenda { purpose: SessionPurpose::Generation, subject: label };
+        let party = match session::greet(&session.seat.view, &session.seat.identity.signing, &agenda, links).await {
+            Ok(party) => party,
+            Err(error) => return MeetError::from(error).into(),
+        };
+        match generate(&session, party).await {
+            Ok(never) => match never {},
+            Err(ended) => ended,
+        }
+    });
+    ended.await.unwrap_or_else(Ended::Crashed)
+}
+
+/// Tells every member this one's token and hears theirs.
+async fn tell_all(shared: &Arc<Shared>) {
+    let own = canonical::encode(&(shared.seat.view.cloud(), shared.muster.own()));
+    let others =
+        shared.seat.view.members().iter().map(|member| member.peer).filter(|peer| *peer != shared.network.local_key());
+    let tellings = others.map(|peer| {
+        let own = own.clone();
+        async move {
+            if let Ok(answer) = shared.network.request(peer, Service::WAKE, own, TELL_PATIENCE).await
+                && let Ok(token) = canonical::decode::<Digest>(&answer, 64)
+            {
+                shared.muster.hear(peer, token);
+            }
+        }
+    });
+    futures::future::join_all(tellings).await;
+}
+
+/// Sets up, then makes batches until something ends the session.
+async fn generate(shared: &Shared, mut party: Party) -> Result<std::convert::Infallible, Ended> {
+    shared.set_phase(Phase::SettingUp);
+    let seat = &shared.seat;
+    let mut mac = seat.mac_check(&party);
+    let stored = shared.anchors.load()?;
+    let known = stored.as_deref().map(|bytes| anchor_of(&seat.field, bytes).ok_or(Ended::Anchor)).transpose()?;
+    let params = Params { statistical: u32::from(seat.view.parameters().sigma), ..Params::default() };
+    let (mut setup, anchor) = Setup::establish(&mut party, seat.field, &mut mac, params, known.as_ref()).await?;
+    if stored.is_none() {
+        shared.anchors.keep(rows(&seat.field, &[anchor]).to_vec()).await?;
+    }
+    tracing::info!("generation is set up");
+    for number in 0.. {
+        if shared.stopped.load(Ordering::Relaxed) {
+            return Err(Ended::Stopped);
+        }
+        let wishes = exchange_wishes(shared, &mut party).await?;
+        match next_batch(&wishes, &shared.targets()) {
+            Some(batch) => make(shared, &mut party, &mut mac, &mut setup, number, batch).await?,
+            None => {
+                shared.set_phase(Phase::Idle);
+                drop(tokio::time::timeout(IDLE, shared.wake.notified()).await);
+            }
+        }
+    }
+    unreachable!("2^64 planning rounds do not pass")
+}
+
+async fn exchange_wishes(shared: &Shared, party: &mut Party) -> Result<Vec<Wish>, Ended> {
+    let own = canonical::encode(&shared.wish()?);
+    let received = party.broadcast(Step::Wish, own).await?;
+    let members = shared.seat.view.members().iter();
+    members
+        .zip(&received)
+        .map(|(member, bytes)| canonical::decode(bytes, WISH_BYTES_MAX).map_err(|_| Ended::Malformed(member.peer)))
+        .collect()
+}
+
+async fn make(
+    shared: &Shared,
+    party: &mut Party,
+    mac: &mut MacCheck<PrimeField>,
+    setup: &mut Setup<PrimeField>,
+    number: u64,
+    batch: Batch,
+) -> Result<(), Ended> {
+    let (seat, began) = (&shared.seat, Instant::now());
+    shared.set_phase(Phase::Generating { kind: batch.kind.name(), count: batch.count });
+    let kind = session::take::engine_kind(batch.kind).expect("a planned kind is one that this node makes");
+    let columns = setup.generate(party, mac, kind, batch.count).await?;
+    let count = columns.first().map_or(0, Shares::len);
+    let label = canonical::encode(&(seat.view.parameters(), "mascot"));
+    let id = party
+        .transcript("chunk")
+        .number(u64::from(batch.kind.code))
+        .number(batch.start)
+        .number(count as u64)
+        .bytes(&label)
+        .finish();
+    let new = NewChunk {
+        scope: seat.scope,
+        kind: batch.kind,
+        id: ChunkId(id),
+        start: batch.start,
+        assurance: label.clone(),
+        tuples: rows(&seat.field, &columns),
+    };
+    let chunk = ChunkRef { scope: seat.scope, kind: batch.kind, start: batch.start, id: ChunkId(id) };
+    seat.castor.stage(new).await?;
+    let parameters = seat.view.parameters();
+    let statement = ChunkSeal {
+        cloud: seat.view.cloud(),
+        epoch: seat.view.epoch(),
+        mac_key: MacKeyId(seat.scope.mac_key.0),
+        setup: session::session_id(party),
+        batch: number,
+        kind: batch.kind.name(),
+        from: batch.start,
+        count: count as u32,
+        generator: parameters.generator,
+        parameters: parameters.generator_parameters,
+        transcript: Digest(id),
+    };
+    match agree(party, &seat.view, &seat.identity.signing, Step::Seal, statement).await {
+        Ok(certificate) => seat.castor.activate(chunk, canonical::encode(&certificate)).await?,
+        Err(error) => {
+            seat.castor.discard(chunk).await?;
+            return Err(error.into());
+        }
+    }
+    shared.note_made(batch.kind, count, began.elapsed());
+    shared.changed.notify_waiters();
+    Ok(())
+}
+
+fn anchor_of(field: &PrimeField, bytes: &[u8]) -> Option<Anchor<PrimeField>> {
+    let shares = session::take::shares_of(field, bytes)?;
+    (shares.len() == 1).then_some(shares)
+}
+
+impl Shared {
+    fn set_phase(&self, phase: Phase) {
+        *lock(&self.phase) = phase;
+        self.changed.notify_waiters();
+    }
+
+    fn note(&self, ended: &Ended) {
+        if matches!(ended, Ended::Renewed) {
+            return;
+        }
+        tracing::warn!(cause = %ended, "the generation session has ended");
+        if ended.needs_operator() {
+            self.paused.store(true, Ordering::Relaxed);
+            *lock(&self.trouble) = Some(format!("{ended}; generation waits for `vcp klyshko resume`"));
+        }
+        self.changed.notify_waiters();
+    }
+
+    fn note_made(&self, kind: TupleKind, count: usize, spent: Duration) {
+        let mut made = lock(&self.made);
+        made.batches += 1;
+        let (total, time) = made.kinds.entry(kind.code).or_default();
+        *total += count as u64;
+        *time += spent;
+    }
+
+    fn targets(&self) -> Vec<(u16, u64)> {
+        let targets = self.seat.view.targets();
+        TupleKind::ALL.iter().map(|kind| (kind.code, targets.get(&kind.name()).copied().unwrap_or(0))).collect()
+    }
+
+    fn wish(&self) -> Result<Wish, Fault> {
+        let (castor, scope) = (&self.seat.castor, self.seat.scope);
+        let mut demand = lock(&self.demand);
+        let mut kinds = Vec::with_capacity(TupleKind::ALL.len());
+        for kind in TupleKind::ALL {
+            let available = castor.offers(scope, kind)?.iter().map(|span| span.len()).sum();
+            let wanted = demand.get(&kind.code).copied().unwrap_or(0);
+            if wanted <= available {
+                demand.remove(&kind.code);
+            }
+            let next = castor.next_position(scope, kind)?;
+            kinds.push(KindWish { kind: kind.code, available, short: wanted.saturating_sub(available), next });
+        }
+        Ok(Wish { paused: self.paused.load(Ordering::Relaxed), kinds })
+    }
+}
+
+/// Lets members tell their tokens to the generation of any cloud of this node.
+pub fn serve(
+    network: &Network,
+    of_cloud: impl Fn(polyyne_protocol::id::CloudId) -> Option<Klyshko> + Send + Sync + 'static,
+) {
+    let of_cloud = Arc::new(of_cloud);
+    network.serve(Service::WAKE, move |from, payload| {
+        let of_cloud = of_cloud.clone();
+        async move {
+            let (cloud, token) = canonical::decode(&payload, 128).map_err(|_| Refusal::Malformed)?;
+            let klyshko = of_cloud(cloud).ok_or(Refusal::NoSuchService)?;
+            let own = klyshko.hear(from, token).ok_or(Refusal::NotPermitted)?;
+            Ok(canonical::encode(&own))
+        }
+    });
+}

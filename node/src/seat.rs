@@ -1,0 +1,143 @@
+//! This node's seat in one virtual cloud: who the members are, what they share, and how this node
+//! meets them in sessions. Services work on a seat; a new epoch or MAC key means a new seat.
+
+use crate::castor::Castor;
+use crate::federation::{Directory, Network};
+use crate::link::{LinkError, LinkPeer, Links, SessionLabel};
+use crate::order::Order;
+use crate::session::gate::KeyGuard;
+use crate::session::take::{Bill, TakeFailure, Taken, Taker, Taking};
+use crate::session::{self, Agenda, GreetError};
+use crate::store::MacScope;
+use ed25519_dalek::SigningKey;
+use polyyne_engine::field::PrimeField;
+use polyyne_engine::mac_check::MacCheck;
+use polyyne_engine::online::Online;
+use polyyne_engine::party::Party;
+use polyyne_engine::port::Channel;
+use polyyne_engine::share::MacKeyShare;
+use polyyne_engine::tuples::Pool;
+use polyyne_protocol::envelope::SealSecret;
+use polyyne_protocol::id::PeerKey;
+use polyyne_protocol::membership::Member;
+use polyyne_protocol::view::CloudView;
+use std::time::Duration;
+
+/// This node's own secrets of identity.
+pub struct Identity {
+    pub signing: SigningKey,
+    pub seal: SealSecret,
+}
+
+/// See the module's head.
+pub struct Seat {
+    pub view: CloudView,
+    pub field: PrimeField,
+    pub scope: MacScope,
+    pub alpha: MacKeyShare<PrimeField>,
+    pub identity: std::sync::Arc<Identity>,
+    pub castor: Castor,
+    pub order: Order,
+    pub guard: KeyGuard,
+    pub network: Network,
+    pub links: Links,
+    pub directory: Directory,
+}
+
+/// How long a session waits for all members to come.
+pub const MEET_PATIENCE: Duration = Duration::from_secs(20);
+/// How long a session waits for its turn among takes and checks.
+pub const TURN_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Why members did not meet.
+#[derive(Debug, thiserror::Error)]
+pub enum MeetError {
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    #[error(transparent)]
+    Greet(#[from] GreetError),
+}
+
+impl MeetError {
+    /// The member at fault, where one is known.
+    pub fn peer(&self) -> Option<PeerKey> {
+        match self {
+            MeetError::Link(
+                LinkError::Unreachable { peer, .. }
+                | LinkError::Absent { peer }
+                | LinkError::Broken { peer, .. }
+                | LinkError::Taken { peer },
+            ) => Some(*peer),
+            MeetError::Greet(GreetError::Malformed(peer)) => Some(*peer),
+            _ => None,
+        }
+    }
+}
+
+impl Seat {
+    /// This node's dense rank.
+    pub fn rank(&self) -> usize {
+        self.view.rank_of(&PeerKey::of(&self.identity.signing)).expect("a seat is a member's")
+    }
+
+    /// Meets all members; called on the session's own thread.
+    ///
+    /// # Errors
+    /// [`MeetError`]; a new attempt needs another agenda.
+    pub async fn meet(&self, agenda: &Agenda) -> Result<Party, MeetError> {
+        let label = SessionLabel { label: agenda.label(&self.view), thread: 0 };
+        let links = self.open_links(label, MEET_PATIENCE).await?;
+        Ok(session::greet(&self.view, &self.identity.signing, agenda, links).await?)
+    }
+
+    /// Links to all members by rank, `None` at the own one.
+    pub async fn open_links(
+        &self,
+        label: SessionLabel,
+        patience: Duration,
+    ) -> Result<Vec<Option<Box<dyn Channel>>>, LinkError> {
+        let own = self.rank();
+        let others = self.view.members().iter().enumerate().filter(|(rank, _)| *rank != own);
+        let peer = |(rank, member): (usize, &Member)| LinkPeer {
+            rank: rank as u16,
+            key: member.peer,
+            addresses: self.directory.data_addresses(member.peer),
+        };
+        let peers: Vec<LinkPeer> = others.map(peer).collect();
+        let links = self.links.open(label, own as u16, &peers, patience).await?;
+        let mut channels: Vec<Option<Box<dyn Channel>>> = (0..self.view.n()).map(|_| None).collect();
+        for link in links {
+            let rank = usize::from(link.rank());
+            channels[rank] = Some(Box::new(link));
+        }
+        Ok(channels)
+    }
+
+    /// Takes tuples together with the others.
+    ///
+    /// # Errors
+    /// See [`TakeFailure`].
+    pub async fn take(&self, party: &mut Party, what: &Taking, bill: &Bill) -> Result<Taken, TakeFailure> {
+        let taker = Taker {
+            castor: &self.castor,
+            order: &self.order,
+            view: &self.view,
+            key: &self.identity.signing,
+            scope: self.scope,
+            field: self.field,
+            patience: TURN_PATIENCE,
+        };
+        taker.take(party, what, bill).await
+    }
+
+    /// The MAC check of a session, behind the key's gate.
+    pub fn mac_check(&self, party: &Party) -> MacCheck<PrimeField> {
+        MacCheck::new(self.field, self.alpha.clone(), self.guard.gate(*party.session()))
+    }
+
+    /// The online phase of a session with these tuples.
+    pub fn online(&self, party: Party, tuples: Pool<PrimeField>) -> Online<PrimeField> {
+        let mac = self.mac_check(&party);
+        Online::new(self.field, party, mac, Box::new(tuples))
+    }
+}

@@ -1,0 +1,366 @@
+//! What the operator's door sees of a node.
+
+use super::Vcp;
+use crate::castor::{Stock as KindStock, TupleKind};
+use crate::core::clouds::{CloudStatus, scope_of};
+use crate::core::{DeskRef, unknown_cloud};
+use crate::desk::internal;
+use crate::federation::PeerStatus;
+use crate::http::doors::OperatorApi;
+use crate::journal::KeyState as StoredKey;
+use crate::klyshko::Phase as Making;
+use polyyne_protocol::admin::*;
+use polyyne_protocol::id::{CloudId, PeerKey, RecordHash};
+use polyyne_protocol::request::{Refusal, RefusalCode};
+use polyyne_protocol::version::WIRE_MAJOR;
+
+impl Vcp {
+    fn cloud_status(&self, cloud: CloudId) -> Result<CloudStatus, Refusal> {
+        self.shared.core.clouds.status(cloud).ok_or_else(|| unknown_cloud(cloud))
+    }
+
+    fn live_desk(&self, cloud: CloudId) -> Result<DeskRef, Refusal> {
+        self.shared.core.clouds.serving(cloud)
+    }
+
+    fn line(&self, cloud: CloudId, status: &CloudStatus) -> CloudLine {
+        let connected =
+            |member: &PeerKey| *member == self.key() || self.peer_status(*member).is_some_and(|peer| peer.connected);
+        let members_connected = status.view.members().iter().filter(|member| connected(&member.peer)).count();
+        let health = match (status, &status.key_state) {
+            (CloudStatus { halted: true, .. }, _) => Health::Halted,
+            (_, Some(StoredKey::Compromised { .. })) => Health::Compromised,
+            (_, None) => Health::Keying,
+            (_, Some(StoredKey::Frozen { .. })) => Health::Frozen,
+            (CloudStatus { desk: None, .. }, _) => Health::Keying,
+            _ if members_connected < status.view.n() => Health::Degraded,
+            _ => Health::Live,
+        };
+        CloudLine {
+            id: cloud,
+            name: status.view.name().to_owned(),
+            epoch: status.view.epoch(),
+            members: status.view.n(),
+            members_connected,
+            health,
+        }
+    }
+
+    fn peer_status(&self, peer: PeerKey) -> Option<PeerStatus> {
+        self.shared.core.network.peer(peer)
+    }
+
+    fn member_lines(&self, status: &CloudStatus) -> Vec<MemberLine> {
+        let line = |member: &polyyne_protocol::membership::Member| {
+            let seen = self.peer_status(member.peer);
+            let own = member.peer == self.key();
+            MemberLine {
+                index: member.index,
+                peer: member.peer,
+                peer_id: member.peer.peer_id(),
+                seal: member.seal,
+                addresses: member.addresses.clone(),
+                own,
+                connected: own || seen.as_ref().is_some_and(|peer| peer.connected),
+                ping_us: seen.and_then(|peer| peer.rtt).map(|rtt| rtt.as_micros() as u64),
+                complaint: None,
+            }
+        };
+        status.view.members().iter().map(line).collect()
+    }
+
+    fn key_lines(&self, cloud: CloudId, status: &CloudStatus) -> (Option<KeyLine>, Vec<KeyLine>) {
+        let journal = &self.shared.core.clouds.stores().journal;
+        let line = |key: polyyne_protocol::view::CurrentMacKey| {
+            let record = journal.key_record(scope_of(cloud, key.id)).unwrap_or_default();
+            let (state, reason) = match record.state {
+                StoredKey::Active => (KeyState::Good, None),
+                StoredKey::Frozen { check } => (KeyState::Frozen, Some(format!("MAC check {check} is unfinished"))),
+                StoredKey::Compromised { evidence } => {
+                    (KeyState::Compromised, Some(String::from_utf8_lossy(&evidence).into_owned()))
+                }
+            };
+            KeyLine { id: key.id, epoch: key.epoch, state, checks: record.last_check, reason }
+        };
+        let now = status.view.mac_key().cloned().map(line);
+        let before = self.shared.federation.keys_before(cloud).into_iter().map(line).collect();
+        (now, before)
+    }
+
+    fn stock_lines(&self, desk: &DeskRef) -> Result<Stock, Refusal> {
+        let stock = self.shared.core.clouds.stores().castor.stock(desk.seat.scope).map_err(internal)?;
+        let targets = desk.seat.view.targets();
+        let line = |kind: TupleKind| {
+            let own = stock.iter().find(|own| own.kind == kind);
+            let get = |part: fn(&KindStock) -> u64| own.map_or(0, part);
+            let (available, target) = (get(|own| own.available), targets.get(&kind.name()).copied().unwrap_or(0));
+            let per_1000_s = desk.klyshko.rate_per_1000_s(kind);
+            StockLine {
+                kind: kind.name(),
+                available,
+                reserved: get(|own| own.staged),
+                generated: get(|own| own.generated),
+                consumed: get(|own| own.taken),
+                wasted: get(|own| own.skipped + own.burned),
+                target,
+                per_1000_s,
+                to_target_s: (target.saturating_sub(available) * 1000).checked_div(per_1000_s),
+            }
+        };
+        Ok(Stock { lines: TupleKind::ALL.into_iter().map(line).collect() })
+    }
+
+    fn generation_of(&self, desk: &DeskRef) -> Result<Generation, Refusal> {
+        let trouble = desk.klyshko.trouble();
+        let (state, kind, batch_size) = match desk.klyshko.phase() {
+            Making::Paused if trouble.is_some() => (GenerationState::Failed, None, None),
+            Making::Paused => (GenerationState::Paused, None, None),
+            Making::Meeting => (GenerationState::Waiting, None, None),
+            Making::SettingUp => (GenerationState::SettingUp, None, None),
+            Making::Idle => (GenerationState::Idle, None, None),
+            Making::Generating { kind, count } => (GenerationState::Generating, Some(kind), Some(count as u64)),
+        };
+        let own_pause = desk.klyshko.is_paused().then(|| self.key());
+        Ok(Generation {
+            state,
+            generator: desk.seat.view.parameters().generator,
+            paused_by: own_pause.into_iter().collect(),
+            batches: desk.klyshko.batches(),
+            kind,
+            batch_size,
+            reason: trouble,
+            stock: self.stock_lines(desk)?,
+        })
+    }
+
+    fn findings(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let mut find = |severity, subject: &str, text: String, remedy: &str| {
+            findings.push(Finding { severity, subject: subject.to_owned(), text, remedy: remedy.to_owned() });
+        };
+        let peers = self.shared.core.network.peers();
+        let connected = peers.iter().filter(|peer| peer.connected).count();
+        if connected == 0 {
+            find(
+                Severity::Warning,
+                "network",
+                "no peer is connected".to_owned(),
+                "Give peers with --peer or a peers file, and check the firewall.",
+            );
+        } else {
+            find(Severity::Good, "network", format!("{connected} peers are connected"), "");
+        }
+        for id in self.shared.core.clouds.ids() {
+            let Some(status) = self.shared.core.clouds.status(id) else { continue };
+            let line = self.line(id, &status);
+            let subject = format!("cloud {}", line.name);
+            match line.health {
+                Health::Live => find(Severity::Good, &subject, "all members are connected".to_owned(), ""),
+                Health::Degraded => {
+                    let missing = self.member_lines(&status).into_iter().filter(|member| !member.connected);
+                    let names: Vec<String> = missing.map(|member| member.peer_id).collect();
+                    find(
+                        Severity::Problem,
+                        &subject,
+                        format!("not connected: {}", names.join(", ")),
+                        "Nothing runs without all members: ask their operators.",
+                    );
+                }
+                Health::Compromised => find(
+                    Severity::Problem,
+                    &subject,
+                    "its MAC key is burned: a check under it failed".to_owned(),
+                    "Make a new one with `vcp cloud rekey`; secrets under the old key stay frozen.",
+                ),
+                Health::Frozen => find(
+                    Severity::Warning,
+                    &subject,
+                    "its MAC key is frozen by an unfinished check".to_owned(),
+                    "It ends by itself when all members are back.",
+                ),
+                Health::Halted => find(
+                    Severity::Problem,
+                    &subject,
+                    "it has two complete records for one epoch".to_owned(),
+                    "Some member equivocated; `vcp cloud history` has the evidence.",
+                ),
+                Health::Forming | Health::Keying => find(
+                    Severity::Warning,
+                    &subject,
+                    "it has no MAC key yet".to_owned(),
+                    "All members must be connected.",
+                ),
+            }
+            if let Some(trouble) = status.desk.and_then(|desk| desk.klyshko.trouble()) {
+                find(Severity::Problem, &subject, trouble, "Look at the log, then `vcp klyshko resume`.");
+            }
+        }
+        findings
+    }
+}
+
+impl OperatorApi for Vcp {
+    async fn status(&self) -> Result<Status, Refusal> {
+        let shared = &self.shared;
+        let http = *shared.http.borrow();
+        Ok(Status {
+            peer: self.key(),
+            peer_id: self.key().peer_id(),
+            seal: shared.core.identity.seal.public(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            wire: WIRE_MAJOR,
+            schema: crate::config::SCHEMA_VERSION,
+            phase: if *shared.stopping.borrow() { Phase::Stopping } else { Phase::Serving },
+            uptime_s: shared.started.elapsed().as_secs(),
+            addresses: shared.core.network.listen_addrs().into_iter().map(|address| address.to_string()).collect(),
+            data: shared.core.links.local_addr().to_string(),
+            http: http.map_or_else(String::new, |address| address.to_string()),
+            peers_connected: shared.core.network.peers().iter().filter(|peer| peer.connected).count(),
+            clouds: shared.core.clouds.ids().len(),
+            invitations: shared.federation.invitations().len(),
+            executions_running: shared
+                .core
+                .clouds
+                .ids()
+                .into_iter()
+                .filter_map(|id| shared.core.clouds.desk(id))
+                .map(|desk| desk.ephemeral.running())
+                .sum(),
+        })
+    }
+
+    async fn peers(&self) -> Result<Peers, Refusal> {
+        let members: Vec<PeerKey> = self
+            .shared
+            .core
+            .clouds
+            .ids()
+            .into_iter()
+            .filter_map(|id| self.shared.core.clouds.status(id))
+            .flat_map(|status| status.view.members().iter().map(|member| member.peer).collect::<Vec<_>>())
+            .collect();
+        let line = |peer: PeerStatus| Peer {
+            peer: peer.key,
+            peer_id: peer.key.peer_id(),
+            connected: peer.connected,
+            addresses: peer.addresses.iter().map(ToString::to_string).collect(),
+            source: if members.contains(&peer.key) { PeerSource::Member } else { PeerSource::Discovered },
+            ping_us: peer.rtt.map(|rtt| rtt.as_micros() as u64),
+            version: (!peer.agent.is_empty()).then_some(peer.agent),
+        };
+        Ok(Peers { peers: self.shared.core.network.peers().into_iter().map(line).collect() })
+    }
+
+    async fn clouds(&self) -> Result<Clouds, Refusal> {
+        let clouds = &self.shared.core.clouds;
+        let line = |id| clouds.status(id).map(|status| self.line(id, &status));
+        Ok(Clouds { clouds: clouds.ids().into_iter().filter_map(line).collect() })
+    }
+
+    async fn cloud(&self, cloud: CloudId) -> Result<Cloud, Refusal> {
+        let status = self.cloud_status(cloud)?;
+        let (mac_key, keys_before) = self.key_lines(cloud, &status);
+        let row = crate::store::CloudId(cloud.0);
+        let stores = self.shared.core.clouds.stores();
+        let secrets = stores.secrets.list(row, None, usize::MAX, |_| true).map_err(internal)?.len() as u64;
+        let (done, failed) = status.desk.as_ref().map_or((0, 0), |desk| desk.ephemeral.counts());
+        Ok(Cloud {
+            line: self.line(cloud, &status),
+            head: status.view.head(),
+            members: self.member_lines(&status),
+            parameters: status.view.parameters().clone(),
+            mac_key,
+            keys_before,
+            secrets,
+            executions_done: done,
+            executions_failed: failed,
+        })
+    }
+
+    async fn form(&self, form: Form) -> Result<Proposed, Refusal> {
+        self.shared.federation.form(form).await
+    }
+
+    async fn rekey(&self, cloud: CloudId, rekey: Rekey) -> Result<Proposed, Refusal> {
+        let status = self.cloud_status(cloud)?;
+        let scope = status.view.mac_key().map(|key| scope_of(cloud, key.id));
+        match (&status.key_state, scope) {
+            (Some(StoredKey::Frozen { .. }), Some(scope)) if rekey.burn_frozen => {
+                self.shared.core.clouds.burn(scope).await
+            }
+            (Some(StoredKey::Frozen { .. }), _) => {
+                return Err(Refusal::new(
+                    RefusalCode::KeyFrozen,
+                    "the MAC key is frozen, not burned",
+                    "It ends by itself when all members are back; --burn-frozen gives it up, and with it the secrets under it.",
+                ));
+            }
+            (Some(StoredKey::Active), _) => {
+                return Err(Refusal::new(
+                    RefusalCode::NotAllowed,
+                    "the MAC key of the cloud is good",
+                    "A new one is made only in place of a burned one: secrets under the old key would freeze.",
+                ));
+            }
+            _ => {}
+        }
+        self.shared.federation.rekey(cloud).await
+    }
+
+    async fn invitations(&self) -> Result<Invitations, Refusal> {
+        Ok(Invitations { invitations: self.shared.federation.invitations() })
+    }
+
+    async fn accept(&self, record: RecordHash) -> Result<Proposed, Refusal> {
+        self.shared.federation.accept(record).await
+    }
+
+    async fn decline(&self, record: RecordHash) -> Result<Proposed, Refusal> {
+        self.shared.federation.decline(record).await
+    }
+
+    async fn generation(&self, cloud: CloudId) -> Result<Generation, Refusal> {
+        self.generation_of(&self.live_desk(cloud)?)
+    }
+
+    async fn generate(&self, cloud: CloudId, wish: Generate) -> Result<Generation, Refusal> {
+        let desk = self.live_desk(cloud)?;
+        let kind = TupleKind::ALL.into_iter().find(|kind| kind.name() == wish.kind).ok_or_else(|| {
+            let names: Vec<String> = TupleKind::ALL.iter().map(|kind| kind.name()).collect();
+            Refusal::new(
+                RefusalCode::Malformed,
+                format!("there is no kind of tuples {:?}", wish.kind),
+                format!("The kinds are {}.", names.join(", ")),
+            )
+        })?;
+        let offers = desk.seat.castor.offers(desk.seat.scope, kind).map_err(internal)?;
+        let available: u64 = offers.iter().map(|span| span.len()).sum();
+        desk.klyshko.want(kind, available.saturating_add(wish.count));
+        self.generation_of(&desk)
+    }
+
+    async fn pause(&self, cloud: CloudId) -> Result<Generation, Refusal> {
+        let desk = self.live_desk(cloud)?;
+        desk.klyshko.pause();
+        self.generation_of(&desk)
+    }
+
+    async fn resume(&self, cloud: CloudId) -> Result<Generation, Refusal> {
+        let desk = self.live_desk(cloud)?;
+        desk.klyshko.resume();
+        self.generation_of(&desk)
+    }
+
+    async fn stock(&self, cloud: CloudId) -> Result<Stock, Refusal> {
+        self.stock_lines(&self.live_desk(cloud)?)
+    }
+
+    async fn doctor(&self) -> Result<Diagnosis, Refusal> {
+        Ok(Diagnosis { findings: self.findings() })
+    }
+
+    async fn shutdown(&self) -> Result<Status, Refusal> {
+        self.shared.stopping.send_replace(true);
+        OperatorApi::status(self).await
+    }
+}
