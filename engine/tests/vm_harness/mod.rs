@@ -13,6 +13,7 @@ use polyyne_engine::party::Party;
 use polyyne_engine::port::{LocalGate, Rng};
 use polyyne_engine::share::Shares;
 use polyyne_engine::sim::Simulator;
+use polyyne_engine::tuples::Tuples;
 use polyyne_engine::vm::{
     self, BitSide, Door, Inputs, Limits, MemoryStorage, NoInputs, Ports, Secrets, Side, Statistics, VmError,
 };
@@ -96,6 +97,26 @@ pub fn run_with(
     inputs: impl Fn(usize) -> Box<dyn Inputs>,
     configure: &mut dyn FnMut(&mut Simulator),
 ) -> Vec<Ended> {
+    run_whole(program, setup, door, inputs, configure, |_, tuples| tuples)
+}
+
+/// Runs with the standard door and without inputs, on what `wrap` makes of each party's tuples.
+pub fn run_metered(
+    program: &Verified,
+    setup: &Setup,
+    wrap: impl Fn(usize, Box<dyn Tuples<PrimeField>>) -> Box<dyn Tuples<PrimeField>>,
+) -> Vec<Ended> {
+    run_whole(program, setup, |_, _| None, |_| Box::new(NoInputs), &mut |_| {}, wrap)
+}
+
+fn run_whole(
+    program: &Verified,
+    setup: &Setup,
+    door: impl Fn(usize, &Dealer<PrimeField>) -> Option<Box<dyn Door>>,
+    inputs: impl Fn(usize) -> Box<dyn Inputs>,
+    configure: &mut dyn FnMut(&mut Simulator),
+    wrap: impl Fn(usize, Box<dyn Tuples<PrimeField>>) -> Box<dyn Tuples<PrimeField>>,
+) -> Vec<Ended> {
     let field = field();
     let n = setup.n;
     let dealer = Dealer::new(field, n, [setup.seed as u8; 32]);
@@ -115,7 +136,7 @@ pub fn run_with(
         .map(|(i, ((channels, secrets), storage))| {
             let party = Party::new(i, [7; 32], channels, Rng::seed_from_u64(setup.seed * 100 + i as u64));
             let mac = MacCheck::new(field, dealer.key(i), Box::new(LocalGate::default()));
-            let online = Online::new(field, party, mac, Box::new(dealer.tuples(i, 0)));
+            let online = Online::new(field, party, mac, wrap(i, Box::new(dealer.tuples(i, 0))));
             let sides = sides(program, setup, &dealer, i);
             let (door, inputs) = (door(i, &dealer), inputs(i));
             party_run(program, setup, (online, sides), (secrets, storage), door, inputs)
