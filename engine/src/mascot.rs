@@ -33,6 +33,7 @@ mod gf128;
 mod ggm;
 mod key_link;
 mod matrix;
+mod simd;
 mod softspoken;
 #[cfg(test)]
 mod testing;
@@ -44,7 +45,7 @@ use crate::field::{Field, Fp, PrimeField};
 use crate::mac_check::MacCheck;
 use crate::party::{Party, PartyIndex};
 use crate::port::Rng;
-use crate::prg::{Prg, Tccr};
+use crate::prg::{Prg, Tccr, wide_element};
 use crate::share::{MacKeyShare, Shares};
 use crate::step::Step;
 use crate::tuples::{InputMasks, Kind, Pool};
@@ -54,17 +55,28 @@ use coins::Coins;
 use cope::{Holder, Owner};
 use ggm::Leaves;
 use rand_core::Rng as _;
+pub use simd::Limbs;
 use softspoken::{BLOCK, Receiver, Sender};
 use triple::Multiplier;
 use zeroize::Zeroizing;
 
 /// A field that MASCOT can generate for: what differs between prime and binary fields.
+///
+/// Sums of many PRG outputs stay unreduced as long as they can, in [`Limbs`] of 32 bits in words of 64:
+/// whoever adds them up sees to it that no limb reaches 2^63.
 pub trait MascotField: Field {
     /// The element of a digit of the MAC key.
     fn small(&self, digit: u32) -> Self::Element;
-    /// For 2^k leaves of `u.len()` values, leaf after leaf, 256 uniform bits each: writes the sums
-    /// over the leaves to `u`, and the sums weighted with the leaf's number to `v`.
-    fn sum_leaves(&self, words: &[[u128; 2]], u: &mut [Self::Element], v: &mut [Self::Element]);
+    /// For 2^k leaves of `sums.len()` values, leaf after leaf, 256 uniform bits each: writes the sums
+    /// over the leaves, below 2^(32+k) in a limb, and the sums weighted with the leaf's number, below
+    /// 2^(31+2k).
+    fn sum_leaves(&self, words: &[[u128; 2]], sums: &mut [Limbs], weighted: &mut [Limbs]);
+    /// Adds `limbs` times a digit and 2^shift.
+    fn accumulate(&self, sum: &mut Limbs, limbs: &Limbs, digit: u32, shift: u32);
+    /// The element of a sum.
+    fn reduce(&self, limbs: &Limbs) -> Self::Element;
+    /// The element of x − y for 256 bits each.
+    fn wide_difference(&self, x: [u128; 2], y: [u128; 2]) -> Self::Element;
     /// A canonical encoding for bulk messages that is as cheap as can be.
     fn encode_raw(&self, a: Self::Element) -> [u8; 16];
     /// Strict: anything but a canonical encoding is `None`.
@@ -77,25 +89,48 @@ pub trait MascotField: Field {
     fn invert_all_public(&self, elements: &mut [Self::Element]);
 }
 
+/// 256 bits in limbs.
+#[inline(always)]
+pub(crate) fn to_limbs([low, high]: [u128; 2]) -> Limbs {
+    let words = [low as u64, (low >> 64) as u64, high as u64, (high >> 64) as u64];
+    std::array::from_fn(|k| (words[k / 2] >> (32 * (k % 2))) as u32 as u64)
+}
+
 impl MascotField for PrimeField {
     fn small(&self, digit: u32) -> Fp {
         self.element(digit as u128)
     }
 
-    fn sum_leaves(&self, words: &[[u128; 2]], u: &mut [Fp], v: &mut [Fp]) {
-        let count = u.len();
-        let two_128 = self.reduce_wide([0, 0, 1, 0]);
-        let two_256 = self.mul(two_128, two_128);
-        for i in 0..count {
-            let (mut sum, mut weighted) = ([0u64; 8], [0u64; 8]);
-            for word in words[i..].iter().step_by(count).skip(1).rev() {
-                add_limbs(&mut sum, word);
-                weighted.iter_mut().zip(&sum).for_each(|(weighted, sum)| *weighted += sum);
-            }
-            add_limbs(&mut sum, &words[i]);
-            u[i] = from_limbs(self, two_256, &sum);
-            v[i] = from_limbs(self, two_256, &weighted);
+    fn sum_leaves(&self, words: &[[u128; 2]], sums: &mut [Limbs], weighted: &mut [Limbs]) {
+        simd::sum_leaves(words, sums, weighted);
+    }
+
+    #[inline(always)]
+    fn accumulate(&self, sum: &mut Limbs, limbs: &Limbs, digit: u32, shift: u32) {
+        for (sum, limb) in sum.iter_mut().zip(limbs) {
+            *sum = sum.wrapping_add(limb.wrapping_mul(digit as u64) << shift);
         }
+    }
+
+    #[inline(always)]
+    fn reduce(&self, limbs: &Limbs) -> Fp {
+        let mut carry = 0u64;
+        let words: [u64; 4] = std::array::from_fn(|k| {
+            let low = limbs[2 * k].wrapping_add(carry);
+            let high = limbs[2 * k + 1].wrapping_add(low >> 32);
+            carry = high >> 32;
+            (low as u32 as u64) | (high << 32)
+        });
+        self.add(self.reduce_wide(words), self.mul(self.two_to_256(), self.element(carry as u128)))
+    }
+
+    #[inline(always)]
+    fn wide_difference(&self, x: [u128; 2], y: [u128; 2]) -> Fp {
+        let (low, borrow) = x[0].overflowing_sub(y[0]);
+        let (high, first) = x[1].overflowing_sub(y[1]);
+        let (high, second) = high.overflowing_sub(borrow as u128);
+        let wrapped = wide_element(self, [low, high]);
+        self.sub(wrapped, self.keep_if(self.two_to_256(), (first | second) as u8))
     }
 
     /// The Montgomery representation with R = 2^128, little endian.
@@ -122,27 +157,6 @@ impl MascotField for PrimeField {
     fn invert_all_public(&self, elements: &mut [Fp]) {
         self.invert_all(elements);
     }
-}
-
-/// Adds 256 bits to eight limbs of 32 bits in words of 64: no carries for 2^k ≤ 256 leaves, whose
-/// weighted sum stays below 2^32·2^15.
-#[inline]
-fn add_limbs(limbs: &mut [u64; 8], [low, high]: &[u128; 2]) {
-    for k in 0..4 {
-        limbs[k] += (low >> (32 * k)) as u32 as u64;
-        limbs[4 + k] += (high >> (32 * k)) as u32 as u64;
-    }
-}
-
-fn from_limbs(field: &PrimeField, two_256: Fp, limbs: &[u64; 8]) -> Fp {
-    let mut carry = 0;
-    let words: [u64; 4] = std::array::from_fn(|k| {
-        let low = limbs[2 * k] + carry;
-        let high = limbs[2 * k + 1] + (low >> 32);
-        carry = high >> 32;
-        (low as u32 as u64) | (high << 32)
-    });
-    field.add(field.reduce_wide(words), field.mul(two_256, field.element(carry as u128)))
 }
 
 /// Choices of a setup, the same at all parties.

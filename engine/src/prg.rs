@@ -16,14 +16,14 @@ use aes::cipher::{BlockCipherEncrypt, KeyInit};
 type Block = aes::Block;
 
 /// Blocks encrypted together, enough to fill the widest pipeline of the `aes` crate.
-const BATCH: usize = 64;
+const BATCH: usize = 128;
 
 fn cipher(key: &[u8]) -> Aes128 {
     Aes128::new_from_slice(key).expect("a key of AES-128 has 16 bytes")
 }
 
 fn encrypt(cipher: &Aes128, words: &mut [u128]) {
-    let mut blocks = [Block::default(); BATCH];
+    let mut blocks = [Block::from([0; 16]); BATCH];
     for chunk in words.chunks_mut(BATCH) {
         let blocks = &mut blocks[..chunk.len()];
         for (block, word) in blocks.iter_mut().zip(chunk.iter()) {
@@ -37,8 +37,10 @@ fn encrypt(cipher: &Aes128, words: &mut [u128]) {
 }
 
 fn count_up(cipher: &Aes128, counter: u128, words: &mut [u128]) {
-    for (i, word) in words.iter_mut().enumerate() {
-        *word = counter.wrapping_add(i as u128);
+    let mut counter = counter;
+    for word in words.iter_mut() {
+        *word = counter;
+        counter = counter.wrapping_add(1);
     }
     encrypt(cipher, words);
 }
@@ -115,9 +117,10 @@ impl Tccr {
     pub fn hash(&self, first: u64, rows: &[u128; ROWS], out: &mut [[u128; 2]; ROWS]) {
         let mut inner = *rows;
         encrypt(&self.0, &mut inner);
-        for (k, (out, inner)) in out.iter_mut().zip(&inner).enumerate() {
-            let tweak = 2 * (first as u128 + k as u128);
-            *out = [inner ^ tweak, inner ^ (tweak + 1)];
+        let mut tweak = 2 * first as u128;
+        for (out, inner) in out.iter_mut().zip(&inner) {
+            *out = [inner ^ tweak, inner ^ (tweak | 1)];
+            tweak = tweak.wrapping_add(2);
         }
         encrypt(&self.0, out.as_flattened_mut());
         for (out, inner) in out.iter_mut().zip(&inner) {

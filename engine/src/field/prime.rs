@@ -148,6 +148,12 @@ impl PrimeField {
         format!("{}{magnitude}", if negative { "-" } else { "" })
     }
 
+    /// 2^256, for integers that exceed what [`Field::reduce_wide`] takes.
+    #[inline(always)]
+    pub(crate) fn two_to_256(&self) -> Fp {
+        Fp(self.r3)
+    }
+
     /// The Montgomery representation itself, as MP-SPDZ's files and sockets carry it.
     pub fn to_montgomery(&self, a: Fp) -> u128 {
         a.0

@@ -23,58 +23,111 @@
 //! check would be another question about the same Δ) and the key link ([`super::key_link`]),
 //! because Δ = αᵢ is the same in all setups under one MAC key.
 
-use super::MascotField;
 use super::ggm::Leaves;
+use super::{Limbs, MascotField};
 use zeroize::Zeroize;
 
 /// Bytes of an element in bulk messages.
 pub(crate) const RAW_BYTES: usize = 16;
 /// Values expanded together: their leaves stay in the fastest cache.
-const STRIPE: usize = 32;
+const STRIPE: usize = 64;
 
-/// One tree for each digit, with 2^{kb}, and how far their leaves are used.
+/// One tree for each digit, and how far their leaves are used.
 struct Trees<F: MascotField> {
-    digits: Vec<(Leaves, F::Element)>,
+    digits: Vec<Digit<F>>,
     counter: u128,
+}
+
+struct Digit<F: MascotField> {
+    tree: Leaves,
+    /// 2^{kb}.
+    weight: F::Element,
+    /// Digits of a group are summed with their place in it, and reduced together.
+    shift: u32,
+    ends_group: bool,
+    group_weight: F::Element,
 }
 
 impl<F: MascotField> Trees<F> {
     fn new(field: &F, trees: Vec<Leaves>) -> Self {
-        let mut bits = 0;
+        let width_max = trees.iter().map(|tree| tree.len().trailing_zeros()).max().unwrap_or(1);
+        // Terms are below 2^(32 + 2k), so their sum below 2^(33 + 2k + shift), which must not exceed 2^63.
+        let shift_max = 30 - 2 * width_max;
+        let (mut bits, mut shift) = (0, 0);
         let mut digits = Vec::with_capacity(trees.len());
         for tree in trees {
-            let weight = field.weight(bits);
-            bits += tree.len().trailing_zeros();
-            digits.push((tree, weight));
+            let (weight, group_weight) = (field.weight(bits), field.weight(bits - shift));
+            let width = tree.len().trailing_zeros();
+            bits += width;
+            let ends_group = shift + 2 * width_max > shift_max;
+            digits.push(Digit { tree, weight, shift, ends_group, group_weight });
+            shift = if ends_group { 0 } else { shift + width };
+        }
+        if let Some(last) = digits.last_mut() {
+            last.ends_group = true;
         }
         Self { digits, counter: 0 }
     }
 
-    /// Calls `each(digit, weight, value, u, v)` for all digits and values.
+    fn leaves_max(&self) -> usize {
+        self.digits.iter().map(|digit| digit.tree.len()).max().unwrap_or(0)
+    }
+
+    /// Calls `each(b, digit, values, u, v)` for all digits of one stripe of values after the other.
     fn expand(
         &mut self,
         field: &F,
         count: usize,
-        mut each: impl FnMut(usize, F::Element, usize, F::Element, F::Element),
+        mut each: impl FnMut(usize, &Digit<F>, std::ops::Range<usize>, &[Limbs], &[Limbs]),
     ) {
-        let leaves_max = self.digits.iter().map(|(tree, _)| tree.len()).max().unwrap_or(0);
-        let mut words = vec![[0u128; 2]; leaves_max * STRIPE];
-        let (mut u, mut v) = ([field.zero(); STRIPE], [field.zero(); STRIPE]);
+        let mut words = vec![[0u128; 2]; self.leaves_max() * STRIPE];
+        let (mut u, mut v) = ([Limbs::default(); STRIPE], [Limbs::default(); STRIPE]);
         for start in (0..count).step_by(STRIPE) {
             let len = STRIPE.min(count - start);
-            for (b, (tree, weight)) in self.digits.iter().enumerate() {
-                let words = &mut words[..tree.len() * len];
-                tree.fill(self.counter + 2 * start as u128, 2 * len, words.as_flattened_mut());
+            for (b, digit) in self.digits.iter().enumerate() {
+                let words = &mut words[..digit.tree.len() * len];
+                digit.tree.fill(self.counter + 2 * start as u128, 2 * len, words.as_flattened_mut());
                 field.sum_leaves(words, &mut u[..len], &mut v[..len]);
-                for i in 0..len {
-                    each(b, *weight, start + i, u[i], v[i]);
-                }
+                each(b, digit, start..start + len, &u[..len], &v[..len]);
             }
         }
         self.counter += 2 * count as u128;
         words.zeroize();
         u.zeroize();
         v.zeroize();
+    }
+}
+
+/// Sums of one group of digits for a stripe of values.
+struct Group([Limbs; STRIPE]);
+
+impl Group {
+    fn new() -> Self {
+        Self([Limbs::default(); STRIPE])
+    }
+
+    /// Adds Σ digit·2^shift·terms, and at the end of a group gives its value with `give(i, value)`.
+    fn add<F: MascotField>(
+        &mut self,
+        field: &F,
+        at: &Digit<F>,
+        digit: u32,
+        terms: &[Limbs],
+        mut give: impl FnMut(usize, F::Element),
+    ) {
+        for (i, (sum, term)) in self.0.iter_mut().zip(terms).enumerate() {
+            field.accumulate(sum, term, digit, at.shift);
+            if at.ends_group {
+                give(i, field.mul(at.group_weight, field.reduce(sum)));
+                *sum = Limbs::default();
+            }
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.0.zeroize();
     }
 }
 
@@ -92,9 +145,14 @@ impl<F: MascotField> Owner<F> {
         let mut message = vec![0; self.0.digits.len() * count * RAW_BYTES];
         let places = message.as_chunks_mut::<RAW_BYTES>().0;
         let mut ts = vec![field.zero(); count];
-        self.0.expand(field, count, |b, weight, i, u, v| {
-            places[b * count + i] = field.encode_raw(field.sub(xs[i], u));
-            ts[i] = field.sub(ts[i], field.mul(weight, v));
+        let mut group = Group::new();
+        self.0.expand(field, count, |b, digit, values, u, v| {
+            let places = &mut places[b * count..][values.clone()];
+            for ((place, &x), u) in places.iter_mut().zip(&xs[values.clone()]).zip(u) {
+                *place = field.encode_raw(field.sub(x, field.reduce(u)));
+            }
+            let ts = &mut ts[values];
+            group.add(field, digit, 1, v, |i, v| ts[i] = field.sub(ts[i], v));
         });
         (message, ts)
     }
@@ -103,13 +161,15 @@ impl<F: MascotField> Owner<F> {
 /// The side with Δ.
 pub(crate) struct Holder<F: MascotField> {
     trees: Trees<F>,
+    digits: Vec<u32>,
     /// 2^{kb}·Δ_b.
-    digits: Vec<F::Element>,
+    weighted: Vec<F::Element>,
 }
 
 impl<F: MascotField> Drop for Holder<F> {
     fn drop(&mut self) {
         self.digits.zeroize();
+        self.weighted.zeroize();
     }
 }
 
@@ -117,9 +177,9 @@ impl<F: MascotField> Holder<F> {
     /// `trees` are punctured at `digits`, which must be the digits of an element.
     pub fn new(field: &F, trees: Vec<Leaves>, digits: &[u32]) -> Self {
         let trees = Trees::new(field, trees);
-        let digits =
-            trees.digits.iter().zip(digits).map(|((_, weight), &digit)| field.mul(*weight, field.small(digit)));
-        Self { digits: digits.collect(), trees }
+        let weighted =
+            trees.digits.iter().zip(digits).map(|(place, &digit)| field.mul(place.weight, field.small(digit)));
+        Self { weighted: weighted.collect(), digits: digits.to_vec(), trees }
     }
 
     pub fn message_bytes(&self, count: usize) -> usize {
@@ -130,14 +190,19 @@ impl<F: MascotField> Holder<F> {
     /// in it is not canonical.
     pub fn extend(&mut self, field: &F, count: usize, message: &[u8]) -> Option<Vec<F::Element>> {
         let places = message.as_chunks::<RAW_BYTES>().0;
-        let digits = &self.digits;
+        let (digits, weighted) = (&self.digits, &self.weighted);
         let mut canonical = true;
         let mut qs = vec![field.zero(); count];
-        self.trees.expand(field, count, |b, weight, i, u, v| {
-            let d = field.decode_raw(places[b * count + i]);
-            canonical &= d.is_some();
-            let term = field.mul(digits[b], field.add(u, d.unwrap_or_default()));
-            qs[i] = field.add(qs[i], field.sub(term, field.mul(weight, v)));
+        let (mut plus, mut minus) = (Group::new(), Group::new());
+        self.trees.expand(field, count, |b, digit, values, u, v| {
+            let qs = &mut qs[values.clone()];
+            for (q, place) in qs.iter_mut().zip(&places[b * count..][values]) {
+                let d = field.decode_raw(*place);
+                canonical &= d.is_some();
+                *q = field.add(*q, field.mul(weighted[b], d.unwrap_or_default()));
+            }
+            plus.add(field, digit, digits[b], u, |i, u| qs[i] = field.add(qs[i], u));
+            minus.add(field, digit, 1, v, |i, v| qs[i] = field.sub(qs[i], v));
         });
         canonical.then_some(qs)
     }

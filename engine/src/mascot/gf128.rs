@@ -1,6 +1,8 @@
 //! GF(2^128) = GF(2)[X]/(X^128 + X^7 + X^2 + X + 1), bit i being the coefficient of X^i, for the
 //! universal hash of the OT extension's consistency check.
 
+use super::simd;
+
 /// A product before reduction, 255 bits: low and high halves.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub(crate) struct Wide(pub u128, pub u128);
@@ -33,7 +35,7 @@ pub(crate) fn multiply(a: u128, b: u128) -> Wide {
 
 /// `key`¹, `key`², …
 pub(crate) fn powers(key: u128, count: usize) -> Vec<u128> {
-    let step = |power: &u128| Some(multiply(*power, key).reduce());
+    let step = |power: &u128| Some(simd::multiply(*power, key));
     std::iter::successors(Some(key), step).take(count).collect()
 }
 

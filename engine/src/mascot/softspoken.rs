@@ -24,7 +24,7 @@
 //! be a new guess at the same Δ. KOS (2015/546) is not offered, its check is unproven.
 
 use super::ggm::Leaves;
-use super::{gf128, matrix};
+use super::{gf128, matrix, simd};
 use crate::digest::{Hash, Transcript};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
@@ -35,7 +35,7 @@ pub(crate) const BLOCK: usize = 128;
 pub(crate) const ANSWER_BYTES: usize = 16 + 32;
 const WORD_BYTES: usize = 16;
 /// Blocks expanded together: their leaves stay in the fastest cache.
-const STRIPE: usize = 64;
+const STRIPE: usize = 128;
 
 /// Rows of a batch in column form: word `j·128 + c` holds column c of block j. What is discarded
 /// after the check is the last block.
@@ -45,7 +45,7 @@ impl Columns {
     /// Row after row of block j.
     pub fn rows(&self, j: usize) -> [u128; BLOCK] {
         let mut rows = *self.block(j);
-        matrix::transpose(&mut rows);
+        simd::transpose(&mut rows);
         rows
     }
 
@@ -149,9 +149,9 @@ impl Receiver {
     pub fn answer(&self, coin: &Hash, choices: &[u128], columns: &Columns) -> Vec<u8> {
         let key = check_key(&self.ctx, coin);
         let powers = gf128::powers(key, choices.len() - 1);
-        let mut hash = gf128::Wide(*choices.last().expect("a block to discard"), 0);
-        choices.iter().zip(powers).for_each(|(&x, power)| hash.add(gf128::multiply(x, power)));
-        let mut answer = hash.reduce().to_le_bytes().to_vec();
+        let last = *choices.last().expect("a block to discard");
+        let hash = choices.iter().zip(powers).fold(last, |hash, (&x, power)| hash ^ simd::multiply(x, power));
+        let mut answer = hash.to_le_bytes().to_vec();
         answer.extend_from_slice(&check_hash(&self.ctx, &columns.hashes(key)));
         answer
     }

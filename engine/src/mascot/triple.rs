@@ -18,17 +18,17 @@
 //! lemma a and â are within ½·2^-(((τ−2)·log₂|F| − c)/2) of uniform then, so the advantage is at
 //! most ½·2^-((τ−2)·log₂|F|/2); [`components`] picks τ for that.
 
-use super::MascotField;
 use super::authenticate::Authenticator;
 use super::coins::Coins;
 use super::cope::RAW_BYTES;
 use super::softspoken::{ANSWER_BYTES, BLOCK, Columns, Receiver, Sender};
+use super::{Limbs, MascotField, to_limbs};
 use crate::digest::Hash;
 use crate::error::{ConsistencyCheck, Error, Malformed, Result};
 use crate::field::Field;
 use crate::mac_check::MacCheck;
 use crate::party::Party;
-use crate::prg::{Prg, Tccr, wide_element};
+use crate::prg::{Prg, Tccr};
 use crate::share::Shares;
 use crate::step::Step;
 use rand_core::Rng as _;
@@ -177,21 +177,24 @@ impl<F: MascotField> Multiplier<F> {
     fn send(&self, peer: usize, columns: &Columns, products: &mut Products<F>) -> Vec<u8> {
         let f = &self.field;
         let pair = self.pairs[peer].as_ref().expect("a pair with each peer");
-        let (bits, ots) = (self.weights.len(), products.a.len() * self.weights.len());
-        let mut message = vec![0; ots * RAW_BYTES];
+        let mut message = vec![0; products.a.len() * self.weights.len() * RAW_BYTES];
         let places = message.as_chunks_mut::<RAW_BYTES>().0;
         let delta = pair.sender.delta();
         let (mut zeros, mut ones) = ([[0; 2]; BLOCK], [[0; 2]; BLOCK]);
+        let mut sum = Limbs::default();
+        let mut bits = Bits::<F>::new(&self.weights, self.components);
         for (j, places) in places.chunks_mut(BLOCK).enumerate() {
-            let rows = columns.rows(j);
+            let mut rows = columns.rows(j);
             let first = self.used + (j * BLOCK) as u64;
             pair.sender_hash.hash(first, &rows, &mut zeros);
-            pair.sender_hash.hash(first, &rows.map(|row| row ^ delta), &mut ones);
-            for (k, place) in places.iter_mut().enumerate() {
-                let (e, h) = ((j * BLOCK + k) / bits, (j * BLOCK + k) % bits);
-                let (s0, s1) = (wide_element(f, zeros[k]), wide_element(f, ones[k]));
-                *place = f.encode_raw(f.add(f.sub(s0, s1), products.b[e / self.components]));
-                products.c[e] = f.sub(products.c[e], f.mul(self.weights[h], s0));
+            rows.iter_mut().for_each(|row| *row ^= delta);
+            pair.sender_hash.hash(first, &rows, &mut ones);
+            for ((place, &zero), &one) in places.iter_mut().zip(&zeros).zip(&ones) {
+                let bit = bits.advance();
+                *place = f.encode_raw(f.add(f.wide_difference(zero, one), products.b[bit.triple]));
+                if let Some(t) = bit.add(f, &mut sum, zero) {
+                    products.c[bit.element] = f.sub(products.c[bit.element], t);
+                }
             }
         }
         zeros.zeroize();
@@ -210,18 +213,21 @@ impl<F: MascotField> Multiplier<F> {
     ) -> Option<()> {
         let f = &self.field;
         let pair = self.pairs[peer].as_ref().expect("a pair with each peer");
-        let bits = self.weights.len();
+        let mut bits = Bits::<F>::new(&self.weights, self.components);
         let mut hashes = [[0; 2]; BLOCK];
+        let mut sum = Limbs::default();
         let mut canonical = true;
         for (j, places) in message.as_chunks::<RAW_BYTES>().0.chunks(BLOCK).enumerate() {
             pair.receiver_hash.hash(self.used + (j * BLOCK) as u64, &columns.rows(j), &mut hashes);
-            for (k, place) in places.iter().enumerate() {
-                let (e, h) = ((j * BLOCK + k) / bits, (j * BLOCK + k) % bits);
+            let mut choices = choices[j];
+            for (place, &hash) in places.iter().zip(&hashes) {
+                let bit = bits.advance();
                 let d = f.decode_raw(*place);
                 canonical &= d.is_some();
-                let q =
-                    f.add(wide_element(f, hashes[k]), f.keep_if(d.unwrap_or_default(), (choices[j] >> k) as u8 & 1));
-                products.c[e] = f.add(products.c[e], f.mul(self.weights[h], q));
+                let d = f.mul(bit.weight, f.keep_if(d.unwrap_or_default(), choices as u8 & 1));
+                let q = bit.add(f, &mut sum, hash).unwrap_or_default();
+                products.c[bit.element] = f.add(products.c[bit.element], f.add(q, d));
+                choices >>= 1;
             }
         }
         hashes.zeroize();
@@ -245,6 +251,67 @@ impl<F: MascotField> Multiplier<F> {
             combined[4 * count + k] = of(&products.c, &r_hat);
         }
         combined
+    }
+}
+
+/// Bits that are summed up before they are reduced: a sum of terms below 2^32, shifted by up to 27.
+const GROUP: usize = 28;
+
+/// Which bit an OT is for: of which component of which triple.
+struct Bit<F: MascotField> {
+    element: usize,
+    triple: usize,
+    weight: F::Element,
+    shift: u32,
+    group_weight: Option<F::Element>,
+}
+
+impl<F: MascotField> Bit<F> {
+    /// Adds 256 bits with this bit's weight; gives the sum's value where a group ends.
+    #[inline(always)]
+    fn add(&self, field: &F, sum: &mut Limbs, words: [u128; 2]) -> Option<F::Element> {
+        field.accumulate(sum, &to_limbs(words), 1, self.shift);
+        let weight = self.group_weight?;
+        Some(field.mul(weight, field.reduce(&std::mem::take(sum))))
+    }
+}
+
+/// The bits of all components in order.
+struct Bits<'a, F: MascotField> {
+    weights: &'a [F::Element],
+    components: usize,
+    bit: usize,
+    component: usize,
+    element: usize,
+    triple: usize,
+}
+
+impl<'a, F: MascotField> Bits<'a, F> {
+    fn new(weights: &'a [F::Element], components: usize) -> Self {
+        Self { weights, components, bit: 0, component: 0, element: 0, triple: 0 }
+    }
+
+    #[inline(always)]
+    fn advance(&mut self) -> Bit<F> {
+        let shift = self.bit % GROUP;
+        let last = self.bit + 1 == self.weights.len();
+        let group_weight = (last || shift + 1 == GROUP).then(|| self.weights[self.bit - shift]);
+        let (element, triple, weight) = (self.element, self.triple, self.weights[self.bit]);
+        self.bit += 1;
+        if last {
+            self.next_element();
+        }
+        Bit { element, triple, weight, shift: shift as u32, group_weight }
+    }
+
+    fn next_element(&mut self) {
+        self.bit = 0;
+        self.element += 1;
+        self.component += 1;
+        if self.component == self.components {
+            self.component = 0;
+            self.triple += 1;
+        }
     }
 }
 

@@ -1,0 +1,280 @@
+//! The loops in which generation spends its time, for the processor at hand.
+//!
+//! Each has a portable body, which the other backends either are, compiled for wider registers, or are
+//! tested against. This is the only module of the generator with `unsafe`: it calls functions whose
+//! processor features have just been detected.
+#![allow(unsafe_code)]
+
+use super::gf128::{self, Wide};
+use super::softspoken::BLOCK;
+
+/// Bit c of word r becomes bit r of word c.
+pub(crate) fn transpose(rows: &mut [u128; BLOCK]) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if has_avx512() {
+            // SAFETY: the features have been detected.
+            return unsafe { x86::transpose_avx512(rows) };
+        }
+        if std::arch::is_x86_feature_detected!("avx2") {
+            // SAFETY: the feature has been detected.
+            return unsafe { x86::transpose_avx2(rows) };
+        }
+    }
+    portable::transpose(rows);
+}
+
+/// Adds word·key, as polynomials over GF(2), to each sum.
+pub(crate) fn accumulate(sums: &mut [Wide; BLOCK], words: &[u128; BLOCK], key: u128) {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("pclmulqdq") {
+        // SAFETY: the feature has been detected.
+        return unsafe { x86::accumulate_pclmul(sums, words, key) };
+    }
+    portable::accumulate(sums, words, key);
+}
+
+/// a·b in GF(2^128).
+pub(crate) fn multiply(a: u128, b: u128) -> u128 {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("pclmulqdq") {
+        // SAFETY: the feature has been detected.
+        return unsafe { x86::multiply_pclmul(a, b) }.reduce();
+    }
+    gf128::multiply(a, b).reduce()
+}
+
+/// Sums of 256-bit integers, in limbs of 32 bits that have room to grow to 64.
+pub type Limbs = [u64; 8];
+
+/// For leaves of `sums.len()` values each, leaf after leaf: Σ_y leaf_y and Σ_y y·leaf_y for every value.
+/// Up to 256 leaves: the weighted sum stays below 2^32·2^15 in a limb.
+pub(crate) fn sum_leaves(words: &[[u128; 2]], sums: &mut [Limbs], weighted: &mut [Limbs]) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if has_avx512() {
+            // SAFETY: the features have been detected.
+            return unsafe { x86::sum_leaves_avx512(words, sums, weighted) };
+        }
+        if std::arch::is_x86_feature_detected!("avx2") {
+            // SAFETY: the feature has been detected.
+            return unsafe { x86::sum_leaves_avx2(words, sums, weighted) };
+        }
+    }
+    portable::sum_leaves(words, sums, weighted);
+}
+
+#[cfg(target_arch = "x86_64")]
+fn has_avx512() -> bool {
+    use std::arch::is_x86_feature_detected as has;
+    has!("avx512f") && has!("avx512bw") && has!("avx512vl")
+}
+
+mod portable {
+    use super::*;
+
+    /// Recursive exchange of the off-diagonal quarters (Warren, Hacker's Delight §7-3).
+    #[inline(always)]
+    pub fn transpose(rows: &mut [u128; BLOCK]) {
+        let (upper, lower) = rows.split_at_mut(BLOCK / 2);
+        for (a, b) in upper.iter_mut().zip(lower) {
+            let swap = (*a >> 64) ^ (*b & u64::MAX as u128);
+            *b ^= swap;
+            *a ^= swap << 64;
+        }
+        let mut words = [0u64; 2 * BLOCK];
+        for (row, words) in rows.iter().zip(words.as_chunks_mut::<2>().0) {
+            *words = [*row as u64, (*row >> 64) as u64];
+        }
+        exchange::<32>(&mut words, 0x0000_0000_ffff_ffff);
+        exchange::<16>(&mut words, 0x0000_ffff_0000_ffff);
+        exchange::<8>(&mut words, 0x00ff_00ff_00ff_00ff);
+        exchange::<4>(&mut words, 0x0f0f_0f0f_0f0f_0f0f);
+        exchange::<2>(&mut words, 0x3333_3333_3333_3333);
+        exchange::<1>(&mut words, 0x5555_5555_5555_5555);
+        for (row, words) in rows.iter_mut().zip(words.as_chunks::<2>().0) {
+            *row = words[0] as u128 | (words[1] as u128) << 64;
+        }
+    }
+
+    /// Below 64 no bit crosses a word: both halves of a row move alike.
+    #[inline(always)]
+    fn exchange<const HALF: usize>(words: &mut [u64; 2 * BLOCK], mask: u64) {
+        for pair in words.chunks_exact_mut(4 * HALF) {
+            let (upper, lower) = pair.split_at_mut(2 * HALF);
+            for (a, b) in upper.iter_mut().zip(lower) {
+                let swap = ((*a >> HALF) ^ *b) & mask;
+                *b ^= swap;
+                *a ^= swap << HALF;
+            }
+        }
+    }
+
+    pub fn accumulate(sums: &mut [Wide; BLOCK], words: &[u128; BLOCK], key: u128) {
+        sums.iter_mut().zip(words).for_each(|(sum, &word)| sum.add(gf128::multiply(word, key)));
+    }
+
+    #[inline(always)]
+    pub fn sum_leaves(words: &[[u128; 2]], sums: &mut [Limbs], weighted: &mut [Limbs]) {
+        let count = sums.len();
+        let leaves = words.len() / count;
+        for (i, (sums, weighted)) in sums.iter_mut().zip(weighted).enumerate() {
+            let (mut sum, mut total) = (Limbs::default(), Limbs::default());
+            // A leaf enters the running sum before all of smaller number: y times it is counted.
+            let mut place = leaves * count + i;
+            for _ in 1..leaves {
+                place = place.wrapping_sub(count);
+                add(&mut sum, &words[place]);
+                for (total, sum) in total.iter_mut().zip(&sum) {
+                    *total = total.wrapping_add(*sum);
+                }
+            }
+            add(&mut sum, &words[i]);
+            (*sums, *weighted) = (sum, total);
+        }
+    }
+
+    #[inline(always)]
+    fn add(limbs: &mut Limbs, [low, high]: &[u128; 2]) {
+        let words = [*low as u64, (*low >> 64) as u64, *high as u64, (*high >> 64) as u64];
+        for (limbs, word) in limbs.as_chunks_mut::<2>().0.iter_mut().zip(words) {
+            limbs[0] = limbs[0].wrapping_add(word as u32 as u64);
+            limbs[1] = limbs[1].wrapping_add(word >> 32);
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::*;
+    use std::arch::x86_64::{__m128i, _mm_clmulepi64_si128, _mm_set_epi64x, _mm_storeu_si128, _mm_xor_si128};
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    pub fn transpose_avx512(rows: &mut [u128; BLOCK]) {
+        portable::transpose(rows);
+    }
+
+    #[target_feature(enable = "avx2")]
+    pub fn transpose_avx2(rows: &mut [u128; BLOCK]) {
+        portable::transpose(rows);
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    pub fn sum_leaves_avx512(words: &[[u128; 2]], sums: &mut [Limbs], weighted: &mut [Limbs]) {
+        portable::sum_leaves(words, sums, weighted);
+    }
+
+    #[target_feature(enable = "avx2")]
+    pub fn sum_leaves_avx2(words: &[[u128; 2]], sums: &mut [Limbs], weighted: &mut [Limbs]) {
+        portable::sum_leaves(words, sums, weighted);
+    }
+
+    #[target_feature(enable = "pclmulqdq")]
+    fn vector(x: u128) -> __m128i {
+        _mm_set_epi64x((x >> 64) as i64, x as i64)
+    }
+
+    #[target_feature(enable = "pclmulqdq")]
+    fn word(x: __m128i) -> u128 {
+        let mut bytes = [0u8; 16];
+        // SAFETY: the destination has 16 bytes, and the store needs no alignment.
+        unsafe { _mm_storeu_si128(bytes.as_mut_ptr().cast(), x) };
+        u128::from_le_bytes(bytes)
+    }
+
+    /// Low, middle and high parts of the product, the middle to be shifted by 64.
+    #[target_feature(enable = "pclmulqdq")]
+    fn parts(a: __m128i, b: __m128i) -> [__m128i; 3] {
+        let middle = _mm_xor_si128(_mm_clmulepi64_si128::<0x01>(a, b), _mm_clmulepi64_si128::<0x10>(a, b));
+        [_mm_clmulepi64_si128::<0x00>(a, b), middle, _mm_clmulepi64_si128::<0x11>(a, b)]
+    }
+
+    #[target_feature(enable = "pclmulqdq")]
+    fn wide([low, middle, high]: [__m128i; 3]) -> Wide {
+        let middle = word(middle);
+        Wide(word(low) ^ (middle << 64), word(high) ^ (middle >> 64))
+    }
+
+    #[target_feature(enable = "pclmulqdq")]
+    pub fn multiply_pclmul(a: u128, b: u128) -> Wide {
+        wide(parts(vector(a), vector(b)))
+    }
+
+    #[target_feature(enable = "pclmulqdq")]
+    pub fn accumulate_pclmul(sums: &mut [Wide; BLOCK], words: &[u128; BLOCK], key: u128) {
+        let key = vector(key);
+        for (sum, &x) in sums.iter_mut().zip(words) {
+            sum.add(wide(parts(vector(x), key)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::port::Rng;
+    use rand_core::{Rng as _, SeedableRng};
+
+    fn words<const N: usize>(rng: &mut Rng) -> [u128; N] {
+        std::array::from_fn(|_| (rng.next_u64() as u128) << 64 | rng.next_u64() as u128)
+    }
+
+    #[test]
+    fn transposition_moves_every_bit() {
+        let mut rng = Rng::seed_from_u64(5);
+        let rows: [u128; BLOCK] = words(&mut rng);
+        let (mut columns, mut portable) = (rows, rows);
+        transpose(&mut columns);
+        portable::transpose(&mut portable);
+        assert_eq!(columns, portable);
+        for (r, row) in rows.iter().enumerate() {
+            for (c, column) in columns.iter().enumerate() {
+                assert_eq!((row >> c) & 1, (column >> r) & 1);
+            }
+        }
+    }
+
+    #[test]
+    fn products_agree_with_the_portable_ones() {
+        let mut rng = Rng::seed_from_u64(6);
+        let mut sums = [[Wide::default(); BLOCK]; 2];
+        for _ in 0..20 {
+            let block: [u128; BLOCK] = words(&mut rng);
+            let [key] = words(&mut rng);
+            accumulate(&mut sums[0], &block, key);
+            portable::accumulate(&mut sums[1], &block, key);
+            assert_eq!(multiply(block[0], key), gf128::multiply(block[0], key).reduce());
+        }
+        assert_eq!(sums[0], sums[1]);
+    }
+
+    #[test]
+    fn sums_agree_with_wide_integers() {
+        use crypto_bigint::U256;
+        let mut rng = Rng::seed_from_u64(7);
+        for leaves in [2, 16, 256] {
+            let count = 5;
+            let all: Vec<[u128; 2]> = (0..leaves * count).map(|_| words(&mut rng)).collect();
+            let (mut sums, mut weighted) = (vec![Limbs::default(); count], vec![Limbs::default(); count]);
+            sum_leaves(&all, &mut sums, &mut weighted);
+            for i in 0..count {
+                let integer = |[low, high]: [u128; 2]| {
+                    U256::from_words([low as u64, (low >> 64) as u64, high as u64, (high >> 64) as u64])
+                };
+                let times = |x: U256, y: usize| x.wrapping_mul(&U256::from(y as u64));
+                let fold = |limbs: &Limbs| {
+                    limbs
+                        .iter()
+                        .rev()
+                        .fold(U256::ZERO, |sum, &limb| sum.wrapping_shl(32).wrapping_add(&U256::from(limb)))
+                };
+                let leaf = |y: usize| integer(all[y * count + i]);
+                let expected = (0..leaves).fold(U256::ZERO, |sum, y| sum.wrapping_add(&leaf(y)));
+                assert_eq!(fold(&sums[i]), expected);
+                let expected = (0..leaves).fold(U256::ZERO, |sum, y| sum.wrapping_add(&times(leaf(y), y)));
+                assert_eq!(fold(&weighted[i]), expected);
+                assert!(weighted[i].iter().all(|limb| limb >> 47 == 0), "limbs do not come near their end");
+            }
+        }
+    }
+}
