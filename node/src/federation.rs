@@ -15,6 +15,7 @@ mod control;
 mod directory;
 mod gatekeeper;
 pub mod limits;
+pub mod membership;
 mod network;
 mod peer_key;
 pub mod peers_file;
