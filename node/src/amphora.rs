@@ -109,6 +109,7 @@ impl Amphora {
         let kept = SecretBytes::new(canonical::encode(&Masked { shares, delivery: delivery.clone() }));
         let expires_ms = (now + limits::MASKS_LIFETIME_S) * 1000;
         self.secrets.begin(key, head, kept, expires_ms).await.map_err(refused)?;
+        crate::failpoint::pass("secret-masked");
         Ok(Masks { mask_set, delivery })
     }
 
@@ -169,7 +170,9 @@ impl Amphora {
         let input = SecretBytes::new(canonical::encode(commit));
         let tags = terms::stored_tags(&terms.description.tags);
         let prepared = self.secrets.prepare(key, upload.mask_set.0, upload.digest().0, input, tags).await;
-        prepared.map_err(refused)
+        prepared.map_err(refused)?;
+        crate::failpoint::pass("secret-prepared");
+        Ok(())
     }
 
     /// Delivers a secret's words.

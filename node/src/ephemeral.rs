@@ -236,6 +236,7 @@ impl Ephemeral {
             Some(certificate) => certificate,
             None => self.gather_votes(&outcome.statement).await?,
         };
+        crate::failpoint::pass("execution-certified");
         amphora.keep_results(client, &outcome.descriptions, &outcome.shares, &outcome.statement, &certificate).await?;
         Ok(Executed {
             execution: execute.execution,
@@ -377,6 +378,7 @@ impl Run {
             .checked(exec_id(self.execution), record)
             .await
             .map_err(|error| RunError::Refused(internal(error)))?;
+        crate::failpoint::pass("execution-checked");
         // From here on the outcome is durable: a broken link leaves the votes to be asked for.
         let votes = agree(&mut online.party, &seat.view, &seat.identity.signing, Step::CheckedVote, statement).await;
         match votes {

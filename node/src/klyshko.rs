@@ -363,6 +363,7 @@ async fn make(
     };
     let chunk = ChunkRef { scope: seat.scope, kind: batch.kind, start: batch.start, id: ChunkId(id) };
     seat.castor.stage(new).await?;
+    crate::failpoint::pass("chunk-staged");
     let parameters = seat.view.parameters();
     let statement = ChunkSeal {
         cloud: seat.view.cloud(),

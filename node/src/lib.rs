@@ -8,6 +8,7 @@ pub mod core;
 pub mod data_dir;
 pub mod desk;
 pub mod ephemeral;
+pub mod failpoint;
 pub mod federation;
 pub mod gateway;
 pub mod harden;

@@ -176,6 +176,7 @@ impl Amphora {
         let shares = SecretBytes::new(rows(field, &[shares]).to_vec());
         let outcome =
             self.secrets.commit(key, digest, canonical::encode(&certificate), shares).await.map_err(refused)?;
+        crate::failpoint::pass("secret-committed");
         if outcome == super::store::Commit::OverAbort {
             tracing::error!(%secret, "a member signed both an abort and a vote of one upload");
         }

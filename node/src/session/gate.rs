@@ -86,16 +86,20 @@ impl KeyGate {
         };
         self.guard.journal.begin_check(check).await.map_err(refused)?;
         held.journalled = Some(number);
+        crate::failpoint::pass("check-begun");
         Ok(())
     }
 
     async fn commitments_now(&mut self, all: Vec<Hash>) -> Result<(), GateError> {
         let number = self.number();
         let all = all.into_iter().map(|commitment| commitment.to_vec()).collect();
-        self.guard.journal.record_commitments(self.guard.scope, number, all).await.map_err(refused)
+        self.guard.journal.record_commitments(self.guard.scope, number, all).await.map_err(refused)?;
+        crate::failpoint::pass("check-committed");
+        Ok(())
     }
 
     async fn verdict_now(&mut self, verdict: Verdict) -> Result<(), GateError> {
+        crate::failpoint::pass("check-opened");
         match verdict {
             Verdict::Benign => {
                 assert!(self.held.as_ref().is_none_or(|held| held.journalled.is_none()), "nothing has left");

@@ -108,6 +108,7 @@ impl Taker<'_> {
         let statement = self.statement(party, what, &kinds);
         let request = TakeRequest { exec, scope: self.scope, digest: statement.digest().0, kinds };
         let taken = self.castor.take(request).await?;
+        crate::failpoint::pass("taken");
         let certificate = agree(party, self.view, self.key, Step::TakeVote, statement).await?;
         drop(turn);
         Ok(Taken { pool: self.pool(taken)?, certificate })
