@@ -1,16 +1,25 @@
 //! The command line: what `vcp` understands. Each word has a module of its own that does it.
 
 pub mod arguments;
+pub mod cloud;
+pub mod execute;
 pub mod failure;
+pub mod identity;
+pub mod operator;
 pub mod screen;
+pub mod secret;
+pub mod source;
 
+mod bench;
+mod castor;
+mod client;
 mod contexts;
-mod identity;
+mod doctor;
+mod klyshko;
 mod library;
 mod node;
 mod program;
 mod run;
-mod source;
 
 use std::process::ExitCode;
 
@@ -37,6 +46,7 @@ fn dispatch(vcp: Vcp) -> Result<(), Failure> {
     match vcp.command {
         // these drive threads and processes of their own
         Command::Run(wish) => run::run(&screen, &wish),
+        Command::Bench(wish) => bench::run(&screen, &wish),
         Command::Program(wish) => program::run(&screen, &wish),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Vcp::command(), "vcp", &mut std::io::stdout());
@@ -49,8 +59,19 @@ fn dispatch(vcp: Vcp) -> Result<(), Failure> {
 
 async fn speak(screen: &Screen, command: Command) -> Result<(), Failure> {
     match command {
+        Command::Testnet(wish) => crate::testnet::run(screen, &wish).await,
         Command::Node(wish) => node::run(screen, wish).await,
-        _ => Err(Failure::failed("not built yet")),
+        Command::Cloud(wish) => cloud::run(screen, wish).await,
+        Command::Klyshko(wish) => klyshko::run(screen, wish).await,
+        Command::Castor(wish) => castor::run(screen, wish).await,
+        Command::Secret(wish) => secret::run(screen, wish).await,
+        Command::Execute(wish) => execute::run(screen, wish).await,
+        Command::Ephemeral(arguments::Ephemeral::Execute(wish)) => execute::run(screen, wish).await,
+        Command::Quote(wish) => execute::quote(screen, wish).await,
+        Command::Doctor(wish) => doctor::run(screen, wish).await,
+        Command::Run(_) | Command::Bench(_) | Command::Program(_) | Command::Completions { .. } => {
+            unreachable!("dispatched without a runtime")
+        }
     }
 }
 

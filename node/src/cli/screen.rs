@@ -54,7 +54,8 @@ impl Screen {
             return self.note(none);
         }
         for line in table.lines() {
-            self.line(line.trim_end());
+            // the style pads every column on both sides
+            self.line(line.strip_prefix(' ').unwrap_or(&line).trim_end());
         }
     }
 

@@ -63,7 +63,7 @@ pub async fn listen(settings: &config::Http) -> std::io::Result<(TcpListener, So
 pub async fn serve<N: ClientApi>(
     listener: TcpListener,
     node: Arc<N>,
-    settings: &config::Http,
+    settings: config::Http,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
     let hosts = Hosts::new(listener.local_addr()?, &settings.hosts);

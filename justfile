@@ -1,0 +1,21 @@
+# Each recipe is one line over cargo: everything works without just.
+
+# What the gate runs: tests, formatting, lints, documentation.
+check:
+    .ci/run
+
+# All tests.
+test *ARGS:
+    cargo test --workspace --locked {{ARGS}}
+
+# A virtual cloud on this machine.
+testnet *ARGS:
+    scripts/testnet.sh {{ARGS}}
+
+# How fast tuples are made here.
+bench *ARGS:
+    cargo run --release --locked -- bench offline {{ARGS}}
+
+# Dependencies: sources, bans, licences (needs cargo-deny).
+deny:
+    cargo deny --offline check bans licenses sources
