@@ -85,6 +85,13 @@ pub enum Times {
 }
 
 impl Times {
+    /// One after the other.
+    pub fn plus(self, other: Times) -> Times {
+        match (self, other) {
+            (Times::Known(a), Times::Known(b)) => a.checked_add(b).map_or(Times::Unknown, Times::Known),
+            _ => Times::Unknown,
+        }
+    }
     /// Both together: a loop in a loop.
     pub fn times(self, other: Times) -> Times {
         match (self, other) {
@@ -193,8 +200,28 @@ struct Name {
 struct Parser {
     record: Record,
     line: usize,
-    /// Enclosing loops of the place where the parser is.
-    loops: Vec<Times>,
+    /// What encloses the place where the parser is.
+    scopes: Vec<Scope>,
+    /// From where each function body is called.
+    calls: BTreeMap<u32, Vec<Context>>,
+    /// The context of every block, tape by tape.
+    contexts: Vec<Vec<Context>>,
+}
+
+/// What encloses a block.
+#[derive(Clone, Copy)]
+enum Scope {
+    /// A loop that runs so many times.
+    Loop(Times),
+    /// The body of a function that calls reach by jumps.
+    Body(u32),
+}
+
+/// How often a block runs: so many times for each call of a function, or of the tape.
+#[derive(Clone, Copy)]
+struct Context {
+    times: Times,
+    function: Option<u32>,
 }
 
 impl Parser {
@@ -212,7 +239,9 @@ impl Parser {
                 memory: BTreeMap::new(),
             },
             line: 0,
-            loops: Vec::new(),
+            scopes: Vec::new(),
+            calls: BTreeMap::new(),
+            contexts: Vec::new(),
         }
     }
 
@@ -255,11 +284,20 @@ impl Parser {
             }
             "enter" => {
                 let times: i64 = self.number(words.next())?;
-                self.loops.push(u64::try_from(times).map_or(Times::Unknown, Times::Known));
-                self.begin_block(None)?;
+                let times = u64::try_from(times).map_or(Times::Unknown, Times::Known);
+                self.enter(Scope::Loop(times))?;
+            }
+            "body" => {
+                let function = self.number(words.next())?;
+                self.enter(Scope::Body(function))?;
+            }
+            "calls" => {
+                let function = self.number(words.next())?;
+                let from = self.context();
+                self.calls.entry(function).or_default().push(from);
             }
             "leave" => {
-                self.loops.pop().ok_or_else(|| self.wrong("a loop ends that did not begin"))?;
+                self.scopes.pop().ok_or_else(|| self.wrong("a loop ends that did not begin"))?;
                 self.begin_block(None)?;
             }
             "export" => {
@@ -288,22 +326,60 @@ impl Parser {
         let name = name
             .and_then(|name| decode_text(name.strip_prefix('"')?))
             .ok_or_else(|| self.wrong("a tape has no name"))?;
-        self.loops.clear();
+        self.scopes.clear();
+        self.contexts.push(Vec::new());
         self.record.tapes.push(RecordedTape { name, blocks: Vec::new(), exports: BTreeSet::new() });
         self.begin_block(None)
     }
 
+    fn enter(&mut self, scope: Scope) -> Result<(), RecordError> {
+        self.scopes.push(scope);
+        self.begin_block(None)
+    }
+
+    /// What encloses the place where the parser is, counted from the innermost function on.
+    fn context(&self) -> Context {
+        let mut context = Context { times: Times::Known(1), function: None };
+        for scope in self.scopes.iter().rev() {
+            match *scope {
+                Scope::Loop(times) => context.times = context.times.times(times),
+                Scope::Body(function) => {
+                    context.function = Some(function);
+                    break;
+                }
+            }
+        }
+        context
+    }
+
     fn begin_block(&mut self, label: Option<u32>) -> Result<(), RecordError> {
-        let times = self.loops.iter().copied().fold(Times::Known(1), Times::times);
+        let context = self.context();
         let blocks = &mut self.tape()?.blocks;
         match blocks.last_mut() {
-            Some(block) if block.steps.is_empty() => {
-                block.labels.extend(label);
-                block.times = times;
-            }
-            _ => blocks.push(Block { labels: label.into_iter().collect(), times, steps: Vec::new() }),
+            Some(block) if block.steps.is_empty() => block.labels.extend(label),
+            _ => blocks.push(Block { labels: label.into_iter().collect(), times: Times::Unknown, steps: Vec::new() }),
         }
+        let count = blocks.len();
+        let contexts = self.contexts.last_mut().expect("a tape has contexts");
+        contexts.truncate(count - 1);
+        contexts.push(context);
         Ok(())
+    }
+
+    /// How often a place runs, calls of its function counted.
+    fn times(&self, context: Context, depth: usize) -> Times {
+        let Some(function) = context.function else {
+            return context.times;
+        };
+        if depth > self.calls.len() {
+            return Times::Unknown;
+        }
+        let callers = self.calls.get(&function).map_or(&[][..], Vec::as_slice);
+        callers
+            .iter()
+            .map(|&caller| self.times(caller, depth + 1))
+            .fold(Times::Known(0), Times::plus)
+            .times(context.times)
     }
 
     fn register_name(&self, word: &str) -> Result<Name, RecordError> {
@@ -369,12 +445,11 @@ impl Parser {
         }
         self.check_kinds(opcode, size, &mut args)?;
         let ends = is_jump(opcode);
-        let times = self.loops.iter().copied().fold(Times::Known(1), Times::times);
         let blocks = &mut self.tape()?.blocks;
         let block = blocks.last_mut().expect("a tape begins with a block");
         block.steps.push(Step { opcode, size, args, allocation });
         if ends {
-            blocks.push(Block { labels: Vec::new(), times, steps: Vec::new() });
+            self.begin_block(None)?;
         }
         Ok(())
     }
@@ -426,9 +501,16 @@ impl Parser {
         Ok(())
     }
 
-    fn finish(self) -> Result<Record, RecordError> {
+    fn finish(mut self) -> Result<Record, RecordError> {
         if self.record.tapes.is_empty() {
             return Err(self.wrong("it has no tape"));
+        }
+        let times: Vec<Vec<Times>> =
+            self.contexts.iter().map(|tape| tape.iter().map(|&at| self.times(at, 0)).collect()).collect();
+        for (tape, times) in self.record.tapes.iter_mut().zip(times) {
+            for (block, times) in tape.blocks.iter_mut().zip(times) {
+                block.times = times;
+            }
         }
         Ok(self.record)
     }

@@ -661,6 +661,7 @@ def _call_block(function, compiled, args):
     for parameter, value in zip(body.parameters, leaves):
         parameter.update(value)
     back = P.label()
+    P.emit('calls %d' % body.begin)
     P.emit('ldint 1 %s @%d~%d' % (body.back.t, back, body.end))
     P.emit('jmp 0 @%d' % body.begin)
     P.place(back)
@@ -673,7 +674,7 @@ def _compile_block(function, args, leaves):
     body.parameters = [type(v).new(v.size) for v in leaves]
     body.back = regint.new(1)
     P.emit('jmp 0 @%d' % over)
-    P.emit('enter -1')
+    P.emit('body %d' % body.begin)
     P.place(body.begin)
     result = function(*_rebuild(list(args), list(body.parameters)))
     results = []

@@ -12,8 +12,12 @@ basic block of the current tape. A line is `mnemonic size operand...`; an operan
     "text    a tag or a text, percent-encoded
     #7       not an operand: the memory allocation that the instruction touches
 
-Registers of another length than one are declared before the tapes: `v s12 40 0` has 40 lanes and belongs to tape 0. Everything else (dead code, rounds, registers, jumps,
-the bill of tuples) is left to the optimiser.
+Registers of another length than one are declared before the tapes: `v s12 40 0` has 40 lanes and belongs to tape 0.
+Everything else (dead code, rounds, registers, jumps, the bill of tuples) is left to the optimiser.
+
+Between the instructions stand `block` and `label 4` (a new block), `enter 10` or `enter -1` and `leave` (around a loop
+of so many rounds), `body 4` and `leave` (around a function reached by jumps), `calls 4` (it is called here), and
+`export s12` (callers read this register at the tape's end).
 """
 
 from Compiler.errors import CompilerError

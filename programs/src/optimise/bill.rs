@@ -92,16 +92,19 @@ fn callees(step: &Step) -> Vec<usize> {
 impl Bill {
     fn add(&mut self, item: Item, times: Times) {
         let entry = self.items.entry(item).or_insert(Times::Known(0));
-        *entry = match (*entry, times) {
-            (Times::Known(a), Times::Known(b)) => a.checked_add(b).map_or(Times::Unknown, Times::Known),
-            _ => Times::Unknown,
-        };
+        *entry = entry.plus(times);
     }
 
     fn step(&mut self, step: &Step, times: Times) {
         for (item, count) in consumption(step) {
             if count > 0 {
                 self.add(item, Times::Known(count).times(times));
+            }
+        }
+        if times != Times::Known(0) && is_shuffle(step.opcode) {
+            // What a shuffle takes depends on the number of parties.
+            for item in [Item::Tuple(PRIME, TRIPLE), Item::Input(PRIME, 0), Item::Input(PRIME, 1)] {
+                self.add(item, Times::Unknown);
             }
         }
     }
@@ -172,6 +175,10 @@ fn consumption(step: &Step) -> Vec<(Item, u64)> {
     }
 }
 
+fn is_shuffle(opcode: Opcode) -> bool {
+    matches!(opcode, Opcode::Secshuffle | Opcode::Gensecshuffle | Opcode::Applyshuffle)
+}
+
 /// The sum of the numbers at `offset` of each group.
 fn sum_of(step: &Step, group: usize, offset: usize) -> u64 {
     (0..step.args.len() / group).map(|at| number(step, group * at + offset).max(0) as u64).sum()
@@ -187,11 +194,13 @@ fn products_of_dots(step: &Step) -> u64 {
     products
 }
 
+/// Matrix products are declared by shape, and their single products as triples.
 fn matrices(step: &Step, group: usize, first: usize) -> Vec<(Item, u64)> {
     (0..step.args.len() / group)
-        .map(|at| {
+        .flat_map(|at| {
             let shape = |i: usize| number(step, group * at + first + i);
-            (Item::Matrix(shape(0), shape(1), shape(2)), 1)
+            let products = (0..3).map(|i| shape(i).max(0) as u64).fold(1, u64::saturating_mul);
+            [(Item::Matrix(shape(0), shape(1), shape(2)), 1), (Item::Tuple(PRIME, TRIPLE), products)]
         })
         .collect()
 }

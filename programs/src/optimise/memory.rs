@@ -198,8 +198,10 @@ struct Group {
 struct Bank {
     /// By allocation, then by the unknown part of the address.
     groups: BTreeMap<u32, HashMap<Terms, Group>>,
-    /// An access of unknown address: all later ones wait for it.
+    /// A store to an unknown address: all later accesses wait for it.
     barrier: Option<u32>,
+    /// Loads from unknown addresses, and their allocations: later stores wait for them.
+    loads: Vec<(u32, u32)>,
 }
 
 /// The order among a block's loads and stores.
@@ -220,11 +222,16 @@ impl Accesses {
     ) {
         let bank = self.banks.entry(access.bank.index()).or_default();
         after.extend(bank.barrier);
+        if access.write {
+            let meets = |of: u32| of == 0 || step.allocation == 0 || of == step.allocation;
+            after.extend(bank.loads.iter().filter(|(_, of)| meets(*of)).map(|(load, _)| load));
+        }
         let cells = addresses.cells(step, access).and_then(|cells| cells.bounds().map(|bounds| (cells, bounds)));
         match cells {
             Some((cells, bounds)) if bank.addresses(step.allocation) < GROUPS_MAX => {
                 bank.follow(at, step.allocation, cells, bounds, access.write, after);
             }
+            _ if !access.write => bank.load_anything(at, step.allocation, after),
             _ => bank.wait_for_all(at, step.allocation, after),
         }
     }
@@ -234,6 +241,7 @@ impl Accesses {
         for index in polyyne_bytecode::Bank::ALL.map(polyyne_bytecode::Bank::index) {
             let bank = self.banks.entry(index).or_default();
             after.extend(bank.barrier);
+            after.extend(bank.loads.iter().map(|(load, _)| load));
             bank.wait_for_all(at, 0, after);
         }
     }
@@ -253,7 +261,15 @@ impl Bank {
             .flat_map(|(_, groups)| groups.iter())
     }
 
-    /// An access that is not followed: it is treated like a store to the whole allocation, or to everything.
+    /// A load whose address is not followed.
+    fn load_anything(&mut self, at: u32, allocation: u32, after: &mut Vec<u32>) {
+        for (_, group) in self.related(allocation) {
+            after.extend(&group.all_writes);
+        }
+        self.loads.push((at, allocation));
+    }
+
+    /// A store whose address is not followed: it may meet the whole allocation, or everything.
     fn wait_for_all(&mut self, at: u32, allocation: u32, after: &mut Vec<u32>) {
         for (_, group) in self.related(allocation) {
             after.extend(&group.all_writes);
@@ -261,6 +277,7 @@ impl Bank {
         }
         if allocation == 0 {
             self.groups.clear();
+            self.loads.clear();
             self.barrier = Some(at);
             return;
         }
