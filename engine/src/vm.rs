@@ -22,6 +22,7 @@ mod boolean;
 mod clear;
 mod clients;
 mod code;
+mod dealt;
 mod door;
 mod fault;
 mod input;
@@ -39,6 +40,7 @@ mod storage;
 mod support;
 
 pub use bit_rounds::BitSide;
+pub use dealt::dealt_sides;
 pub use door::{Door, DoorError, Message, Secrets, Wanted};
 pub use fault::{Fault, VmError};
 pub use input::{InputError, Inputs, NoInputs, TextInputs};
@@ -183,7 +185,7 @@ impl<'a> Machine<'a> {
         let words: Vec<String> =
             program.program().public_input().unwrap_or_default().split_whitespace().map(str::to_owned).collect();
         let start = ports.online.party.traffic();
-        let checks_before = ports.online.mac.checks();
+        let checks_before = checks(&ports);
         let mut machine = Self {
             program,
             code: Arc::new(code::compile(program.program())),
@@ -281,7 +283,7 @@ impl<'a> Machine<'a> {
         Statistics {
             steps: self.steps,
             rounds: now.rounds - self.start.rounds,
-            checks: self.ports.online.mac.checks() - self.checks_before,
+            checks: checks(&self.ports) - self.checks_before,
             bytes_sent: now.bytes_sent - self.start.bytes_sent,
         }
     }
@@ -398,6 +400,13 @@ impl<'a> Machine<'a> {
 fn parse_argument(argument: &[i64]) -> (Bank, usize, usize, usize) {
     let bank = Bank::from_call_number(argument[1] as i32).expect("the verifier checks the banks of call arguments");
     (bank, argument[2] as usize, argument[3] as usize, argument[4] as usize)
+}
+
+/// MAC checks so far, over all fields.
+fn checks(ports: &Ports<'_>) -> u64 {
+    let binary = ports.binary.as_ref().map_or(0, |side| side.mac.checks());
+    let bits = ports.bits.as_ref().map_or(0, |side| side.mac.checks());
+    ports.online.mac.checks() + binary + bits
 }
 
 fn frame_bytes(registers: &PerBank) -> u64 {

@@ -4,7 +4,6 @@
 use std::path::{Path, PathBuf};
 
 use polyyne_bytecode::{Instruction, Program, SizeLimits, Tape, Verified};
-use polyyne_engine::bit_tuples::{BitDealer, mac_field};
 use polyyne_engine::dealer::Dealer;
 use polyyne_engine::field::{BinaryField, Field, PrimeField};
 use polyyne_engine::mac_check::MacCheck;
@@ -137,23 +136,13 @@ fn run_whole(
             let party = Party::new(i, [7; 32], channels, Rng::seed_from_u64(setup.seed * 100 + i as u64));
             let mac = MacCheck::new(field, dealer.key(i), Box::new(LocalGate::default()));
             let online = Online::new(field, party, mac, wrap(i, Box::new(dealer.tuples(i, 0))));
-            let sides = sides(program, setup, &dealer, i);
+            let binary = BinaryField::new(program.machine().gf2n).unwrap();
+            let sides = vm::dealt_sides(&dealer, binary, n, i, [setup.seed as u8; 32]);
             let (door, inputs) = (door(i, &dealer), inputs(i));
             party_run(program, setup, (online, sides), (secrets, storage), door, inputs)
         })
         .collect();
     simulator.run(futures)
-}
-
-/// GF(2^n) and bits, from dealers too.
-fn sides(program: &Verified, setup: &Setup, dealer: &Dealer<PrimeField>, i: usize) -> (Side<BinaryField>, BitSide) {
-    let field = BinaryField::new(program.machine().gf2n).unwrap();
-    let binary = Dealer::new(field, setup.n, [setup.seed as u8; 32]);
-    let mac = MacCheck::new(field, binary.key(i), Box::new(LocalGate::default()));
-    let binary = Side { field, mac, tuples: Box::new(binary.tuples(i, 0)) };
-    let bits = BitDealer::new(dealer, setup.n, i, [setup.seed as u8; 32]);
-    let mac = MacCheck::new(mac_field(), bits.key(), Box::new(LocalGate::default()));
-    (binary, BitSide { mac, tuples: Box::new(bits) })
 }
 
 async fn party_run(
