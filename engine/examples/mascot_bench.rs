@@ -1,6 +1,7 @@
 //! Speed of MASCOT between parties on one machine, each on its own thread, over memory.
 //!
 //! `cargo run --release -p polyyne-engine --example mascot_bench -- [PARTIES] [TRIPLES] [TILE_OTS]`
+#![allow(clippy::disallowed_methods)] // a driver: it has threads and measures time
 
 use polyyne_engine::dealer;
 use polyyne_engine::field::PrimeField;

@@ -65,5 +65,5 @@ mod tests {
         assert_eq!(hex::encode(digest), KNOWN);
     }
 
-    const KNOWN: &str = "";
+    const KNOWN: &str = "edac4f31ff4f3b8476e849e7f93e538051bf5d3007819c9e145a226f8eede5d5";
 }

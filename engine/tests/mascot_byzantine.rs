@@ -90,7 +90,13 @@ fn frames(n: usize, kind: Kind, step: Step) -> usize {
 
 /// Runs everything with party `cheater` spoiling one of its `frames` frames of `step` towards each
 /// peer. Says whether anything was changed.
-fn run(world: &World, kind: Kind, (step, frames): (Step, usize), spoiling: Spoiling, cheater: u16) -> (Vec<Result<Columns, Error>>, bool) {
+fn run(
+    world: &World,
+    kind: Kind,
+    (step, frames): (Step, usize),
+    spoiling: Spoiling,
+    cheater: u16,
+) -> (Vec<Result<Columns, Error>>, bool) {
     let n = world.n;
     let mut simulator = Simulator::new(world.seed, n);
     let mut rng = Rng::seed_from_u64(world.seed);
@@ -115,7 +121,8 @@ fn run(world: &World, kind: Kind, (step, frames): (Step, usize), spoiling: Spoil
         *shared.lock().unwrap() |= frames != [bytes];
         frames
     });
-    let results = world.generate(&mut simulator, kind, 3).into_iter().map(|result| result.map(|(columns, _)| columns)).collect();
+    let results =
+        world.generate(&mut simulator, kind, 3).into_iter().map(|result| result.map(|(columns, _)| columns)).collect();
     let changed = *changed.lock().unwrap();
     (results, changed)
 }
@@ -164,7 +171,11 @@ fn every_step_spoiled_in_every_way_ends_in_an_error_or_the_right_output() {
             assert_no_wrong_output(&world, Kind::Bit, &results, &story);
             let honest = &results[1 - cheater as usize];
             match spoiling {
-                Spoiling::Truncated | Spoiling::Lengthened | Spoiling::Emptied | Spoiling::Replayed | Spoiling::Dropped => {
+                Spoiling::Truncated
+                | Spoiling::Lengthened
+                | Spoiling::Emptied
+                | Spoiling::Replayed
+                | Spoiling::Dropped => {
                     let error = honest.as_ref().err().unwrap_or_else(|| panic!("{story}: not noticed"));
                     assert_eq!(error.culprit(), Some(PartyIndex(cheater)), "{story}: {error}");
                 }
@@ -192,7 +203,13 @@ fn every_step_of_mascot_spoiled_among_three_ends_in_an_error_or_the_right_output
 }
 
 /// Applies `change` to the payload of every frame of `step` from party 0 to the parties of `to`.
-fn with_change(world: &World, kind: Kind, step: Step, to: &'static [u16], change: impl Fn(usize, &mut [u8]) + Send + 'static) -> Vec<Result<Columns, Error>> {
+fn with_change(
+    world: &World,
+    kind: Kind,
+    step: Step,
+    to: &'static [u16],
+    change: impl Fn(usize, &mut [u8]) + Send + 'static,
+) -> Vec<Result<Columns, Error>> {
     let mut simulator = Simulator::new(world.seed, world.n);
     simulator.hook(move |frame| {
         let mut bytes = frame.bytes.to_vec();

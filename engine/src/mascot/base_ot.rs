@@ -19,6 +19,7 @@ use crate::coin;
 use crate::digest::{Hash, Transcript};
 use crate::error::{Error, Malformed, Result};
 use crate::party::{Party, PartyIndex};
+use crate::port::Rng;
 use crate::step::Step;
 use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoPoint};
 use curve25519_dalek::scalar::Scalar;
@@ -63,30 +64,26 @@ pub(crate) async fn run(
     choices: &[Zeroizing<Vec<u8>>],
 ) -> Result<(Vec<Option<PairKeys>>, Hash)> {
     let own = party.index();
-    let (mut receivers, mut senders, mut seeds) = (Vec::new(), Vec::new(), Vec::new());
-    let mut out = Vec::with_capacity(party.n());
-    for (j, choices) in choices.iter().enumerate() {
-        let ctx = context(party, PartyIndex(j as u16), own);
-        let receiver = Receiver::new(&ctx, choices, &mut party.rng);
-        let sender = Sender::new(choices.len(), &mut party.rng);
-        let mut seed = Zeroizing::new([0; SEED_BYTES]);
-        party.rng.fill_bytes(seed.as_mut_slice());
-        out.push([parameters.as_slice(), seed.as_slice(), &receiver.flight, &sender.flight].concat());
-        receivers.push(receiver);
-        senders.push(sender);
-        seeds.push(seed);
+    let mut out = vec![Vec::new(); party.n()];
+    let mut ends: Vec<Option<Ends>> = (0..party.n()).map(|_| None).collect();
+    for peer in party.peers() {
+        let ctx = context(party, peer, own);
+        let new = Ends::new(&ctx, &choices[peer.get()], &mut party.rng);
+        out[peer.get()] =
+            [parameters.as_slice(), new.seed.as_slice(), &new.receiver.flight, &new.sender.flight].concat();
+        ends[peer.get()] = Some(new);
     }
     let messages = party.exchange(Step::MascotBaseOt, out).await?;
 
     let mut pairs: Vec<Option<PairKeys>> = (0..party.n()).map(|_| None).collect();
     for peer in party.peers() {
         let j = peer.get();
-        let count = choices[j].len();
-        let message = parse(party, peer, parameters, &messages[j], count)?;
+        let Ends { receiver, sender, seed } = ends[j].take().expect("ends towards each peer");
+        let message = parse(party, peer, parameters, &messages[j], choices[j].len())?;
         let malformed = |what| Error::Malformed { peer, step: Step::MascotBaseOt, what };
-        let sent = senders[j].keys(&context(party, own, peer), message.receiver_flight).map_err(malformed)?;
-        let received = receivers[j].keys(&context(party, peer, own), message.sender_flight).map_err(malformed)?;
-        pairs[j] = Some(PairKeys { sent, received, own_seed: *seeds[j], their_seed: message.seed });
+        let sent = sender.keys(&context(party, own, peer), message.receiver_flight).map_err(malformed)?;
+        let received = receiver.keys(&context(party, peer, own), message.sender_flight).map_err(malformed)?;
+        pairs[j] = Some(PairKeys { sent, received, own_seed: *seed, their_seed: message.seed });
     }
     let salt = coin::toss(party).await?;
     for pair in pairs.iter_mut().flatten() {
@@ -94,6 +91,22 @@ pub(crate) async fn run(
         pair.received.iter_mut().for_each(|key| *key = salted(&salt, key));
     }
     Ok((pairs, salt))
+}
+
+/// What this party keeps towards a peer between sending and receiving.
+struct Ends {
+    receiver: Receiver,
+    sender: Sender,
+    seed: Zeroizing<Key>,
+}
+
+impl Ends {
+    /// `ctx` is that of the OTs in which this party receives.
+    fn new(ctx: &Transcript, choices: &[u8], rng: &mut Rng) -> Self {
+        let mut seed = Zeroizing::new(Key::default());
+        rng.fill_bytes(seed.as_mut_slice());
+        Self { receiver: Receiver::new(ctx, choices, rng), sender: Sender::new(choices.len(), rng), seed }
+    }
 }
 
 struct Message<'a> {
@@ -240,7 +253,6 @@ impl Sender {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::port::Rng;
     use rand_core::SeedableRng;
 
     fn ctx() -> Transcript {

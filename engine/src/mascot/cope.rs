@@ -257,6 +257,18 @@ mod tests {
     }
 
     #[test]
+    fn messages_are_frozen() {
+        let mut rng = Rng::seed_from_u64(4);
+        let f = PrimeField::carbyne();
+        let (mut owner, _) = ends(&f, 4, 0, &mut rng);
+        let digest =
+            crate::digest::Transcript::new("known answer").bytes(&owner.extend(&f, &[f.element(7)]).0).finish();
+        assert_eq!(hex::encode(digest), KNOWN);
+    }
+
+    const KNOWN: &str = "8cd8860b749a8ae98f509c0f5695dec8f9681222db13afe227dee2e42b7dc68b";
+
+    #[test]
     fn messages_hide_their_values_behind_fresh_masks() {
         let mut rng = Rng::seed_from_u64(3);
         let f = PrimeField::carbyne();

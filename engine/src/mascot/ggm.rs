@@ -233,6 +233,16 @@ mod tests {
     }
 
     #[test]
+    fn trees_are_frozen() {
+        let (leaves, message) = plant(&Transcript::new("known answer"), 42, &keys(3));
+        assert_eq!(hex::encode(Transcript::new("message").bytes(&message).finish()), KNOWN_MESSAGE);
+        assert_eq!(hex::encode(first_blocks(&leaves)[5].to_le_bytes()), KNOWN_LEAF);
+    }
+
+    const KNOWN_MESSAGE: &str = "a9de2b5ad2f97e541733645368d05d04858ce8ca4da5d30f57c9eb49550d4f6f";
+    const KNOWN_LEAF: &str = "3f656528f3debb41cbf021711bbe4034";
+
+    #[test]
     fn digits_cover_all_bits() {
         assert_eq!(digit_widths(128, 4), vec![4; 32]);
         assert_eq!(digit_widths(9, 4), vec![4, 4, 1]);

@@ -273,6 +273,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn extensions_are_frozen() {
+        let mut rng = Rng::seed_from_u64(3);
+        let (mut receiver, _) = ends(4, 0, &mut rng);
+        let choices = [1, 2, 3];
+        let (columns, message) = receiver.extend(&choices);
+        let answer = receiver.answer(&[1; 32], &choices, &columns);
+        let digest = Transcript::new("known answer").bytes(&message).bytes(&answer).finish();
+        assert_eq!(hex::encode(digest), KNOWN);
+    }
+
+    const KNOWN: &str = "39b7e88332ebd0ebce1014b8b6428345b8d6393c127d48fe0967b7e816ece778";
+
     /// Another choice bit in one digit's correction: it spoils the row exactly if that digit of Δ
     /// is not zero, so the receiver may guess, and a wrong guess is caught.
     #[test]
