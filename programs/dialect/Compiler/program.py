@@ -86,7 +86,7 @@ class Program:
         self.free_memory = {}
         self.n_threads = 1
         self.thread_pool = []
-        self.budget = 1000
+        self.budget = 10000
         self.curr_tape = None
         self._bit_length = 64
         self._tape_stack = []
