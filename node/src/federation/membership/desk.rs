@@ -622,7 +622,7 @@ impl Desk {
         }
         self.count(id, from, &talk.own).await?;
         match self.open(id) {
-            Some(open) => Ok(Reply::Own(open.own)),
+            Some(open) => Ok(Reply::Own(Box::new(open.own))),
             None => {
                 self.completed(&talk.record).map(Box::new).map(Reply::Complete).ok_or(MembershipError::NoInvitation(id))
             }

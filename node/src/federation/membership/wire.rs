@@ -47,7 +47,7 @@ pub enum Question {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
-    Own(Own),
+    Own(Box<Own>),
     /// The record is complete.
     Complete(Box<SignedRecord>),
     Records(Vec<SignedRecord>),
