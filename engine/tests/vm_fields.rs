@@ -3,10 +3,13 @@
 mod vm_harness;
 
 use polyyne_engine::error::Error;
+use polyyne_engine::field::{Field, PrimeField};
+use polyyne_engine::share::Shares;
 use polyyne_engine::sim::Simulator;
 use polyyne_engine::step::Step;
+use polyyne_engine::tuples::{InputMasks, Pairs, Shortage, Triples, Tuples};
 use polyyne_engine::vm::{Fault, NoInputs, TextInputs};
-use vm_harness::{Ended, Line, Setup, printed, program, run, run_with, verify};
+use vm_harness::{Ended, Line, Setup, field, printed, program, run, run_metered, run_with, verify};
 
 fn prints(lines: &[Line<'_>], expected: &str) {
     assert_eq!(printed(&[lines]).unwrap(), expected, "{lines:?}");
@@ -223,10 +226,44 @@ fn a_shuffle_moves_whole_blocks_and_its_inverse_brings_them_back() {
     }
 }
 
+/// A party's masks, which it misrepresents to itself: what it inputs is off by five, consistently for all.
+struct Lying(Box<dyn Tuples<PrimeField>>);
+
+impl Tuples<PrimeField> for Lying {
+    fn triples(&mut self, count: usize) -> Result<Triples<PrimeField>, Shortage> {
+        self.0.triples(count)
+    }
+    fn squares(&mut self, count: usize) -> Result<Pairs<PrimeField>, Shortage> {
+        self.0.squares(count)
+    }
+    fn inverses(&mut self, count: usize) -> Result<Pairs<PrimeField>, Shortage> {
+        self.0.inverses(count)
+    }
+    fn bits(&mut self, count: usize) -> Result<Shares<PrimeField>, Shortage> {
+        self.0.bits(count)
+    }
+    fn randoms(&mut self, count: usize) -> Result<Shares<PrimeField>, Shortage> {
+        self.0.randoms(count)
+    }
+    fn input_masks(&mut self, owner: usize, count: usize) -> Result<InputMasks<PrimeField>, Shortage> {
+        let mut masks = self.0.input_masks(owner, count)?;
+        if let Some(first) = masks.clear.as_mut().and_then(|clear| clear.first_mut()) {
+            *first = field().sub(*first, field().element(5));
+        }
+        Ok(masks)
+    }
+}
+
 #[test]
 fn a_switch_that_is_no_bit_is_caught() {
     for seed in 1..10 {
-        assert!(caught(&tampered(SHUFFLE, Step::Input, seed)[0]));
+        let mut setup = Setup::new(3);
+        setup.seed = seed;
+        let ended = run_metered(&verify(program(&[SHUFFLE]), 3), &setup, |party, inner| match party {
+            1 => Box::new(Lying(inner)),
+            _ => inner,
+        });
+        assert!(caught(&ended[0]) && caught(&ended[2]), "seed {seed}: {:?}", ended[0].result);
     }
 }
 
