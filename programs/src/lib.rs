@@ -20,6 +20,10 @@
 //! time and open files: a hostile program can waste its allowance, and nothing more. A system Python
 //! ([`Python::System`]) has whatever access its user has.
 
+/// The programs that come with the compiler: file name and source, in alphabetical order. Each begins with a header
+/// that says what it computes, its input and output, and examples (`# Example: inputs 1, 2; output 3.`).
+pub const LIBRARY: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/library.rs"));
+
 mod child;
 mod compile;
 mod interpreter;

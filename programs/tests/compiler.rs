@@ -7,12 +7,17 @@ use std::panic::catch_unwind;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use polyyne_bytecode::{Bank, Instruction, Kind, Operand, Program};
-use polyyne_programs::{CHILD_ARGUMENT, CompileError, CompileRequest, child_main, compile};
+use polyyne_bytecode::{Bank, Instruction, Kind, Limits, Machine, Operand, Outline, Program, verify};
+use polyyne_programs::{CHILD_ARGUMENT, CompileError, CompileRequest, LIBRARY, Python, child_main, compile};
 
 const TESTS: &[(&str, fn())] = &[
     ("the_library_programs_compile", the_library_programs_compile),
+    ("every_library_program_has_a_header", every_library_program_has_a_header),
     ("compiling_is_deterministic", compiling_is_deterministic),
+    ("a_system_python_gives_the_same_bytes", a_system_python_gives_the_same_bytes),
+    ("functions_are_billed_for_their_calls", functions_are_billed_for_their_calls),
+    ("values_of_another_thread_are_refused", values_of_another_thread_are_refused),
+    ("standard_modules_are_there", standard_modules_are_there),
     ("a_comparison_costs_what_the_method_says", a_comparison_costs_what_the_method_says),
     ("independent_products_take_one_round", independent_products_take_one_round),
     ("dead_code_goes", dead_code_goes),
@@ -74,35 +79,93 @@ fn declared(program: &Program, kind: i64) -> Option<i64> {
         .map(|instruction| instruction.number(2))
 }
 
-fn library() -> Vec<(String, String)> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/library");
-    let mut programs: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .map(|path| {
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            (name, std::fs::read_to_string(path).unwrap())
-        })
-        .collect();
-    programs.sort();
-    programs
+/// Inputs and outputs of the examples in a program's header.
+fn examples(source: &str) -> Vec<(usize, usize)> {
+    let count = |list: &str| list.split(',').filter(|word| word.trim().parse::<i64>().is_ok()).count();
+    source
+        .lines()
+        .filter_map(|line| line.strip_prefix("# Example: inputs "))
+        .map(|line| line.strip_suffix('.').and_then(|line| line.split_once("; output ")).unwrap())
+        .map(|(inputs, outputs)| (count(inputs), count(outputs)))
+        .collect()
 }
 
 fn the_library_programs_compile() {
-    for (name, source) in library() {
-        assert!(source.starts_with("# "), "{name} has no header");
-        let compiled = compile(&CompileRequest::new(&*name, source)).unwrap_or_else(|error| panic!("{error}"));
+    assert!(LIBRARY.len() >= 20);
+    for &(name, source) in LIBRARY {
+        let compiled = compile(&CompileRequest::new(name, source)).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(format!("{}.mpc", compiled.name), name);
-        assert!(count(&compiled.program, "writesockets") > 0, "{name} writes nothing");
+        let outline = Outline::of(&compiled.program);
+        assert!(outline.socket_outputs > 0, "{name} writes nothing");
+        for (inputs, outputs) in examples(source) {
+            assert_eq!(outline.socket_inputs, inputs as u64, "{name} does not read what its example gives");
+            assert_eq!(outline.socket_outputs, outputs as u64, "{name} does not write what its example shows");
+        }
+        let machine = Machine { prime: 198_766_463_529_478_683_931_867_765_928_436_695_041, parties: 3, gf2n: 128 };
+        verify(compiled.program, &machine, &Limits::default()).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+}
+
+fn every_library_program_has_a_header() {
+    for (name, source) in LIBRARY {
+        let header: Vec<&str> = source.lines().take_while(|line| line.starts_with('#')).collect();
+        for part in ["# Input:", "# Output:"] {
+            assert!(header.iter().any(|line| line.starts_with(part)), "{name} lacks {part}");
+        }
+        assert!(header[0].len() > 10, "{name} does not say what it computes");
     }
 }
 
 fn compiling_is_deterministic() {
-    for (name, source) in library() {
-        let request = CompileRequest::new(&*name, source);
+    for &(name, source) in LIBRARY {
+        let request = CompileRequest::new(name, source);
         let bytes = || compile(&request).unwrap().program.to_bytes();
         assert_eq!(bytes(), bytes(), "{name}");
     }
+}
+
+fn a_system_python_gives_the_same_bytes() {
+    // Only where there is one.
+    let python = ["/usr/bin/python3", "/usr/local/bin/python3"].map(std::path::PathBuf::from);
+    let Some(python) = python.into_iter().find(|path| path.exists()) else {
+        return;
+    };
+    for &(name, source) in LIBRARY {
+        let mut request = CompileRequest::new(name, source);
+        let embedded = compile(&request).unwrap().program.to_bytes();
+        request.python = Python::System(python.clone());
+        let system = compile(&request).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(embedded, system.program.to_bytes(), "{name}");
+    }
+}
+
+fn functions_are_billed_for_their_calls() {
+    let source = "@function_block\ndef f(x):\n    return x * x\n\
+                  def show(x):\n    print_ln('%s', x.reveal())\n\
+                  show(f(sint(1)))\n@for_range(5)\ndef _(i):\n    show(f(sint(2)))\n";
+    assert_eq!(declared(&program(source), 0), Some(6));
+    let source = "@function\ndef f(x):\n    return x * x\nprint_ln('%s', (f(sint(1)) + f(sint(2))).reveal())\n";
+    assert_eq!(declared(&program(source), 0), Some(2));
+    let source = "i = MemValue(regint(0))\n@while_do(lambda: i.read() < 3)\ndef _():\n\
+                  \x20   i.iadd(1)\n    print_ln('%s', (sint(1) * sint(2)).reveal())\n";
+    assert_eq!(declared(&program(source), 0), Some(-1));
+}
+
+fn values_of_another_thread_are_refused() {
+    let text = error("x = sint(3)\n@for_range_multithread(2, 1, 4)\ndef _(i):\n    print_ln('%s', (x + i).reveal())\n");
+    assert!(text.contains("memory") && text.contains("thread"), "{text}");
+}
+
+fn standard_modules_are_there() {
+    program(
+        "import math, random, re, functools, itertools, operator, collections, util\n\
+         from Compiler import mpc_math\n\
+         assert abs(math.sqrt(2) ** 2 - 2) < 1e-12 and abs(math.sin(math.pi / 6) - 0.5) < 1e-12\n\
+         assert re.match('f([0-9]+)', 'f16').group(1) == '16'\n\
+         assert collections.Counter('abca')['a'] == 2\n\
+         assert functools.reduce(operator.add, itertools.chain([1], [2])) == 3\n\
+         random.seed(1)\nx = random.random()\nrandom.seed(1)\nassert x == random.random()\n",
+    );
 }
 
 fn a_comparison_costs_what_the_method_says() {

@@ -86,17 +86,77 @@ def masked_open(x, k, m, signed=True):
     security = P.security
     P.masked(k + security + 1)
     size = x.size
-    low_planes = random_planes(m, size)
-    low = compose(low_planes, m, size)
+    low_planes, low = mask_with_bits(m, size)
     mask = low
     if k + security > m:
-        mask = random_number(k + security - m, size) * (1 << m) + low
+        mask = high_mask(k + security - m, size) * (1 << m) + low
     shifted = x + (1 << (k - 1)) if signed else x
     return (shifted + mask).reveal(), low_planes, low
 
 
+def mask_with_bits(n, size):
+    """Random numbers below 2^n and their bits: planes of one sint in tree order, or with -X or -Y a list of sbits."""
+    if P.options.edabit and n > 1:
+        P.features.add('edabit')
+        number, planes = sint.get_edabit(n, True, size=size)
+        return planes, number
+    if P.options.mixed and n > 1:
+        pairs = [sint.get_dabit(size=size) for _ in range(n)]
+        return [b for _, b in pairs], weighted_sum([a for a, _ in pairs])
+    planes = random_planes(n, size)
+    return planes, compose(planes, n, size)
+
+
+def high_mask(n, size):
+    """Random numbers of at least n bits whose bits do not matter."""
+    if P.options.edabit:
+        return sint.get_edabit(n, False, size=size)[0]
+    return random_number(n, size)
+
+
+def weighted_sum(bits_):
+    """The number with the given bits, by Horner's rule."""
+    total = bits_[-1]
+    for b in reversed(bits_[:-1]):
+        total = total * 2 + b
+    return total
+
+
+def public_bits(value, n, size):
+    """The low n bits of public numbers as cbits with a lane for each number."""
+    from Compiler.GC.types import cbits
+    planes = [cbits.new(size) for _ in range(n)]
+    P.emit('convcintvec %d %s %s' % (size, value.t, ' '.join(b.t for b in planes)))
+    return planes
+
+
+def to_arithmetic(bit, size):
+    """One Boolean bit for each lane as a sint, by a daBit."""
+    a, b = sint.get_dabit(size=size)
+    c = cint((bit ^ b).reveal().to_regint_by_bit())
+    return a + c - 2 * (a * c)
+
+
+def less_than_bits(public, planes, n):
+    """less_than_planes for Boolean planes."""
+    size = public.size
+    levels = []
+    for c, r in zip(public_bits(public, n, size), planes):
+        equal = ~(r ^ c)
+        levels.append((r ^ (r._and_public(c)), equal))
+    while len(levels) > 1:
+        merged = []
+        for i in range(0, len(levels) - 1, 2):
+            (low_greater, low_equal), (greater, equal) = levels[i], levels[i + 1]
+            merged.append((greater ^ (equal & low_greater), equal & low_equal if i else None))
+        levels = merged + levels[len(levels) // 2 * 2:]
+    return to_arithmetic(levels[0][0], size)
+
+
 def less_than_planes(public, planes, n):
     """[public < secret] for n-bit numbers, the secret ones given by planes in tree order."""
+    if isinstance(planes, list):
+        return less_than_bits(public, planes, n)
     size = public.size
     c = clear_planes(public, n, tree_order(n))
     not_c = 1 - c
@@ -201,7 +261,12 @@ def zero(x, k):
     _check_length(k)
     opened, planes, _ = masked_open(x, k, k, True)
     # low bits of the opened value without the offset 2^(k-1) equal the mask's, if x is zero
-    public = clear_planes((opened + (1 << (k - 1))) % (1 << k), k, tree_order(k))
+    public = (opened + (1 << (k - 1))) % (1 << k)
+    if isinstance(planes, list):
+        from Compiler.GC import circuits
+        same = [~(r ^ c) for r, c in zip(planes, public_bits(public, k, x.size))]
+        return to_arithmetic(circuits.and_all(same), x.size)
+    public = clear_planes(public, k, tree_order(k))
     same = planes * (2 * public - 1) + (1 - public)
     return all_ones(same, k, x.size)
 

@@ -291,6 +291,12 @@ class sbits(_Bits):
         P.emit('ands 0 %d %s %s %s' % (n, r.t, self.t, other.t))
         return r
 
+    def _and_public(self, other):
+        """And with public bits, which is local."""
+        r = sbits.new(self.n)
+        P.emit('andm 0 %d %s %s %s' % (self.n, r.t, self.t, other.t))
+        return r
+
     def __or__(self, other):
         other = self._other(other)
         return NotImplemented if other is None else self ^ other ^ (self & other)
