@@ -52,6 +52,7 @@ pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/conformance")
 }
 
+#[allow(clippy::disallowed_methods)] // a test reads programs, the engine has no files
 pub fn load(name: &str) -> Program {
     let schedule = std::fs::read_to_string(folder().join("Schedules").join(format!("{name}.sch"))).unwrap();
     Program::load(&schedule, &SizeLimits::default(), |file| std::fs::read(folder().join("Bytecode").join(file)))
