@@ -547,6 +547,8 @@ class sfix(_Fixed):
         stop, values = sint.read_from_file(start, n, size)
         return stop, [cls._new(v) for v in values]
 
+    input_tensor_via = sint.input_tensor_via
+
     def secure_shuffle(self, unit=1):
         return self._new(self.v.secure_shuffle(unit), self.k, self.f)
 

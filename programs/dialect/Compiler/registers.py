@@ -1348,6 +1348,11 @@ class sint(Secret):
         return cls._dot(x, y)
 
     @classmethod
+    def input_tensor_via(cls, player, content=None, shape=None, **_ignored):
+        raise CompilerError('input_tensor_via writes input files while compiling, which this compiler does not do',
+                            'use get_input_from(player) or input_from(player), and provide the input at run time')
+
+    @classmethod
     def get_secure_shuffle(cls, n):
         r = regint.new(1)
         P.emit('gensecshuffle 0 %s %d' % (r.t, n))
@@ -1442,3 +1447,7 @@ def _write_socket(cls, op, client_id, values, message_type):
         if r.size != size:
             raise VectorMismatch(size, r.size)
     P.emit('%s 0 %s %d %d %s' % (op, client.t, message_type, size, ' '.join(r.t for r in regs)))
+
+
+sintbit = sint
+sint.bit_type = sint
