@@ -9,3 +9,6 @@ pub mod guard;
 pub mod operator_door;
 
 mod answer;
+
+#[cfg(test)]
+mod tests;

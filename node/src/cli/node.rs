@@ -1,6 +1,6 @@
 //! `vcp node`: the provider of this machine.
 
-// mod start;
+mod start;
 
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ use crate::data_dir::Layout;
 pub async fn run(screen: &Screen, wish: Node) -> Result<(), Failure> {
     match wish {
         Node::Init(wish) => init(screen, &wish),
-        Node::Start(_) => Err(Failure::failed("no")),
+        Node::Start(wish) => start::run(screen, &wish).await,
         Node::Status(options) => status(screen, &options).await,
         Node::Id(options) => id(screen, &options),
     }

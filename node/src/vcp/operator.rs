@@ -83,7 +83,7 @@ impl Vcp {
             KeyLine { id: key.id, epoch: key.epoch, state, checks: record.last_check, reason }
         };
         let now = status.view.mac_key().cloned().map(line);
-        let before = self.shared.federation.keys_before(cloud).into_iter().map(line).collect();
+        let before = self.keys_before(cloud).into_iter().map(line).collect();
         (now, before)
     }
 
@@ -212,9 +212,15 @@ impl OperatorApi for Vcp {
             schema: crate::config::SCHEMA_VERSION,
             phase: if *shared.stopping.borrow() { Phase::Stopping } else { Phase::Serving },
             uptime_s: shared.started.elapsed().as_secs(),
-            addresses: shared.core.network.listen_addrs().into_iter().map(|address| address.to_string()).collect(),
+            addresses: shared
+                .core
+                .network
+                .listen_addrs()
+                .into_iter()
+                .map(|address| format!("{address}/p2p/{}", self.key().peer_id()))
+                .collect(),
             data: shared.core.links.local_addr().to_string(),
-            http: http.map_or_else(String::new, |address| address.to_string()),
+            http: http.map_or_else(String::new, |address| format!("http://{address}")),
             peers_connected: shared.core.network.peers().iter().filter(|peer| peer.connected).count(),
             clouds: shared.core.clouds.ids().len(),
             invitations: shared.federation.invitations().len(),
@@ -278,7 +284,7 @@ impl OperatorApi for Vcp {
     }
 
     async fn form(&self, form: Form) -> Result<Proposed, Refusal> {
-        self.shared.federation.form(form).await
+        self.propose(form).await
     }
 
     async fn rekey(&self, cloud: CloudId, rekey: Rekey) -> Result<Proposed, Refusal> {
@@ -304,19 +310,19 @@ impl OperatorApi for Vcp {
             }
             _ => {}
         }
-        self.shared.federation.rekey(cloud).await
+        self.propose_key(cloud).await
     }
 
     async fn invitations(&self) -> Result<Invitations, Refusal> {
-        Ok(Invitations { invitations: self.shared.federation.invitations() })
+        Ok(Invitations { invitations: self.open_invitations() })
     }
 
     async fn accept(&self, record: RecordHash) -> Result<Proposed, Refusal> {
-        self.shared.federation.accept(record).await
+        self.decide(record, true).await
     }
 
     async fn decline(&self, record: RecordHash) -> Result<Proposed, Refusal> {
-        self.shared.federation.decline(record).await
+        self.decide(record, false).await
     }
 
     async fn generation(&self, cloud: CloudId) -> Result<Generation, Refusal> {
