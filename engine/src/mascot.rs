@@ -134,17 +134,17 @@ impl MascotField for PrimeField {
     }
 
     /// The Montgomery representation with R = 2^128, little endian.
-    #[inline]
+    #[inline(always)]
     fn encode_raw(&self, a: Fp) -> [u8; 16] {
         self.to_montgomery(a).to_le_bytes()
     }
 
-    #[inline]
+    #[inline(always)]
     fn decode_raw(&self, bytes: [u8; 16]) -> Option<Fp> {
         self.from_montgomery(u128::from_le_bytes(bytes))
     }
 
-    #[inline]
+    #[inline(always)]
     fn keep_if(&self, a: Fp, bit: u8) -> Fp {
         let masked = self.to_montgomery(a) & (bit as u128).wrapping_neg();
         self.from_montgomery(masked).unwrap_or_default()

@@ -22,12 +22,14 @@ fn cipher(key: &[u8]) -> Aes128 {
     Aes128::new_from_slice(key).expect("a key of AES-128 has 16 bytes")
 }
 
-fn encrypt(cipher: &Aes128, words: &mut [u128]) {
+/// Encrypts what `input` gives for each place of `out`.
+#[inline(always)]
+fn encrypt_into(cipher: &Aes128, out: &mut [u128], mut input: impl FnMut(&u128) -> u128) {
     let mut blocks = [Block::from([0; 16]); BATCH];
-    for chunk in words.chunks_mut(BATCH) {
+    for chunk in out.chunks_mut(BATCH) {
         let blocks = &mut blocks[..chunk.len()];
         for (block, word) in blocks.iter_mut().zip(chunk.iter()) {
-            *block = word.to_le_bytes().into();
+            *block = input(word).to_le_bytes().into();
         }
         cipher.encrypt_blocks(blocks);
         for (word, block) in chunk.iter_mut().zip(blocks.iter()) {
@@ -36,13 +38,17 @@ fn encrypt(cipher: &Aes128, words: &mut [u128]) {
     }
 }
 
+fn encrypt(cipher: &Aes128, words: &mut [u128]) {
+    encrypt_into(cipher, words, |word| *word);
+}
+
 fn count_up(cipher: &Aes128, counter: u128, words: &mut [u128]) {
-    let mut counter = counter;
-    for word in words.iter_mut() {
-        *word = counter;
-        counter = counter.wrapping_add(1);
-    }
-    encrypt(cipher, words);
+    let mut next = counter;
+    encrypt_into(cipher, words, |_| {
+        let counter = next;
+        next = next.wrapping_add(1);
+        counter
+    });
 }
 
 /// AES-128-CTR keyed by the first half of a digest; the second half is where the counter starts.
@@ -79,7 +85,7 @@ impl Prg {
 }
 
 /// The element of 256 uniform bits.
-#[inline]
+#[inline(always)]
 pub fn wide_element<F: Field>(field: &F, [low, high]: [u128; 2]) -> F::Element {
     field.reduce_wide([low as u64, (low >> 64) as u64, high as u64, (high >> 64) as u64])
 }

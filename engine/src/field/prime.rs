@@ -117,6 +117,7 @@ impl PrimeField {
     }
 
     /// The element of an integer taken modulo p.
+    #[inline(always)]
     pub fn element(&self, x: u128) -> Fp {
         Fp(self.montgomery(x, self.r2))
     }
@@ -155,11 +156,13 @@ impl PrimeField {
     }
 
     /// The Montgomery representation itself, as MP-SPDZ's files and sockets carry it.
+    #[inline(always)]
     pub fn to_montgomery(&self, a: Fp) -> u128 {
         a.0
     }
 
     /// Strict inverse of [`Self::to_montgomery`].
+    #[inline(always)]
     pub fn from_montgomery(&self, x: u128) -> Option<Fp> {
         (x < self.p).then_some(Fp(x))
     }

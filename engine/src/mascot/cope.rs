@@ -24,6 +24,7 @@
 //! because Δ = αᵢ is the same in all setups under one MAC key.
 
 use super::ggm::Leaves;
+use super::simd::{self, Kernel};
 use super::{Limbs, MascotField};
 use zeroize::Zeroize;
 
@@ -107,6 +108,7 @@ impl Group {
     }
 
     /// Adds Σ digit·2^shift·terms, and at the end of a group gives its value with `give(i, value)`.
+    #[inline(always)]
     fn add<F: MascotField>(
         &mut self,
         field: &F,
@@ -131,6 +133,64 @@ impl Drop for Group {
     }
 }
 
+/// One digit for a stripe of values at the owner: its part of the message, and −v into t.
+struct Owned<'a, F: MascotField> {
+    field: &'a F,
+    digit: &'a Digit<F>,
+    xs: &'a [F::Element],
+    u: &'a [Limbs],
+    v: &'a [Limbs],
+    group: &'a mut Group,
+    places: &'a mut [[u8; RAW_BYTES]],
+    ts: &'a mut [F::Element],
+}
+
+impl<F: MascotField> Kernel for Owned<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let f = self.field;
+        for ((place, &x), u) in self.places.iter_mut().zip(self.xs).zip(self.u) {
+            *place = f.encode_raw(f.sub(x, f.reduce(u)));
+        }
+        self.group.add(f, self.digit, 1, self.v, |i, v| self.ts[i] = f.sub(self.ts[i], v));
+    }
+}
+
+/// One digit for a stripe of values at the holder: Δ_b·(u + d) − v into q. Says whether the message was
+/// canonical.
+struct Held<'a, F: MascotField> {
+    field: &'a F,
+    at: &'a Digit<F>,
+    digit: u32,
+    weighted: F::Element,
+    places: &'a [[u8; RAW_BYTES]],
+    u: &'a [Limbs],
+    v: &'a [Limbs],
+    groups: &'a mut [Group; 2],
+    qs: &'a mut [F::Element],
+}
+
+impl<F: MascotField> Kernel for Held<'_, F> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self) -> bool {
+        let Self { field: f, at, qs, .. } = self;
+        let mut canonical = true;
+        for (q, place) in qs.iter_mut().zip(self.places) {
+            let d = f.decode_raw(*place);
+            canonical &= d.is_some();
+            *q = f.add(*q, f.mul(self.weighted, d.unwrap_or_default()));
+        }
+        let [plus, minus] = self.groups;
+        plus.add(f, at, self.digit, self.u, |i, u| qs[i] = f.add(qs[i], u));
+        minus.add(f, at, 1, self.v, |i, v| qs[i] = f.sub(qs[i], v));
+        canonical
+    }
+}
+
 /// The side with x.
 pub(crate) struct Owner<F: MascotField>(Trees<F>);
 
@@ -148,11 +208,16 @@ impl<F: MascotField> Owner<F> {
         let mut group = Group::new();
         self.0.expand(field, count, |b, digit, values, u, v| {
             let places = &mut places[b * count..][values.clone()];
-            for ((place, &x), u) in places.iter_mut().zip(&xs[values.clone()]).zip(u) {
-                *place = field.encode_raw(field.sub(x, field.reduce(u)));
-            }
-            let ts = &mut ts[values];
-            group.add(field, digit, 1, v, |i, v| ts[i] = field.sub(ts[i], v));
+            simd::run(Owned {
+                field,
+                digit,
+                xs: &xs[values.clone()],
+                u,
+                v,
+                group: &mut group,
+                places,
+                ts: &mut ts[values],
+            });
         });
         (message, ts)
     }
@@ -193,16 +258,12 @@ impl<F: MascotField> Holder<F> {
         let (digits, weighted) = (&self.digits, &self.weighted);
         let mut canonical = true;
         let mut qs = vec![field.zero(); count];
-        let (mut plus, mut minus) = (Group::new(), Group::new());
+        let mut groups = [Group::new(), Group::new()];
         self.trees.expand(field, count, |b, digit, values, u, v| {
             let qs = &mut qs[values.clone()];
-            for (q, place) in qs.iter_mut().zip(&places[b * count..][values]) {
-                let d = field.decode_raw(*place);
-                canonical &= d.is_some();
-                *q = field.add(*q, field.mul(weighted[b], d.unwrap_or_default()));
-            }
-            plus.add(field, digit, digits[b], u, |i, u| qs[i] = field.add(qs[i], u));
-            minus.add(field, digit, 1, v, |i, v| qs[i] = field.sub(qs[i], v));
+            let (places, groups) = (&places[b * count..][values], &mut groups);
+            canonical &=
+                simd::run(Held { field, at: digit, digit: digits[b], weighted: weighted[b], places, u, v, groups, qs });
         });
         canonical.then_some(qs)
     }

@@ -1,27 +1,52 @@
 //! The loops in which generation spends its time, for the processor at hand.
 //!
-//! Each has a portable body, which the other backends either are, compiled for wider registers, or are
-//! tested against. This is the only module of the generator with `unsafe`: it calls functions whose
-//! processor features have just been detected.
+//! Each has a portable body. [`run`] compiles such a body again for wider registers; products of
+//! polynomials have a backend of their own, tested against the portable one. This is the only module of
+//! the generator with `unsafe`: it calls functions whose processor features have just been detected.
 #![allow(unsafe_code)]
 
 use super::gf128::{self, Wide};
 use super::softspoken::BLOCK;
 
-/// Bit c of word r becomes bit r of word c.
-pub(crate) fn transpose(rows: &mut [u128; BLOCK]) {
+/// A loop that [`run`] compiles again for each set of registers. `run` must be `#[inline(always)]`, and so
+/// must be what it calls.
+pub(crate) trait Kernel {
+    type Output;
+    fn run(self) -> Self::Output;
+}
+
+/// Runs a kernel with the widest registers and the multiplications that the processor has.
+#[inline]
+pub(crate) fn run<K: Kernel>(kernel: K) -> K::Output {
     #[cfg(target_arch = "x86_64")]
     {
-        if has_avx512() {
+        use std::arch::is_x86_feature_detected as has;
+        if has!("avx2") && has!("bmi2") && has!("adx") {
+            if has!("avx512f") && has!("avx512bw") && has!("avx512vl") {
+                // SAFETY: the features have been detected.
+                return unsafe { x86::avx512(kernel) };
+            }
             // SAFETY: the features have been detected.
-            return unsafe { x86::transpose_avx512(rows) };
-        }
-        if std::arch::is_x86_feature_detected!("avx2") {
-            // SAFETY: the feature has been detected.
-            return unsafe { x86::transpose_avx2(rows) };
+            return unsafe { x86::avx2(kernel) };
         }
     }
-    portable::transpose(rows);
+    kernel.run()
+}
+
+struct Transpose<'a>(&'a mut [u128; BLOCK]);
+
+impl Kernel for Transpose<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        portable::transpose(self.0);
+    }
+}
+
+/// Bit c of word r becomes bit r of word c.
+pub(crate) fn transpose(rows: &mut [u128; BLOCK]) {
+    run(Transpose(rows));
 }
 
 /// Adds word·key, as polynomials over GF(2), to each sum.
@@ -50,24 +75,22 @@ pub type Limbs = [u64; 8];
 /// For leaves of `sums.len()` values each, leaf after leaf: Σ_y leaf_y and Σ_y y·leaf_y for every value.
 /// Up to 256 leaves: the weighted sum stays below 2^32·2^15 in a limb.
 pub(crate) fn sum_leaves(words: &[[u128; 2]], sums: &mut [Limbs], weighted: &mut [Limbs]) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if has_avx512() {
-            // SAFETY: the features have been detected.
-            return unsafe { x86::sum_leaves_avx512(words, sums, weighted) };
-        }
-        if std::arch::is_x86_feature_detected!("avx2") {
-            // SAFETY: the feature has been detected.
-            return unsafe { x86::sum_leaves_avx2(words, sums, weighted) };
-        }
-    }
-    portable::sum_leaves(words, sums, weighted);
+    run(SumLeaves { words, sums, weighted });
 }
 
-#[cfg(target_arch = "x86_64")]
-fn has_avx512() -> bool {
-    use std::arch::is_x86_feature_detected as has;
-    has!("avx512f") && has!("avx512bw") && has!("avx512vl")
+struct SumLeaves<'a> {
+    words: &'a [[u128; 2]],
+    sums: &'a mut [Limbs],
+    weighted: &'a mut [Limbs],
+}
+
+impl Kernel for SumLeaves<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        portable::sum_leaves(self.words, self.sums, self.weighted);
+    }
 }
 
 mod portable {
@@ -149,24 +172,14 @@ mod x86 {
     use super::*;
     use std::arch::x86_64::{__m128i, _mm_clmulepi64_si128, _mm_set_epi64x, _mm_storeu_si128, _mm_xor_si128};
 
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-    pub fn transpose_avx512(rows: &mut [u128; BLOCK]) {
-        portable::transpose(rows);
+    #[target_feature(enable = "avx2,bmi2,adx,avx512f,avx512bw,avx512vl")]
+    pub fn avx512<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run()
     }
 
-    #[target_feature(enable = "avx2")]
-    pub fn transpose_avx2(rows: &mut [u128; BLOCK]) {
-        portable::transpose(rows);
-    }
-
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-    pub fn sum_leaves_avx512(words: &[[u128; 2]], sums: &mut [Limbs], weighted: &mut [Limbs]) {
-        portable::sum_leaves(words, sums, weighted);
-    }
-
-    #[target_feature(enable = "avx2")]
-    pub fn sum_leaves_avx2(words: &[[u128; 2]], sums: &mut [Limbs], weighted: &mut [Limbs]) {
-        portable::sum_leaves(words, sums, weighted);
+    #[target_feature(enable = "avx2,bmi2,adx")]
+    pub fn avx2<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run()
     }
 
     #[target_feature(enable = "pclmulqdq")]

@@ -68,13 +68,22 @@ impl Drop for Columns {
 struct Trees {
     trees: Vec<Leaves>,
     counter: u128,
+    /// The columns of the last extension, to be overwritten by the next.
+    spare: Vec<u128>,
+}
+
+impl Drop for Trees {
+    fn drop(&mut self) {
+        self.spare.zeroize();
+    }
 }
 
 impl Trees {
     /// u (word `b·blocks + j`) and v (as [`Columns`]).
     fn expand(&mut self, blocks: usize) -> (Vec<u128>, Columns) {
         let mut sums = vec![0; self.trees.len() * blocks];
-        let mut columns = vec![0; blocks * BLOCK];
+        let mut columns = std::mem::take(&mut self.spare);
+        columns.resize(blocks * BLOCK, 0);
         let leaves_max = self.trees.iter().map(Leaves::len).max().unwrap_or(0);
         let mut words = vec![0; leaves_max * STRIPE];
         for start in (0..blocks).step_by(STRIPE) {
@@ -86,7 +95,7 @@ impl Trees {
                 let digits = tree.len().trailing_zeros() as usize;
                 for t in (0..digits).rev() {
                     let to = &mut columns[start * BLOCK + column + t..];
-                    fold(&mut words[..len << (t + 1)], len, to);
+                    simd::run(Fold { words: &mut words[..len << (t + 1)], len, column: to });
                 }
                 sums[b * blocks + start..][..len].copy_from_slice(&words[..len]);
                 column += digits;
@@ -100,17 +109,28 @@ impl Trees {
 
 /// Writes the XOR of the upper half of the leaves to every [`BLOCK`]th word of `column`, and folds
 /// the halves onto each other.
-fn fold(words: &mut [u128], len: usize, column: &mut [u128]) {
-    let (low, high) = words.split_at_mut(words.len() / 2);
-    let mut upper = [0; STRIPE];
-    let upper = &mut upper[..len];
-    for (low, high) in low.chunks_exact_mut(len).zip(high.chunks_exact(len)) {
-        for ((low, high), upper) in low.iter_mut().zip(high).zip(upper.iter_mut()) {
-            *low ^= high;
-            *upper ^= high;
+struct Fold<'a> {
+    words: &'a mut [u128],
+    len: usize,
+    column: &'a mut [u128],
+}
+
+impl simd::Kernel for Fold<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let (low, high) = self.words.split_at_mut(self.words.len() / 2);
+        let mut upper = [0; STRIPE];
+        let upper = &mut upper[..self.len];
+        for (low, high) in low.chunks_exact_mut(self.len).zip(high.chunks_exact(self.len)) {
+            for ((low, high), upper) in low.iter_mut().zip(high).zip(upper.iter_mut()) {
+                *low ^= high;
+                *upper ^= high;
+            }
         }
+        self.column.iter_mut().step_by(BLOCK).zip(upper.iter()).for_each(|(column, upper)| *column = *upper);
     }
-    column.iter_mut().step_by(BLOCK).zip(upper.iter()).for_each(|(column, upper)| *column = *upper);
 }
 
 /// The coefficients' key for one ordered pair, from the coin of all.
@@ -132,7 +152,7 @@ pub(crate) struct Receiver {
 impl Receiver {
     /// `ctx` binds session, sender and receiver.
     pub fn new(ctx: Transcript, trees: Vec<Leaves>) -> Self {
-        Self { ctx, trees: Trees { trees, counter: 0 } }
+        Self { ctx, trees: Trees { trees, counter: 0, spare: Vec::new() } }
     }
 
     /// Extends by 128 OTs for each word of `choices`, the last of which must be random and is used
@@ -143,6 +163,11 @@ impl Receiver {
         let mut message = Vec::with_capacity(sums.len() * WORD_BYTES);
         corrections.for_each(|(u, x)| message.extend_from_slice(&(u ^ x).to_le_bytes()));
         (columns, message)
+    }
+
+    /// Takes back the rows of an extension that is done with.
+    pub fn recycle(&mut self, mut columns: Columns) {
+        self.trees.spare = std::mem::take(&mut columns.0);
     }
 
     /// The answer to the check of the last extension.
@@ -173,7 +198,7 @@ impl Drop for Sender {
 impl Sender {
     /// `ctx` binds session, sender and receiver; `trees` are punctured at the digits of `delta`.
     pub fn new(ctx: Transcript, trees: Vec<Leaves>, delta: u128) -> Self {
-        Self { ctx, trees: Trees { trees, counter: 0 }, delta }
+        Self { ctx, trees: Trees { trees, counter: 0, spare: Vec::new() }, delta }
     }
 
     pub fn delta(&self) -> u128 {
@@ -202,6 +227,11 @@ impl Sender {
             column += digits;
         }
         columns
+    }
+
+    /// Takes back the rows of an extension that is done with.
+    pub fn recycle(&mut self, mut columns: Columns) {
+        self.trees.spare = std::mem::take(&mut columns.0);
     }
 
     fn delta_mask(&self, bit: usize) -> u128 {

@@ -21,13 +21,14 @@
 use super::authenticate::Authenticator;
 use super::coins::Coins;
 use super::cope::RAW_BYTES;
+use super::simd::{self, Kernel};
 use super::softspoken::{ANSWER_BYTES, BLOCK, Columns, Receiver, Sender};
 use super::{Limbs, MascotField, to_limbs};
 use crate::digest::Hash;
 use crate::error::{ConsistencyCheck, Error, Malformed, Result};
 use crate::field::Field;
 use crate::mac_check::MacCheck;
-use crate::party::Party;
+use crate::party::{Party, PartyIndex};
 use crate::prg::{Prg, Tccr};
 use crate::share::Shares;
 use crate::step::Step;
@@ -101,20 +102,21 @@ impl<F: MascotField> Multiplier<F> {
         let b = f.random_vec(&mut party.rng, count);
         let c = a.iter().enumerate().map(|(e, &a)| f.mul(a, b[e / self.components])).collect();
         let mut products = Products { a, b, c };
-        let extension = self.extend(party, coins, &products.a).await?;
+        let mut extension = self.extend(party, coins, &products.a).await?;
 
         let mut out = vec![Vec::new(); party.n()];
         for peer in party.peers() {
-            let columns = extension.sent[peer.get()].as_ref().expect("an extension with each peer");
-            out[peer.get()] = self.send(peer.get(), columns, &mut products);
+            let columns = extension.sent[peer.get()].take().expect("an extension with each peer");
+            out[peer.get()] = self.send(peer.get(), &columns, &mut products);
+            self.pair_mut(peer).sender.recycle(columns);
         }
         let messages = party.exchange(Step::MascotMultiply, out).await?;
         for peer in party.peers() {
             let message = &messages[peer.get()];
             party.expect_len(peer, Step::MascotMultiply, message, count * self.ots() * RAW_BYTES)?;
-            let columns = extension.received[peer.get()].as_ref().expect("an extension with each peer");
+            let columns = extension.received[peer.get()].take().expect("an extension with each peer");
             let choices = &extension.choices[peer.get()];
-            self.receive(peer.get(), columns, choices, message, &mut products).ok_or(Error::Malformed {
+            self.receive(peer.get(), &columns, choices, message, &mut products).ok_or(Error::Malformed {
                 peer,
                 step: Step::MascotMultiply,
                 what: Malformed::Element,
@@ -124,6 +126,10 @@ impl<F: MascotField> Multiplier<F> {
         Ok(products)
     }
 
+    fn pair_mut(&mut self, peer: PartyIndex) -> &mut Pair {
+        self.pairs[peer.get()].as_mut().expect("a pair with each peer")
+    }
+
     /// The OT extension for the bits of `a` with its check. 3 rounds.
     async fn extend(&mut self, party: &mut Party, coins: &mut Coins, a: &[F::Element]) -> Result<Extension> {
         let bits = pack_bits(&self.field, a);
@@ -131,7 +137,7 @@ impl<F: MascotField> Multiplier<F> {
         let n = party.n();
         let (mut received, mut choices, mut out) = (none(n), vec![Zeroizing::default(); n], vec![Vec::new(); n]);
         for peer in party.peers() {
-            let pair = self.pairs[peer.get()].as_mut().expect("a pair with each peer");
+            let pair = self.pair_mut(peer);
             let mut own = bits.clone();
             own.push((party.rng.next_u64() as u128) << 64 | party.rng.next_u64() as u128);
             let (columns, message) = pair.receiver.extend(&own);
@@ -142,7 +148,7 @@ impl<F: MascotField> Multiplier<F> {
         let messages = party.exchange(Step::MascotExtend, out).await?;
         let mut sent = none(n);
         for peer in party.peers() {
-            let pair = self.pairs[peer.get()].as_mut().expect("a pair with each peer");
+            let pair = self.pair_mut(peer);
             party.expect_len(peer, Step::MascotExtend, &messages[peer.get()], pair.sender.message_bytes(blocks))?;
             sent[peer.get()] = Some(pair.sender.extend(blocks, &messages[peer.get()]));
         }
@@ -189,13 +195,17 @@ impl<F: MascotField> Multiplier<F> {
             pair.sender_hash.hash(first, &rows, &mut zeros);
             rows.iter_mut().for_each(|row| *row ^= delta);
             pair.sender_hash.hash(first, &rows, &mut ones);
-            for ((place, &zero), &one) in places.iter_mut().zip(&zeros).zip(&ones) {
-                let bit = bits.advance();
-                *place = f.encode_raw(f.add(f.wide_difference(zero, one), products.b[bit.triple]));
-                if let Some(t) = bit.add(f, &mut sum, zero) {
-                    products.c[bit.element] = f.sub(products.c[bit.element], t);
-                }
-            }
+            let (bits, sum) = (&mut bits, &mut sum);
+            simd::run(Send {
+                field: f,
+                places,
+                zeros: &zeros,
+                ones: &ones,
+                bits,
+                sum,
+                b: &products.b,
+                c: &mut products.c,
+            });
         }
         zeros.zeroize();
         ones.zeroize();
@@ -219,16 +229,16 @@ impl<F: MascotField> Multiplier<F> {
         let mut canonical = true;
         for (j, places) in message.as_chunks::<RAW_BYTES>().0.chunks(BLOCK).enumerate() {
             pair.receiver_hash.hash(self.used + (j * BLOCK) as u64, &columns.rows(j), &mut hashes);
-            let mut choices = choices[j];
-            for (place, &hash) in places.iter().zip(&hashes) {
-                let bit = bits.advance();
-                let d = f.decode_raw(*place);
-                canonical &= d.is_some();
-                let d = f.mul(bit.weight, f.keep_if(d.unwrap_or_default(), choices as u8 & 1));
-                let q = bit.add(f, &mut sum, hash).unwrap_or_default();
-                products.c[bit.element] = f.add(products.c[bit.element], f.add(q, d));
-                choices >>= 1;
-            }
+            let (bits, sum) = (&mut bits, &mut sum);
+            canonical &= simd::run(Receive {
+                field: f,
+                places,
+                hashes: &hashes,
+                choices: choices[j],
+                bits,
+                sum,
+                c: &mut products.c,
+            });
         }
         hashes.zeroize();
         canonical.then_some(())
@@ -312,6 +322,65 @@ impl<'a, F: MascotField> Bits<'a, F> {
             self.component = 0;
             self.triple += 1;
         }
+    }
+}
+
+/// Up to 128 OTs at the sender: d, and −t into c.
+struct Send<'a, 'b, F: MascotField> {
+    field: &'a F,
+    places: &'a mut [[u8; RAW_BYTES]],
+    zeros: &'a [[u128; 2]; BLOCK],
+    ones: &'a [[u128; 2]; BLOCK],
+    bits: &'a mut Bits<'b, F>,
+    sum: &'a mut Limbs,
+    b: &'a [F::Element],
+    c: &'a mut [F::Element],
+}
+
+impl<F: MascotField> Kernel for Send<'_, '_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let f = self.field;
+        for ((place, &zero), &one) in self.places.iter_mut().zip(self.zeros).zip(self.ones) {
+            let bit = self.bits.advance();
+            *place = f.encode_raw(f.add(f.wide_difference(zero, one), self.b[bit.triple]));
+            if let Some(t) = bit.add(f, self.sum, zero) {
+                self.c[bit.element] = f.sub(self.c[bit.element], t);
+            }
+        }
+    }
+}
+
+/// Up to 128 OTs at the receiver: q into c. Says whether all of the message was canonical.
+struct Receive<'a, 'b, F: MascotField> {
+    field: &'a F,
+    places: &'a [[u8; RAW_BYTES]],
+    hashes: &'a [[u128; 2]; BLOCK],
+    choices: u128,
+    bits: &'a mut Bits<'b, F>,
+    sum: &'a mut Limbs,
+    c: &'a mut [F::Element],
+}
+
+impl<F: MascotField> Kernel for Receive<'_, '_, F> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self) -> bool {
+        let f = self.field;
+        let (mut choices, mut canonical) = (self.choices, true);
+        for (place, &hash) in self.places.iter().zip(self.hashes) {
+            let bit = self.bits.advance();
+            let d = f.decode_raw(*place);
+            canonical &= d.is_some();
+            let d = f.mul(bit.weight, f.keep_if(d.unwrap_or_default(), choices as u8 & 1));
+            let q = bit.add(f, self.sum, hash).unwrap_or_default();
+            self.c[bit.element] = f.add(self.c[bit.element], f.add(q, d));
+            choices >>= 1;
+        }
+        canonical
     }
 }
 
