@@ -55,6 +55,8 @@ pub(crate) struct Core {
     pub gateway: Gateway,
     pub clouds: Clouds,
     pub state: StateFile,
+    /// Multiaddrs under which this node stands in records.
+    pub addresses: Vec<String>,
     _tuples: TuplesFile,
     _data: DataDir,
 }
@@ -88,11 +90,12 @@ impl Core {
         let network = Network::start(network_config(config)?, &keypair).await?;
         let links = Links::listen(config.data.listen, &keypair).await?;
         let announcement = announcement(config, &identity, &network, &links);
+        let addresses = announcement.addresses.clone();
         let directory = Directory::start(network.clone(), announcement, data.signing_key());
         let ways = Ways { network: network.clone(), directory: directory.clone(), links: links.clone() };
         let clouds = Clouds::new(identity.clone(), stores, ways, config.generation.enabled);
         let gateway = serve(&network, &clouds);
-        Ok(Self { identity, network, directory, links, gateway, clouds, state, _tuples: tuples, _data: data })
+        Ok(Self { identity, network, directory, links, gateway, clouds, state, addresses, _tuples: tuples, _data: data })
     }
 }
 
@@ -130,12 +133,9 @@ fn own_identity(signing: &SigningKey) -> Identity {
 
 fn network_config(config: &Config) -> Result<NetworkConfig, CoreError> {
     let wrong = |error: federation::peers_file::PeersError| CoreError::Peers(error.to_string());
-    let configured =
-        config.network.peers.iter().map(|address| federation::peers_file::peer_address(&address.to_string()));
-    let mut peers = configured.collect::<Result<Vec<_>, _>>().map_err(wrong)?;
-    if let Some(file) = &config.network.peers_file {
-        peers.extend(federation::peers_file::read(file).map_err(wrong)?);
-    }
+    let configured = config.network.peers.iter();
+    let peers = configured.map(|address| federation::peers_file::peer_address(&address.to_string()));
+    let peers = peers.collect::<Result<Vec<_>, _>>().map_err(wrong)?;
     Ok(NetworkConfig {
         listen: config.network.listen.clone(),
         external: config.network.external.clone(),

@@ -12,9 +12,11 @@ use crate::seat::{MeetError, Seat};
 use crate::session::take::{Bill, TakeFailure};
 use polyyne_engine::error::{Error as EngineError, Severity};
 use polyyne_protocol::envelope::{AuthenticRequest, Envelope, EnvelopeError};
+use polyyne_protocol::id::Digest;
 use polyyne_protocol::replay::{ReplayMemory, Seen};
 use polyyne_protocol::request::{Answer, Refusal, RefusalCode, Request, Stock, StockLine};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// See the module's head.
@@ -24,6 +26,37 @@ pub struct Desk {
     pub amphora: Amphora,
     pub ephemeral: Ephemeral,
     replays: Mutex<ReplayMemory>,
+    answered: Answered,
+}
+
+/// Sealed answers of a while, for clients whose connection broke before they had theirs: the very
+/// same bytes again.
+#[derive(Default)]
+struct Answered(Mutex<VecDeque<(Digest, Envelope)>>);
+
+/// Answers that are kept, and bytes of one: larger ones are made anew from durable rows.
+const ANSWERS_KEPT_MAX: usize = 256;
+const ANSWER_KEPT_BYTES_MAX: usize = 256 << 10;
+
+impl Answered {
+    fn kept(&self) -> MutexGuard<'_, VecDeque<(Digest, Envelope)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn again(&self, request: &Digest) -> Option<Envelope> {
+        self.kept().iter().find(|(of, _)| of == request).map(|(_, sealed)| sealed.clone())
+    }
+
+    fn keep(&self, request: Digest, sealed: Envelope) {
+        if sealed.to_bytes().len() > ANSWER_KEPT_BYTES_MAX {
+            return;
+        }
+        let mut kept = self.kept();
+        kept.push_back((request, sealed));
+        if kept.len() > ANSWERS_KEPT_MAX {
+            kept.pop_front();
+        }
+    }
 }
 
 /// An envelope that cannot be answered in one, because its sender is not known.
@@ -33,7 +66,7 @@ pub struct Unreadable(pub Refusal);
 impl Desk {
     pub fn new(seat: Arc<Seat>, klyshko: Klyshko, secrets: SecretStore, ephemeral: Ephemeral) -> Self {
         let amphora = Amphora::new(seat.clone(), klyshko.clone(), secrets);
-        Self { seat, klyshko, amphora, ephemeral, replays: Mutex::default() }
+        Self { seat, klyshko, amphora, ephemeral, replays: Mutex::default(), answered: Answered::default() }
     }
 
     /// Reads a request and seals this member's answer.
@@ -46,11 +79,18 @@ impl Desk {
         let me = polyyne_protocol::id::PeerKey::of(&identity.signing);
         let request =
             AuthenticRequest::open(envelope, &identity.seal, &me, &self.seat.view, now).map_err(unreadable)?;
+        if let Some(sealed) = self.answered.again(&request.digest()) {
+            return Ok(sealed);
+        }
         let answer = match self.answer(&request, now).await {
             Ok(answer) => answer,
             Err(refusal) => Answer::Refused(refusal),
         };
-        request.answer(&answer, &identity.signing, &mut rand::rng()).map_err(unreadable)
+        let sealed = request.answer(&answer, &identity.signing, &mut rand::rng()).map_err(unreadable)?;
+        if !matches!(&answer, Answer::Refused(refusal) if refusal.code == RefusalCode::InProgress) {
+            self.answered.keep(request.digest(), sealed.clone());
+        }
+        Ok(sealed)
     }
 
     async fn answer(&self, request: &AuthenticRequest, now: u64) -> Result<Answer, Refusal> {
@@ -79,9 +119,9 @@ impl Desk {
         match replays.remember(request.header(), now) {
             Seen::New => Ok(()),
             Seen::Again => Err(Refusal::new(
-                RefusalCode::Conflict,
-                "this very request has been made before",
-                "Make a new one; the same object id gives the same answer.",
+                RefusalCode::InProgress,
+                "this very request is being worked on, or its answer is no longer kept",
+                "Ask again; a new request for the same object gives the same answer.",
             )),
             Seen::Full => Err(Refusal::new(
                 RefusalCode::Busy,

@@ -32,6 +32,7 @@ use polyyne_engine::step::Step;
 use polyyne_protocol::canonical;
 use polyyne_protocol::hello::SessionPurpose;
 use polyyne_protocol::id::{Digest, MacKeyId, PeerKey};
+use polyyne_protocol::view::CloudView;
 use polyyne_protocol::vote::ChunkSeal;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -111,7 +112,7 @@ impl Made {
 
 /// Why a generation session ended.
 #[derive(Debug, thiserror::Error)]
-enum Ended {
+pub(crate) enum Ended {
     #[error(transparent)]
     Meet(#[from] MeetError),
     #[error(transparent)]
@@ -310,7 +311,7 @@ async fn generate(shared: &Shared, mut party: Party) -> Result<std::convert::Inf
         if shared.stopped.load(Ordering::Relaxed) {
             return Err(Ended::Stopped);
         }
-        let wishes = exchange_wishes(shared, &mut party).await?;
+        let wishes = exchange_wishes(&seat.view, &mut party, &shared.wish()?).await?;
         match next_batch(&wishes, &shared.targets()) {
             Some(batch) => make(shared, &mut party, &mut mac, &mut setup, number, batch).await?,
             None => {
@@ -322,11 +323,11 @@ async fn generate(shared: &Shared, mut party: Party) -> Result<std::convert::Inf
     unreachable!("2^64 planning rounds do not pass")
 }
 
-async fn exchange_wishes(shared: &Shared, party: &mut Party) -> Result<Vec<Wish>, Ended> {
-    let own = canonical::encode(&shared.wish()?);
-    let received = party.broadcast(Step::Wish, own).await?;
-    let members = shared.seat.view.members().iter();
-    members
+/// Everyone's wish, the same at all members.
+pub(crate) async fn exchange_wishes(view: &CloudView, party: &mut Party, own: &Wish) -> Result<Vec<Wish>, Ended> {
+    let received = party.broadcast(Step::Wish, canonical::encode(own)).await?;
+    view.members()
+        .iter()
         .zip(&received)
         .map(|(member, bytes)| canonical::decode(bytes, WISH_BYTES_MAX).map_err(|_| Ended::Malformed(member.peer)))
         .collect()

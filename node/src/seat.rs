@@ -10,6 +10,7 @@ use crate::session::take::{Bill, TakeFailure, Taken, Taker, Taking};
 use crate::session::{self, Agenda, GreetError};
 use crate::store::MacScope;
 use ed25519_dalek::SigningKey;
+use futures::future::join_all;
 use polyyne_engine::field::PrimeField;
 use polyyne_engine::mac_check::MacCheck;
 use polyyne_engine::online::Online;
@@ -19,7 +20,6 @@ use polyyne_engine::share::MacKeyShare;
 use polyyne_engine::tuples::Pool;
 use polyyne_protocol::envelope::SealSecret;
 use polyyne_protocol::id::PeerKey;
-use polyyne_protocol::membership::Member;
 use polyyne_protocol::view::CloudView;
 use std::time::Duration;
 
@@ -98,12 +98,11 @@ impl Seat {
     ) -> Result<Vec<Option<Box<dyn Channel>>>, LinkError> {
         let own = self.rank();
         let others = self.view.members().iter().enumerate().filter(|(rank, _)| *rank != own);
-        let peer = |(rank, member): (usize, &Member)| LinkPeer {
-            rank: rank as u16,
-            key: member.peer,
-            addresses: self.directory.data_addresses(member.peer),
-        };
-        let peers: Vec<LinkPeer> = others.map(peer).collect();
+        let peers = others.map(|(rank, member)| async move {
+            let addresses = self.directory.data_addresses_soon(member.peer, patience).await;
+            LinkPeer { rank: rank as u16, key: member.peer, addresses }
+        });
+        let peers: Vec<LinkPeer> = join_all(peers).await;
         let links = self.links.open(label, own as u16, &peers, patience).await?;
         let mut channels: Vec<Option<Box<dyn Channel>>> = (0..self.view.n()).map(|_| None).collect();
         for link in links {

@@ -1,19 +1,30 @@
 //! The assembled node: its core, how its clouds come to be, and the two doors' view of it all.
 
 mod client;
+mod formation;
+mod keys;
 mod operator;
 
 use crate::config::Config;
-use crate::core::Core;
+use crate::core::clouds::Clouds;
+use crate::core::{Core, CoreError};
 use crate::data_dir::DataDir;
-use crate::federation::membership::Federation;
+use crate::federation::membership::{Federation, MembershipConfig, MembershipError, StateStore};
+use tokio_util::task::AbortOnDropHandle;
 use polyyne_protocol::id::PeerKey;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::watch;
 
-pub use crate::core::CoreError as VcpError;
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum VcpError {
+    #[error(transparent)]
+    Core(#[from] CoreError),
+    #[error("the clouds of this node cannot be taken up: {0}")]
+    Membership(#[from] MembershipError),
+}
 
 /// A running node. Clones share it.
 #[derive(Clone)]
@@ -24,6 +35,7 @@ pub struct Vcp {
 struct Shared {
     core: Core,
     federation: Federation,
+    _following: AbortOnDropHandle<()>,
     started: Instant,
     http: watch::Sender<Option<SocketAddr>>,
     stopping: watch::Sender<bool>,
@@ -36,10 +48,21 @@ impl Vcp {
     /// [`VcpError`].
     pub async fn start(config: &Config, data: DataDir) -> Result<Self, VcpError> {
         let core = Core::start(config, data).await?;
-        let federation = Federation::start(&core, config).await?;
+        let record_as = MembershipConfig {
+            key: core.identity.signing.clone(),
+            seal: core.identity.seal.public(),
+            addresses: core.addresses.clone(),
+            accept: config.accepted_members().into_iter().collect(),
+            store: Arc::new(StateStore::of(&core.state)),
+            shares: Arc::new(core.clouds.clone()),
+        };
+        let federation = Federation::start(core.network.clone(), core.directory.clone(), record_as).await?;
+        follow_once(&federation, &core.clouds);
+        let following = tokio::spawn(follow(federation.clone(), core.clouds.clone()));
         let shared = Shared {
             core,
             federation,
+            _following: AbortOnDropHandle::new(following),
             started: Instant::now(),
             http: watch::Sender::new(None),
             stopping: watch::Sender::new(false),
@@ -69,3 +92,16 @@ impl Vcp {
     }
 }
 
+/// Takes and gives up seats as records come in.
+async fn follow(federation: Federation, clouds: Clouds) {
+    let mut changes = federation.changes();
+    while changes.changed().await.is_ok() {
+        follow_once(&federation, &clouds);
+    }
+}
+
+fn follow_once(federation: &Federation, clouds: &Clouds) {
+    for status in federation.clouds() {
+        clouds.update(status.view, status.halted);
+    }
+}

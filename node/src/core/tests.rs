@@ -1,6 +1,6 @@
 //! The services of a cloud over real links: tuples, secrets, executions.
 
-use super::world::{World, clear};
+use super::world::{World, clear, describe, get, put};
 use crate::castor::TupleKind;
 use ed25519_dalek::SigningKey;
 use polyyne_bytecode::{Instruction, Operand, Program as Bytecode, Tape};
@@ -34,54 +34,6 @@ fn sum_and_product() -> Program {
     ];
     let tape = Tape { name: "sum_and_product-0".into(), instructions };
     Program::Bytes(ByteBuf::from(Bytecode::from_tapes(vec![tape]).unwrap().to_bytes()))
-}
-
-fn describe(owner: &SigningKey, words: usize) -> SecretDescription {
-    SecretDescription {
-        id: SecretId(rand::random()),
-        owner: ClientKey::of(owner),
-        kind: SecretKind::Integers,
-        words: words as u32,
-        tags: Tags::default(),
-        policy: Policy::default(),
-        created: crate::desk::now_s(),
-        expires: None,
-    }
-}
-
-/// Puts integers through one node; what every member says in the end.
-async fn put(world: &World, through: usize, owner: &SigningKey, values: &[i128]) -> (SecretId, Vec<Answer>) {
-    let field = PrimeField::carbyne();
-    let description = describe(owner, values.len());
-    let begin = Request::UploadBegin(UploadBegin { description: description.clone() });
-    let answers = world.ask(through, owner, begin).await;
-    let masks: Vec<&Masks> = answers
-        .iter()
-        .map(|answer| match answer {
-            Answer::Masks(masks) => masks,
-            other => panic!("{other:?}"),
-        })
-        .collect();
-    let shares: Vec<&client_io::DeliveryShares> = masks.iter().map(|masks| &masks.delivery).collect();
-    let clear_masks = client_io::reconstruct(&field, values.len(), &shares).unwrap();
-    let words = SecretValue::integers(values.to_vec()).encode(&field).unwrap();
-    let masked = client_io::mask(&field, &words, &clear_masks);
-    let upload = Upload::new(world.view(), &description, masks[0].mask_set, &masked);
-    let commit = UploadCommit { upload: Signed::sign(upload, owner), masked };
-    let answers = world.ask(through, owner, Request::UploadCommit(commit)).await;
-    (description.id, answers)
-}
-
-async fn get(world: &World, through: usize, reader: &SigningKey, secret: SecretId, words: usize) -> Vec<i64> {
-    let answers = world.ask(through, reader, Request::Get(Get { secret })).await;
-    let shares: Vec<&client_io::DeliveryShares> = answers
-        .iter()
-        .map(|answer| match answer {
-            Answer::Got(got) => &got.delivery,
-            other => panic!("{other:?}"),
-        })
-        .collect();
-    clear(world.view(), words, &shares)
 }
 
 fn execute(program: Program, inputs: &[SecretId], reveal: bool) -> Execute {

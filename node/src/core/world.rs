@@ -13,10 +13,13 @@ use polyyne_protocol::http::{RelayItem, RelayOutcome, RelayRequest};
 use polyyne_protocol::id::*;
 use polyyne_protocol::log::{CloudLog, SignedRecord};
 use polyyne_protocol::membership::{Head, KeyCommitment, MacKey, Member, Membership, Record};
-use polyyne_protocol::request::{Answer, Request};
-use polyyne_protocol::sign::Statement as _;
+use polyyne_protocol::request::{Answer, Get, Masks, Request, UploadBegin, UploadCommit};
+use polyyne_protocol::secret::{Policy, SecretDescription, SecretKind, SecretValue};
+use polyyne_protocol::sign::{Signed, Statement as _};
+use polyyne_protocol::tag::Tags;
 use polyyne_protocol::version::{Generator, Prime, SecurityParameters};
 use polyyne_protocol::view::CloudView;
+use polyyne_protocol::vote::Upload;
 use serde_bytes::ByteBuf;
 use std::collections::BTreeMap;
 use tempfile::TempDir;
@@ -119,6 +122,27 @@ impl World {
         answers.collect()
     }
 
+    /// The rows on a node's disk that its root key opens to the MAC key share and to what encrypts
+    /// the tuples.
+    pub fn sealed_keys(&self, node: usize) -> Vec<Vec<u8>> {
+        let (core, key) = (&self.cores[node], self.scope().to_key());
+        let row = |file: &crate::store::sealed::SealedFile, table| {
+            file.durable().read().unwrap().get(table, &key).unwrap().expect("the cloud has a key")
+        };
+        let share = row(core.state.sealed(), crate::store::state_file::MAC_KEYS);
+        let tuples = row(core._tuples.sealed(), crate::store::tuples_file::DATA_KEYS);
+        vec![share, tuples]
+    }
+
+    /// Whether any 16 bytes of a row can be found in a node's files.
+    pub fn is_on_disk(&self, node: usize, row: &[u8]) -> bool {
+        let folder = self._dirs[node].path().join("node");
+        ["state.redb", "tuples.redb"].iter().any(|file| {
+            let bytes = std::fs::read(folder.join(file)).unwrap();
+            row.chunks_exact(16).any(|part| bytes.windows(16).any(|seen| seen == part))
+        })
+    }
+
     pub fn scope(&self) -> crate::store::MacScope {
         scope_of(self.view().cloud(), self.view().mac_key().unwrap().id)
     }
@@ -153,4 +177,53 @@ pub fn clear(view: &CloudView, words: usize, shares: &[&client_io::DeliveryShare
     let field = polyyne_engine::field::PrimeField::new(view.parameters().prime.0).unwrap();
     let words = client_io::reconstruct(&field, words, shares).unwrap();
     words.iter().map(|&word| field.signed_decimal(word).parse().unwrap()).collect()
+}
+
+pub fn describe(owner: &SigningKey, words: usize) -> SecretDescription {
+    SecretDescription {
+        id: SecretId(rand::random()),
+        owner: ClientKey::of(owner),
+        kind: SecretKind::Integers,
+        words: words as u32,
+        tags: Tags::default(),
+        policy: Policy::default(),
+        created: crate::desk::now_s(),
+        expires: None,
+    }
+}
+
+/// Puts integers through one node; what every member says in the end.
+pub async fn put(world: &World, through: usize, owner: &SigningKey, values: &[i128]) -> (SecretId, Vec<Answer>) {
+    let field = PrimeField::carbyne();
+    let description = describe(owner, values.len());
+    let begin = Request::UploadBegin(UploadBegin { description: description.clone() });
+    let answers = world.ask(through, owner, begin).await;
+    let masks: Vec<&Masks> = answers
+        .iter()
+        .map(|answer| match answer {
+            Answer::Masks(masks) => masks,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let shares: Vec<&client_io::DeliveryShares> = masks.iter().map(|masks| &masks.delivery).collect();
+    let clear_masks = client_io::reconstruct(&field, values.len(), &shares).unwrap();
+    let words = SecretValue::integers(values.to_vec()).encode(&field).unwrap();
+    let masked = client_io::mask(&field, &words, &clear_masks);
+    let upload = Upload::new(world.view(), &description, masks[0].mask_set, &masked);
+    let commit = UploadCommit { upload: Signed::sign(upload, owner), masked };
+    let answers = world.ask(through, owner, Request::UploadCommit(commit)).await;
+    (description.id, answers)
+}
+
+/// What a client fetches through one node.
+pub async fn get(world: &World, through: usize, reader: &SigningKey, secret: SecretId, words: usize) -> Vec<i64> {
+    let answers = world.ask(through, reader, Request::Get(Get { secret })).await;
+    let shares: Vec<&client_io::DeliveryShares> = answers
+        .iter()
+        .map(|answer| match answer {
+            Answer::Got(got) => &got.delivery,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    clear(world.view(), words, &shares)
 }

@@ -14,8 +14,8 @@
 use crate::federation::{Network, Service};
 use crate::journal::{Check, CheckPhase, Journal};
 use crate::order::Turn;
-use crate::store::MacScope;
 use crate::store::mac_keys::MacKeys;
+use crate::store::{MacScope, SessionId};
 use polyyne_engine::digest::Hash;
 use polyyne_engine::field::PrimeField;
 use polyyne_engine::mac_check::openings_sum_to_zero;
@@ -134,7 +134,7 @@ impl Finisher {
             async move {
                 let question = canonical::decode(&payload, MESSAGE_BYTES_MAX)
                     .map_err(|_| crate::federation::Refusal::Malformed)?;
-                let answer = shared.answer(from, &question).ok_or(crate::federation::Refusal::NotPermitted)?;
+                let answer = shared.answer(from, &question).await.ok_or(crate::federation::Refusal::NotPermitted)?;
                 Ok(canonical::encode(&answer))
             }
         });
@@ -176,15 +176,13 @@ impl Shared {
     }
 
     /// What this member tells a member about a check: its opening only once it holds everyone's
-    /// commitments durably.
-    fn answer(&self, from: PeerKey, question: &Question) -> Option<Answer> {
+    /// commitments durably. "Unknown" binds: a check that was ruled out cannot begin any more.
+    async fn answer(&self, from: PeerKey, question: &Question) -> Option<Answer> {
         let holders = self.holders_of(question.scope)?;
         holders.members.contains(&from).then_some(())?;
-        let last = self.journal.last_check(question.scope).ok()?;
-        let Some(check) = last.filter(|check| check.session.0 == question.session && check.counter == question.counter)
-        else {
-            return Some(Answer::Unknown);
-        };
+        let session = SessionId(question.session);
+        let found = self.journal.find_or_rule_out(question.scope, session, question.counter).await.ok()?;
+        let Some(check) = found else { return Some(Answer::Unknown) };
         let commitment: Hash = check.commitment.as_slice().try_into().ok()?;
         Some(match check.phase {
             CheckPhase::Begun => Answer::Committed(commitment),
