@@ -206,7 +206,24 @@ struct Parser {
     calls: BTreeMap<u32, Vec<Context>>,
     /// The context of every block, tape by tape.
     contexts: Vec<Vec<Context>>,
+    /// Templates by number; the last is being read if `in_template`.
+    templates: Vec<Template>,
+    in_template: bool,
 }
+
+/// Steps that the record holds once and uses often.
+struct Template {
+    /// The last register before those of the template.
+    first: RegisterId,
+    /// How many of its registers, the first ones, are parameters.
+    parameters: u32,
+    /// How many registers it has.
+    count: u32,
+    steps: Vec<Step>,
+}
+
+/// Where registers of templates live.
+const NO_TAPE: u32 = u32::MAX;
 
 /// What encloses a block.
 #[derive(Clone, Copy)]
@@ -242,6 +259,8 @@ impl Parser {
             scopes: Vec::new(),
             calls: BTreeMap::new(),
             contexts: Vec::new(),
+            templates: Vec::new(),
+            in_template: false,
         }
     }
 
@@ -270,13 +289,22 @@ impl Parser {
                 let top = self.number(words.next())?;
                 self.record.memory.insert(bank.index(), top);
             }
-            "tape" => self.begin_tape(self.number(words.next())?, words.next())?,
             "v" => {
                 let name = self.register_name(words.next().unwrap_or_default())?;
                 let lanes = self.number(words.next())?;
-                let tape = self.number(words.next())?;
+                let tape = match self.in_template {
+                    true => NO_TAPE,
+                    false => self.number(words.next())?,
+                };
                 self.declare(name.bank, name.id, lanes, tape)?;
             }
+            "template" => self.begin_template(words)?,
+            "done" => self.in_template = false,
+            "expand" => self.expand(words)?,
+            "tape" | "block" | "label" | "enter" | "body" | "calls" | "leave" | "export" if self.in_template => {
+                return Err(self.wrong("a template holds plain instructions only"));
+            }
+            "tape" => self.begin_tape(self.number(words.next())?, words.next())?,
             "block" => self.begin_block(None)?,
             "label" => {
                 let label = self.number(words.next())?;
@@ -330,6 +358,83 @@ impl Parser {
         self.contexts.push(Vec::new());
         self.record.tapes.push(RecordedTape { name, blocks: Vec::new(), exports: BTreeSet::new() });
         self.begin_block(None)
+    }
+
+    /// The tape that steps belong to here.
+    fn here(&self) -> u32 {
+        match self.in_template {
+            true => NO_TAPE,
+            false => (self.record.tapes.len() as u32).saturating_sub(1),
+        }
+    }
+
+    fn begin_template<'a>(&mut self, mut words: impl Iterator<Item = &'a str>) -> Result<(), RecordError> {
+        let number: usize = self.number(words.next())?;
+        let template = Template {
+            first: self.number(words.next())?,
+            parameters: self.number(words.next())?,
+            count: self.number(words.next())?,
+            steps: Vec::new(),
+        };
+        if number != self.templates.len() || !self.record.tapes.is_empty() || template.parameters > template.count {
+            return Err(self.wrong("a template is out of place"));
+        }
+        self.templates.push(template);
+        self.in_template = true;
+        Ok(())
+    }
+
+    /// The steps of a template, with registers of their own and the parameters replaced.
+    fn expand<'a>(&mut self, mut words: impl Iterator<Item = &'a str>) -> Result<(), RecordError> {
+        let number: usize = self.number(words.next())?;
+        let base: RegisterId = self.number(words.next())?;
+        let last = self.templates.len() - usize::from(self.in_template);
+        let arguments = words.map(|word| self.register_name(word)).collect::<Result<Vec<_>, _>>()?;
+        for argument in &arguments {
+            self.use_register(argument)?;
+        }
+        let template = match self.templates.get(number) {
+            Some(template) if number < last && template.parameters as usize == arguments.len() => template,
+            _ => return Err(self.wrong("there is no such template")),
+        };
+        let (first, parameters, count) = (template.first, template.parameters, template.count);
+        let end = (first.checked_add(count), base.checked_add(count));
+        if end.0.is_none() || end.1.is_none() {
+            return Err(self.wrong("too many registers"));
+        }
+        let steps = template.steps.clone();
+        for at in 1..=count {
+            let Some(register) = self.record.registers.get((first + at) as usize).copied().flatten() else {
+                continue;
+            };
+            if at > parameters {
+                self.declare(register.bank, base + at, register.lanes, self.here())?;
+                continue;
+            }
+            let argument = &arguments[at as usize - 1];
+            let lanes = self.record.registers[argument.id as usize].map_or(0, |given| given.lanes);
+            if argument.bank != register.bank || argument.offset.saturating_add(register.lanes) > lanes.max(1) {
+                return Err(self.wrong("an argument does not fit its template"));
+            }
+        }
+        for mut step in steps {
+            for arg in &mut step.args {
+                let Arg::Register { id, offset, .. } = arg else {
+                    continue;
+                };
+                match id.checked_sub(first) {
+                    Some(at) if (1..=parameters).contains(&at) => {
+                        let argument = &arguments[at as usize - 1];
+                        *id = argument.id;
+                        *offset += argument.offset;
+                    }
+                    Some(at) if at <= count => *id = base + at,
+                    _ => return Err(self.wrong("a template uses a register that is not its own")),
+                }
+            }
+            self.push(step)?;
+        }
+        Ok(())
     }
 
     fn enter(&mut self, scope: Scope) -> Result<(), RecordError> {
@@ -413,8 +518,7 @@ impl Parser {
 
     /// Checks that a register exists; one that was not declared has one lane.
     fn use_register(&mut self, name: &Name) -> Result<(), RecordError> {
-        let here = (self.record.tapes.len() as u32).saturating_sub(1);
-        let tape = name.tape.unwrap_or(here);
+        let tape = name.tape.unwrap_or(self.here());
         let known = self.record.registers.get(name.id as usize).copied();
         let register = match known.flatten() {
             Some(register) => register,
@@ -444,10 +548,23 @@ impl Parser {
             }
         }
         self.check_kinds(opcode, size, &mut args)?;
-        let ends = is_jump(opcode);
+        self.push(Step { opcode, size, args, allocation })
+    }
+
+    /// Appends a step to the template that is being read, or to the block.
+    fn push(&mut self, step: Step) -> Result<(), RecordError> {
+        let ends = is_jump(step.opcode);
+        if self.in_template {
+            if ends {
+                return Err(self.wrong("a template holds plain instructions only"));
+            }
+            let template = self.templates.last_mut().expect("one is being read");
+            template.steps.push(step);
+            return Ok(());
+        }
         let blocks = &mut self.tape()?.blocks;
         let block = blocks.last_mut().expect("a tape begins with a block");
-        block.steps.push(Step { opcode, size, args, allocation });
+        block.steps.push(step);
         if ends {
             self.begin_block(None)?;
         }

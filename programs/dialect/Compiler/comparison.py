@@ -10,7 +10,7 @@ instructions. The mask hides a value statistically only: 2^-security per opening
 """
 
 from Compiler.errors import CompilerError
-from Compiler.program import P
+from Compiler.program import P, template
 from Compiler.registers import SMALL, cint, regint, sint
 
 _orders = {}
@@ -192,6 +192,7 @@ def _mod_parts(x, k, m, signed):
     return public, low, less_than_planes(public, planes, m)
 
 
+@template
 def mod2m(x, k, m, signed=True):
     """x mod 2^m for a k-bit number."""
     _check_length(k)
@@ -212,6 +213,7 @@ def inverse_of_power(m):
     return r
 
 
+@template
 def negative(x, k):
     """[x < 0] for a signed k-bit number."""
     _check_length(k)
@@ -222,6 +224,7 @@ def negative(x, k):
     return borrow - (x + low - public) * inverse_of_power(m).expand_to_vector(x.size)
 
 
+@template
 def trunc(x, k, m, signed=True):
     """floor(x / 2^m), exactly."""
     _check_length(k)
@@ -234,6 +237,7 @@ def trunc(x, k, m, signed=True):
     return (x - mod2m(x, k, m, signed)) * inverse_of_power(m).expand_to_vector(x.size)
 
 
+@template
 def trunc_pr(x, k, m, signed=True):
     """x / 2^m, rounded up with a probability of the fraction lost; no comparison, one round."""
     _check_length(k)
@@ -256,6 +260,7 @@ def all_ones(planes, n, size):
     return planes
 
 
+@template
 def zero(x, k):
     """[x = 0] for a number of absolute value below 2^k."""
     _check_length(k)
@@ -294,12 +299,14 @@ def prefix_borrows(greater, equal, n, size):
     return greater
 
 
+@template
 def canonical_bits(x, n, k):
     """The low n bits of the canonical representative: of p - |x| for a negative x."""
     negative_x = negative(x, k)
     return bits(x + negative_x * (P.prime % (1 << n)), n, k + 1)
 
 
+@template
 def bits(x, n, k=None):
     """The low n bits of a secret of k bits (n, if nothing is said; signed or not), least significant first."""
     _check_length(n)
@@ -347,6 +354,7 @@ def suffix_products(factors):
     return list(reversed(values))
 
 
+@template
 def leading_one(x, k):
     """A list of k secret bits: the one at the highest set bit of 0 <= x < 2^k is one (none, if x is zero)."""
     b = bits(x, k)

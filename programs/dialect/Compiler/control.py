@@ -141,9 +141,9 @@ def _unrolled(n, factor, body, budget):
         state = {'factor': factor}
 
         def first(i):
-            before = len(P.curr_tape.lines)
+            before = len(P.curr_tape.lines) + P.expanded
             body(i)
-            cost = max(1, len(P.curr_tape.lines) - before)
+            cost = max(1, len(P.curr_tape.lines) + P.expanded - before)
             if state['factor'] is None:
                 state['factor'] = max(1, budget // cost)
             k = min(state['factor'], n)

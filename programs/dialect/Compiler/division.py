@@ -5,7 +5,7 @@ fixed-point numbers", 2010). Integers: Newton's iteration for the reciprocal, th
 """
 
 from Compiler.errors import CompilerError
-from Compiler.program import P
+from Compiler.program import P, template
 from Compiler.registers import Public, Register, cint, plain, regint, sint
 from Compiler import comparison
 
@@ -53,7 +53,11 @@ def approximate_reciprocal(b, k, f, nearest=False):
 def fixed_division(a, b, k, f, nearest=False):
     """a 2^f / b for numbers of k bits."""
     size = max(a.size, b.size)
-    a, b = sint.conv(a).expand_to_vector(size), sint.conv(b).expand_to_vector(size)
+    return _fixed_division(sint.conv(a).expand_to_vector(size), sint.conv(b).expand_to_vector(size), k, f, nearest)
+
+
+@template
+def _fixed_division(a, b, k, f, nearest):
     positive, sign = absolute(b, k)
     w = approximate_reciprocal(positive, k, f, nearest)
     y = _cut(a * w, k + 2 * f + 1, f, nearest)

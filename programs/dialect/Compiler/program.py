@@ -18,6 +18,10 @@ Everything else (dead code, rounds, registers, jumps, the bill of tuples) is lef
 Between the instructions stand `block` and `label 4` (a new block), `enter 10` or `enter -1` and `leave` (around a loop
 of so many rounds), `body 4` and `leave` (around a function reached by jumps), `calls 4` (it is called here), and
 `export s12` (callers read this register at the tape's end).
+
+What programs repeat often, such as comparisons, is recorded once as a template before the tapes: `template 3 100 2 70`
+and `done` around lines that use the registers 101 to 170, of which the first 2 are parameters. `expand 3 500 s7 s9+1`
+stands for those lines with 501 to 570 in their place, and the parameters replaced by s7 and s9+1.
 """
 
 from Compiler.errors import CompilerError
@@ -76,6 +80,9 @@ class Program:
         self.n = 0
         self.labels = 0
         self.vectors = []
+        self.templates = []
+        self.template_of = {}
+        self.expanded = 0
         self.allocations = 0
         self.tapes = []
         self.required = {'p': 0, '2': 0}
@@ -301,6 +308,9 @@ class Program:
         for at in range(0, len(self.vectors), 10000):
             out('\n'.join(self.vectors[at:at + 10000]))
             out('\n')
+        for lines in self.templates:
+            out('\n'.join(lines))
+            out('\n')
         for tape in self.tapes:
             out('tape %d %s\n' % (tape.index, quote(tape.name)))
             lines = tape.lines
@@ -308,6 +318,62 @@ class Program:
                 out('\n'.join(lines[at:at + 10000]))
                 out('\n')
         out('end\n')
+
+
+def template(build):
+    """Records what a function emits once for each kind of arguments; calls then cost one line.
+
+    Its first arguments are registers, the others plain values; it returns a register or a list of registers and must
+    not branch at run time.
+    """
+    def call(*args):
+        registers = [a for a in args if hasattr(a, 'lane')]
+        rest = args[len(registers):]
+        key = build, tuple((r.bank, r.size) for r in registers), rest, P.security, P.options.edabit, P.options.mixed
+        known = P.template_of.get(key)
+        if known is None:
+            known = P.template_of[key] = _record(build, registers, rest)
+        number, first, count, cost, results = known
+        base = P.n
+        P.n = base + count
+        P.expanded += cost
+        P.emit('expand %d %d %s' % (number, base, ' '.join([r.t for r in registers])))
+        if isinstance(results, list):
+            return [_moved(r, first, base, registers) for r in results]
+        return _moved(results, first, base, registers)
+    call.__name__ = build.__name__
+    call.__doc__ = build.__doc__
+    return call
+
+
+def _record(build, registers, rest):
+    emit, vectors, first, extra = P.emit, P.vectors, P.n, P.expanded
+    lines = []
+    P.emit, P.vectors = lines.append, []
+    try:
+        parameters = [type(r).new(r.size) for r in registers]
+        results = build(*parameters, *rest)
+        declared = P.vectors
+    finally:
+        P.emit, P.vectors = emit, vectors
+    cost = len(lines) + P.expanded - extra
+    P.expanded = extra
+    count, number = P.n - first, len(P.templates)
+    P.templates.append(['template %d %d %d %d' % (number, first, len(registers), count)]
+                       + declared + lines + ['done'])
+    return number, first, count, cost, results
+
+
+def _moved(register, first, base, registers):
+    """The register of an expansion that corresponds to one of the template."""
+    at = int(register.b[1:]) - first
+    if at <= len(registers):
+        return registers[at - 1].lane(register.o, register.size)
+    r = register.__class__.__new__(register.__class__)
+    r.size, r.o = register.size, register.o
+    r.b = '%s%d' % (register.bank, base + at)
+    r.t = r.b if r.o == 0 else '%s+%d' % (r.b, r.o)
+    return r
 
 
 def quote(text):
