@@ -62,6 +62,8 @@ def print_str(text, *values):
 
 def print_ln(text='', *values):
     """Prints a line; every %s stands for one value."""
+    if hasattr(text, 'output'):
+        raise CompilerError('print_ln needs a text first', "write print_ln('%s', x)")
     print_str(str(text) + '\n', *values)
 
 
