@@ -45,7 +45,7 @@ use crate::field::{Field, Fp, PrimeField};
 use crate::mac_check::MacCheck;
 use crate::party::{Party, PartyIndex};
 use crate::port::Rng;
-use crate::prg::{Prg, Tccr, wide_element};
+use crate::prg::{Prg, StreamBlock, Tccr, wide_element};
 use crate::share::{MacKeyShare, Shares};
 use crate::step::Step;
 use crate::tuples::{InputMasks, Kind, Pool};
@@ -70,7 +70,7 @@ pub trait MascotField: Field {
     /// For 2^k leaves of `sums.len()` values, leaf after leaf, 256 uniform bits each: writes the sums
     /// over the leaves, below 2^(32+k) in a limb, and the sums weighted with the leaf's number, below
     /// 2^(31+2k).
-    fn sum_leaves(&self, words: &[[u128; 2]], sums: &mut [Limbs], weighted: &mut [Limbs]);
+    fn sum_leaves(&self, words: &[[StreamBlock; 2]], sums: &mut [Limbs], weighted: &mut [Limbs]);
     /// Adds `limbs` times a digit and 2^shift.
     fn accumulate(&self, sum: &mut Limbs, limbs: &Limbs, digit: u32, shift: u32);
     /// The element of a sum.
@@ -101,7 +101,7 @@ impl MascotField for PrimeField {
         self.element(digit as u128)
     }
 
-    fn sum_leaves(&self, words: &[[u128; 2]], sums: &mut [Limbs], weighted: &mut [Limbs]) {
+    fn sum_leaves(&self, words: &[[StreamBlock; 2]], sums: &mut [Limbs], weighted: &mut [Limbs]) {
         simd::sum_leaves(words, sums, weighted);
     }
 

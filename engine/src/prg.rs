@@ -90,6 +90,14 @@ pub fn wide_element<F: Field>(field: &F, [low, high]: [u128; 2]) -> F::Element {
     field.reduce_wide([low as u64, (low >> 64) as u64, high as u64, (high >> 64) as u64])
 }
 
+/// A block of key stream as it comes from the cipher; a little-endian word.
+pub type StreamBlock = [u8; 16];
+
+/// The counters from `first` on, as [`Keystream::fill`] takes them.
+pub fn counters(first: u128, len: usize) -> Vec<StreamBlock> {
+    (0..len as u128).map(|k| first.wrapping_add(k).to_le_bytes()).collect()
+}
+
 /// AES-128 in counter mode read at any place, for keys that stay: a leaf of a puncturable PRF.
 pub struct Keystream(Aes128);
 
@@ -98,9 +106,10 @@ impl Keystream {
         Self(cipher(&key.to_le_bytes()))
     }
 
-    /// The blocks from `counter` on.
-    pub fn fill(&self, counter: u128, out: &mut [u128]) {
-        count_up(&self.0, counter, out);
+    /// The blocks at `counters`, as many as `out` has.
+    pub fn fill(&self, counters: &[StreamBlock], out: &mut [StreamBlock]) {
+        let (counters, out) = (Block::cast_slice_from_core(counters), Block::cast_slice_from_core_mut(out));
+        self.0.encrypt_blocks_b2b(counters, out).expect("a counter for each block");
     }
 }
 
@@ -156,9 +165,9 @@ mod tests {
         start[16] = 0x80;
         Prg::new(start).fill_blocks(&mut words);
         assert_eq!(hex_of(&words)[0], "3ad78e726c1ec02b7ebfe92b23d9ec34");
-        let mut stream = [0; 1];
-        Keystream::new(0).fill(0x80, &mut stream);
-        assert_eq!(stream[0], words[0], "a keystream read at a place is the generator from there");
+        let mut stream = [[0; 16]; 2];
+        Keystream::new(0).fill(&counters(0x80, 2), &mut stream);
+        assert_eq!(stream.map(u128::from_le_bytes), words, "a keystream read at a place is the generator from there");
     }
 
     #[test]

@@ -26,6 +26,7 @@
 use super::ggm::Leaves;
 use super::simd::{self, Kernel};
 use super::{Limbs, MascotField};
+use crate::prg::StreamBlock;
 use zeroize::Zeroize;
 
 /// Bytes of an element in bulk messages.
@@ -81,7 +82,7 @@ impl<F: MascotField> Trees<F> {
         count: usize,
         mut each: impl FnMut(usize, &Digit<F>, std::ops::Range<usize>, &[Limbs], &[Limbs]),
     ) {
-        let mut words = vec![[0u128; 2]; self.leaves_max() * STRIPE];
+        let mut words = vec![[StreamBlock::default(); 2]; self.leaves_max() * STRIPE];
         let (mut u, mut v) = ([Limbs::default(); STRIPE], [Limbs::default(); STRIPE]);
         for start in (0..count).step_by(STRIPE) {
             let len = STRIPE.min(count - start);

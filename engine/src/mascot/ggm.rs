@@ -18,7 +18,7 @@
 
 use super::base_ot::Key;
 use crate::digest::{Hash, Transcript};
-use crate::prg::Keystream;
+use crate::prg::{Keystream, StreamBlock, counters};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 use zeroize::Zeroizing;
 
@@ -52,9 +52,10 @@ impl Leaves {
     }
 
     /// `each` blocks of every leaf from `counter` on, leaf after leaf.
-    pub fn fill(&self, counter: u128, each: usize, out: &mut [u128]) {
+    pub fn fill(&self, counter: u128, each: usize, out: &mut [StreamBlock]) {
+        let counters = counters(counter, each);
         for (leaf, out) in self.0.iter().zip(out.chunks_exact_mut(each)) {
-            leaf.fill(counter, out);
+            leaf.fill(&counters, out);
         }
     }
 }
@@ -188,9 +189,9 @@ mod tests {
     }
 
     fn first_blocks(leaves: &Leaves) -> Vec<u128> {
-        let mut blocks = vec![0; leaves.len()];
+        let mut blocks = vec![[0; 16]; leaves.len()];
         leaves.fill(0, 1, &mut blocks);
-        blocks
+        blocks.into_iter().map(u128::from_le_bytes).collect()
     }
 
     #[test]

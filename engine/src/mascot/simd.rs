@@ -7,6 +7,7 @@
 
 use super::gf128::{self, Wide};
 use super::softspoken::BLOCK;
+use crate::prg::StreamBlock;
 
 /// A loop that [`run`] compiles again for each set of registers. `run` must be `#[inline(always)]`, and so
 /// must be what it calls.
@@ -74,12 +75,12 @@ pub type Limbs = [u64; 8];
 
 /// For leaves of `sums.len()` values each, leaf after leaf: Σ_y leaf_y and Σ_y y·leaf_y for every value.
 /// Up to 256 leaves: the weighted sum stays below 2^32·2^15 in a limb.
-pub(crate) fn sum_leaves(words: &[[u128; 2]], sums: &mut [Limbs], weighted: &mut [Limbs]) {
+pub(crate) fn sum_leaves(words: &[[StreamBlock; 2]], sums: &mut [Limbs], weighted: &mut [Limbs]) {
     run(SumLeaves { words, sums, weighted });
 }
 
 struct SumLeaves<'a> {
-    words: &'a [[u128; 2]],
+    words: &'a [[StreamBlock; 2]],
     sums: &'a mut [Limbs],
     weighted: &'a mut [Limbs],
 }
@@ -138,7 +139,7 @@ mod portable {
     }
 
     #[inline(always)]
-    pub fn sum_leaves(words: &[[u128; 2]], sums: &mut [Limbs], weighted: &mut [Limbs]) {
+    pub fn sum_leaves(words: &[[StreamBlock; 2]], sums: &mut [Limbs], weighted: &mut [Limbs]) {
         let count = sums.len();
         let leaves = words.len() / count;
         for (i, (sums, weighted)) in sums.iter_mut().zip(weighted).enumerate() {
@@ -158,11 +159,9 @@ mod portable {
     }
 
     #[inline(always)]
-    fn add(limbs: &mut Limbs, [low, high]: &[u128; 2]) {
-        let words = [*low as u64, (*low >> 64) as u64, *high as u64, (*high >> 64) as u64];
-        for (limbs, word) in limbs.as_chunks_mut::<2>().0.iter_mut().zip(words) {
-            limbs[0] = limbs[0].wrapping_add(word as u32 as u64);
-            limbs[1] = limbs[1].wrapping_add(word >> 32);
+    fn add(limbs: &mut Limbs, word: &[StreamBlock; 2]) {
+        for (limb, bytes) in limbs.iter_mut().zip(word.as_flattened().as_chunks::<4>().0) {
+            *limb = limb.wrapping_add(u32::from_le_bytes(*bytes) as u64);
         }
     }
 }
@@ -269,7 +268,8 @@ mod tests {
             let count = 5;
             let all: Vec<[u128; 2]> = (0..leaves * count).map(|_| words(&mut rng)).collect();
             let (mut sums, mut weighted) = (vec![Limbs::default(); count], vec![Limbs::default(); count]);
-            sum_leaves(&all, &mut sums, &mut weighted);
+            let blocks: Vec<[StreamBlock; 2]> = all.iter().map(|words| words.map(u128::to_le_bytes)).collect();
+            sum_leaves(&blocks, &mut sums, &mut weighted);
             for i in 0..count {
                 let integer = |[low, high]: [u128; 2]| {
                     U256::from_words([low as u64, (low >> 64) as u64, high as u64, (high >> 64) as u64])

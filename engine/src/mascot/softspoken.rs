@@ -26,6 +26,7 @@
 use super::ggm::Leaves;
 use super::{gf128, matrix, simd};
 use crate::digest::{Hash, Transcript};
+use crate::prg::StreamBlock;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
@@ -85,7 +86,7 @@ impl Trees {
         let mut columns = std::mem::take(&mut self.spare);
         columns.resize(blocks * BLOCK, 0);
         let leaves_max = self.trees.iter().map(Leaves::len).max().unwrap_or(0);
-        let mut words = vec![0; leaves_max * STRIPE];
+        let mut words = vec![StreamBlock::default(); leaves_max * STRIPE];
         for start in (0..blocks).step_by(STRIPE) {
             let len = STRIPE.min(blocks - start);
             let mut column = 0;
@@ -97,7 +98,9 @@ impl Trees {
                     let to = &mut columns[start * BLOCK + column + t..];
                     simd::run(Fold { words: &mut words[..len << (t + 1)], len, column: to });
                 }
-                sums[b * blocks + start..][..len].copy_from_slice(&words[..len]);
+                for (sum, word) in sums[b * blocks + start..].iter_mut().zip(&words[..len]) {
+                    *sum = u128::from_le_bytes(*word);
+                }
                 column += digits;
             }
         }
@@ -110,7 +113,7 @@ impl Trees {
 /// Writes the XOR of the upper half of the leaves to every [`BLOCK`]th word of `column`, and folds
 /// the halves onto each other.
 struct Fold<'a> {
-    words: &'a mut [u128],
+    words: &'a mut [StreamBlock],
     len: usize,
     column: &'a mut [u128],
 }
@@ -125,7 +128,8 @@ impl simd::Kernel for Fold<'_> {
         let upper = &mut upper[..self.len];
         for (low, high) in low.chunks_exact_mut(self.len).zip(high.chunks_exact(self.len)) {
             for ((low, high), upper) in low.iter_mut().zip(high).zip(upper.iter_mut()) {
-                *low ^= high;
+                let high = u128::from_le_bytes(*high);
+                *low = (u128::from_le_bytes(*low) ^ high).to_le_bytes();
                 *upper ^= high;
             }
         }
