@@ -68,11 +68,18 @@ def less(a, b, one, signed=True):
     if signed:
         a, b = a[:-1] + [~a[-1]], b[:-1] + [~b[-1]]
     nb = [~x for x in b]
-    # a + ~b + 1 carries out exactly if a >= b
+    # a + ~b + 1 carries out exactly if a >= b; only the last carry matters, so a tree suffices
     half = [x ^ y for x, y in zip(a, nb)]
     both = [x & y for x, y in zip(a, nb)]
     both[0] = both[0] ^ half[0]
-    return ~carries(both, half)[-1]
+    nodes = list(zip(both, half))
+    while len(nodes) > 1:
+        merged = []
+        for i in range(0, len(nodes) - 1, 2):
+            (low, low_half), (high, high_half) = nodes[i], nodes[i + 1]
+            merged.append((high ^ (high_half & low), high_half & low_half if i else high_half))
+        nodes = merged + nodes[len(nodes) // 2 * 2:]
+    return ~nodes[0][0]
 
 
 def equal(a, b):
