@@ -93,8 +93,11 @@ pub trait Tuples<F: Field>: Send {
 #[derive(Default)]
 pub struct Pool<F: Field> {
     columns: std::collections::BTreeMap<Kind, Drain<F>>,
-    masks: std::collections::BTreeMap<usize, (Drain<F>, Option<Vec<F::Element>>)>,
+    masks: std::collections::BTreeMap<usize, KnownMasks<F>>,
 }
+
+/// Masks of one owner, with their values at it.
+type KnownMasks<F> = (Drain<F>, Option<Vec<<F as Field>::Element>>);
 
 /// Columns of equal length and how far they are used.
 struct Drain<F: Field> {

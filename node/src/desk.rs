@@ -99,6 +99,9 @@ impl Desk {
             .check()
             .map_err(|error| Refusal::new(RefusalCode::Malformed, error.to_string(), "Correct the request."))?;
         self.refuse_replay(request, now)?;
+        if is_joint(request.body()) {
+            self.refuse_missing_members().await?;
+        }
         match request.body() {
             Request::UploadBegin(begin) => self.amphora.begin(request, begin, now).await.map(Answer::Masks),
             Request::UploadCommit(commit) => self.amphora.commit(request, commit).await.map(Answer::Stored),
@@ -112,6 +115,22 @@ impl Desk {
             Request::Quote(quote) => self.ephemeral.quote(quote, &self.amphora, self.stock()?).map(Answer::Quoted),
             Request::Stock => self.stock().map(Answer::Stock),
         }
+    }
+
+    /// Joint work without all members would only wait for them.
+    async fn refuse_missing_members(&self) -> Result<(), Refusal> {
+        let seat = &self.seat;
+        let own = seat.network.local_key();
+        for member in seat.view.members().iter().filter(|member| member.peer != own) {
+            if !seat.network.connected(member.peer, MEMBER_PATIENCE).await {
+                return Err(Refusal::new(
+                    RefusalCode::MemberUnreachable,
+                    format!("member {} is not connected", member.peer.peer_id()),
+                    "All members are needed; try again when it is back.",
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn refuse_replay(&self, request: &AuthenticRequest, now: u64) -> Result<(), Refusal> {
@@ -157,6 +176,14 @@ fn unreadable(error: EnvelopeError) -> Unreadable {
         _ => RefusalCode::Unauthentic,
     };
     Unreadable(Refusal::new(code, error.to_string(), ""))
+}
+
+/// How long a request waits for a member that is not connected: it may just be coming back.
+const MEMBER_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Whether the members do it together.
+fn is_joint(request: &Request) -> bool {
+    matches!(request, Request::UploadBegin(_) | Request::UploadCommit(_) | Request::Get(_) | Request::Execute(_))
 }
 
 /// Seconds since 1970; decides about the lifetime of requests, never about safety.
