@@ -8,7 +8,6 @@ pub mod children;
 mod demo;
 mod ground;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
@@ -64,12 +63,16 @@ async fn show(
     ground.prepare(n)?;
     start(screen, ground, n, nodes).await?;
     let cloud = stand(screen, wish, ground, nodes).await?;
-    describe(ground, nodes, Some(cloud))?;
+    let mut description = describe(ground, nodes, Some(cloud))?;
     if let Some(demo) = demo {
         fill(screen, ground, cloud, &demo).await?;
-        demo.show(screen, ground, nodes, cloud).await?;
+        description.outputs = demo.show(screen, ground, nodes, cloud).await?;
+        ground.describe(&description)?;
     }
-    advise(screen, ground, nodes, cloud)?;
+    if !description.identity.exists() {
+        crate::cli::identity::create(&description.identity)?;
+    }
+    screen.show(&description, |screen, description| advise(screen, description, cloud));
     if wish.exit {
         return Ok(());
     }
@@ -88,10 +91,11 @@ async fn start(screen: &Screen, ground: &Ground, n: usize, nodes: &mut Vec<Node>
     }
     let addresses: Vec<Vec<String>> = nodes.iter().map(|node| node.ready.addresses.clone()).collect();
     ground.introduce(&addresses)?;
-    describe(ground, nodes, None)
+    describe(ground, nodes, None).map(drop)
 }
 
-fn describe(ground: &Ground, nodes: &[Node], cloud: Option<CloudId>) -> Result<(), Failure> {
+/// Writes what the testnet is.
+fn describe(ground: &Ground, nodes: &[Node], cloud: Option<CloudId>) -> Result<Description, Failure> {
     let describe = |(index, node): (usize, &Node)| NodeDescription {
         process: node.id(),
         peer_id: node.ready.peer_id.clone(),
@@ -101,7 +105,10 @@ fn describe(ground: &Ground, nodes: &[Node], cloud: Option<CloudId>) -> Result<(
         addresses: node.ready.addresses.clone(),
     };
     let nodes = nodes.iter().enumerate().map(describe).collect();
-    ground.describe(&Description { process: std::process::id(), cloud, nodes })
+    let identity = ground.client("alice");
+    let description = Description { process: std::process::id(), cloud, identity, nodes, outputs: Vec::new() };
+    ground.describe(&description)?;
+    Ok(description)
 }
 
 /// The cloud of all nodes: the one from before, or a new one that all sign; live when this returns.
@@ -174,30 +181,29 @@ async fn within<T>(time: Duration, what: &str, work: impl Future<Output = Result
 }
 
 /// What to type next.
-fn advise(screen: &Screen, ground: &Ground, nodes: &[Node], cloud: CloudId) -> Result<(), Failure> {
-    let last = nodes.len() - 1;
-    let vcp = std::env::current_exe().map_or_else(|_| PathBuf::from("vcp"), |path| path);
-    let client = |index: usize| {
-        let identity = ground.client("alice");
-        format!("--node {} --cloud {cloud} --identity {}", nodes[index].ready.http, identity.display())
+fn advise(screen: &Screen, testnet: &Description, cloud: CloudId) {
+    let client = |node: &NodeDescription| {
+        format!("--node {} --cloud {cloud} --identity {}", node.http, testnet.identity.display())
     };
-    if !ground.client("alice").exists() {
-        crate::cli::identity::create(&ground.client("alice"))?;
-    }
-    let vcp = vcp.display();
-    let dir = ground.layout(0);
+    let (Some(first), Some(last)) = (testnet.nodes.first(), testnet.nodes.last()) else { return };
+    let vcp = this_program();
+    let dir = first.data_dir.display();
     screen.line("");
-    for (index, node) in nodes.iter().enumerate() {
-        screen.line(format!("node {index}  {}", node.ready.http));
+    for (index, node) in testnet.nodes.iter().enumerate() {
+        screen.line(format!("node {index}  {}", node.http));
     }
     screen.line(format!("cloud   {cloud}"));
     screen.line("\nTo type next, in another terminal:");
-    screen.line(format!("  {vcp} secret put 23 42 {}", client(0)));
+    screen.line(format!("  {vcp} secret put 23 42 {}", client(first)));
     screen.line(format!("  {vcp} secret list {}", client(last)));
-    screen.line(format!("  {vcp} execute add.mpc -i SECRET --reveal {}", client(0)));
-    screen.line(format!("  {vcp} castor stock --data-dir {}", dir.dir().display()));
-    screen.line(format!("  {vcp} cloud show {cloud} --data-dir {}", dir.dir().display()));
-    Ok(())
+    screen.line(format!("  {vcp} execute add.mpc -i SECRET --reveal {}", client(first)));
+    screen.line(format!("  {vcp} castor stock --data-dir {dir}"));
+    screen.line(format!("  {vcp} cloud show {cloud} --data-dir {dir}"));
+}
+
+/// How this program is called, wherever the next command is typed.
+fn this_program() -> String {
+    std::env::current_exe().map_or_else(|_| "vcp".to_owned(), |path| path.display().to_string())
 }
 
 /// Tells of nodes that end; goes on as long as one is up.
@@ -214,7 +220,7 @@ async fn watch(screen: &Screen, nodes: &mut [Node]) -> Result<(), Failure> {
         ends = rest;
         let http = ready.http.trim_start_matches("http://");
         screen.note(format!("node {index} ended ({status}); the cloud needs it back:"));
-        screen.note(format!("  vcp node start --data-dir {} --http {http}", ready.data_dir.display()));
+        screen.note(format!("  {} node start --data-dir {} --http {http}", this_program(), ready.data_dir.display()));
     }
     Err(Failure::failed("all nodes have ended"))
 }

@@ -89,7 +89,7 @@ async fn status(screen: &Screen, options: &OperatorOptions) -> Result<(), Failur
             ("up for", format!("{} s", status.uptime_s)),
             ("clients", status.http.clone()),
             ("data links", status.data.clone()),
-            ("addresses", status.addresses.join("\n           ")),
+            ("addresses", status.addresses.join("\n")),
             ("clouds", status.clouds.to_string()),
             ("invitations", status.invitations.to_string()),
             ("executions", format!("{} running", status.executions_running)),

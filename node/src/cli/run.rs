@@ -5,6 +5,7 @@ mod parties;
 use std::path::Path;
 use std::sync::Arc;
 
+use indicatif::ProgressBar;
 use polyyne_bytecode::{Limits, Machine, Program, Verified, verify};
 use polyyne_engine::dealer::Dealer;
 use polyyne_engine::field::PrimeField;
@@ -77,8 +78,14 @@ pub fn run(screen: &Screen, wish: &Run) -> Result<(), Failure> {
             dealt(job.field, n, |_| Source::Mascot(bill.clone()))?
         }
     };
-    let mut text = Text { screen: *screen, kept: Vec::new() };
-    let outcome = parties::run(&job, supplies, &mut text).map_err(failure)?;
+    let working = screen.spinner(match wish.preprocessing {
+        Preprocessing::Dealer => "the parties compute",
+        Preprocessing::Mascot => "the parties make tuples and compute",
+    });
+    let mut text = Text { screen: *screen, working, kept: Vec::new() };
+    let outcome = parties::run(&job, supplies, &mut text);
+    text.working.finish_and_clear();
+    let outcome = outcome.map_err(failure)?;
     if outcome.unread > 0 {
         screen.note(format!("note: the program did not read {} of its input words", outcome.unread));
     }
@@ -188,6 +195,8 @@ fn failure(error: RunError) -> Failure {
 /// Party 0's text: to standard output as it is released, or kept for the JSON object.
 struct Text {
     screen: Screen,
+    /// Ends with the first text.
+    working: ProgressBar,
     kept: Vec<u8>,
 }
 
@@ -196,6 +205,7 @@ impl Printer for Text {
         if self.screen.json {
             self.kept.extend_from_slice(text);
         } else {
+            self.working.finish_and_clear();
             self.screen.raw(text);
         }
     }

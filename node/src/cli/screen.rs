@@ -59,11 +59,13 @@ impl Screen {
         }
     }
 
-    /// Name and value per line, aligned.
+    /// Name and value per line, aligned; further lines of a value stand under the first.
     pub fn facts(&self, facts: &[(&str, String)]) {
         let width = facts.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         for (name, value) in facts {
-            self.line(format!("{name:width$}  {value}"));
+            let mut lines = value.lines();
+            self.line(format!("{name:width$}  {}", lines.next().unwrap_or_default()));
+            lines.for_each(|line| self.line(format!("{:width$}  {line}", "")));
         }
     }
 

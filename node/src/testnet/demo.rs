@@ -68,8 +68,15 @@ impl Demo {
         kinds.into_iter().filter(|&(_, count)| count > 0).collect()
     }
 
-    /// Runs it twice and prints what comes out.
-    pub async fn show(&self, screen: &Screen, ground: &Ground, nodes: &[Node], cloud: CloudId) -> Result<(), Failure> {
+    /// Runs it twice, prints what comes out, and returns the values.
+    pub async fn show(
+        &self,
+        screen: &Screen,
+        ground: &Ground,
+        nodes: &[Node],
+        cloud: CloudId,
+    ) -> Result<Vec<String>, Failure> {
+        let mut outputs = Vec::new();
         let mut alice = client(screen, ground, "alice", &nodes[0], cloud).await?;
         let mut bob = client(screen, ground, "bob", &nodes[1], cloud).await?;
         let mine = self.put(screen, &mut alice, FIRST).await?;
@@ -79,9 +86,14 @@ impl Demo {
             screen.note(format!("bob stored {second} through node 1: secret {other}"));
             screen.note(format!("running {} over both", self.name));
             let outcome = self.run(screen, &mut alice, vec![mine, other]).await?;
-            print(screen, &outcome);
+            let values: Vec<String> = outcome.outputs.iter().flat_map(|value| value.texts().to_vec()).collect();
+            if !screen.json {
+                screen.raw(outcome.printed.as_bytes());
+                values.iter().for_each(|value| screen.line(value));
+            }
+            outputs.extend(values);
         }
-        Ok(())
+        Ok(outputs)
     }
 
     async fn put(&self, screen: &Screen, client: &mut Client, value: i128) -> Result<SecretId, Failure> {
@@ -93,13 +105,6 @@ impl Demo {
         let program = request::Program::Bytes(ByteBuf::from(self.bytes.clone()));
         let terms = ExecuteTerms { reveal: true, timeout: TIMEOUT, ..ExecuteTerms::new(program, inputs) };
         execute(screen, client, terms).await
-    }
-}
-
-fn print(screen: &Screen, outcome: &Outcome) {
-    screen.raw(outcome.printed.as_bytes());
-    for output in &outcome.outputs {
-        output.texts().iter().for_each(|text| screen.line(text));
     }
 }
 

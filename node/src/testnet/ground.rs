@@ -31,14 +31,6 @@ impl Ground {
         Ok(Self { dir, scratch })
     }
 
-    pub fn dir(&self) -> &Path {
-        &self.dir
-    }
-
-    pub fn is_scratch(&self) -> bool {
-        self.scratch
-    }
-
     /// The data directory of provider `index`.
     pub fn layout(&self, index: usize) -> Layout {
         Layout::new(self.dir.join(format!("node{index}")))
@@ -111,7 +103,12 @@ impl Drop for Ground {
 pub struct Description {
     pub process: u32,
     pub cloud: Option<CloudId>,
+    /// Owns what the demonstration's first client stores.
+    pub identity: PathBuf,
     pub nodes: Vec<NodeDescription>,
+    /// What the demonstration gave.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -169,7 +166,7 @@ mod tests {
     #[test]
     fn a_scratch_folder_goes_away_and_a_given_one_stays() {
         let scratch = Ground::new(None).unwrap();
-        let path = scratch.dir().to_owned();
+        let path = scratch.dir.clone();
         assert!(path.exists());
         drop(scratch);
         assert!(!path.exists());
