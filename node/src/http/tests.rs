@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use polyyne_protocol::canonical;
 use polyyne_protocol::door::{Door as _, DoorError, HttpDoor};
-use polyyne_protocol::http::{CloudList, NodeSummary, RelayItem, RelayOutcome, RelayRequest, RelayResponse, RelayResult};
+use polyyne_protocol::http::{
+    CloudList, NodeSummary, RelayItem, RelayOutcome, RelayRequest, RelayResponse, RelayResult,
+};
 use polyyne_protocol::id::{CloudId, PeerKey};
 use polyyne_protocol::limits::MEMBERS_MAX;
 use polyyne_protocol::request::{Refusal, RefusalCode};
@@ -128,7 +130,6 @@ async fn the_api_document_names_every_route() {
 mod operator {
     use std::os::unix::fs::PermissionsExt as _;
 
-    use super::*;
     use crate::data_dir::Layout;
     use crate::http::operator_door;
 
