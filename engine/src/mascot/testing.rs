@@ -1,8 +1,9 @@
 //! Setups on dealt base OTs, for tests of one layer and of cheaters that no public door lets in.
 
+use super::assembly::{Forest, Secrets, word};
 use super::base_ot::{Key, PairKeys};
 use super::ggm::{self, Leaves};
-use super::{Forest, Live, Params, Secrets, word};
+use super::{Live, Params};
 use crate::digest::Transcript;
 use crate::error::Result;
 use crate::field::{Field, Fp, PrimeField};

@@ -21,9 +21,10 @@
 use super::authenticate::Authenticator;
 use super::coins::Coins;
 use super::cope::RAW_BYTES;
+use super::field::to_limbs;
 use super::simd::{self, Kernel};
 use super::softspoken::{ANSWER_BYTES, BLOCK, Columns, Receiver, Sender};
-use super::{Limbs, MascotField, to_limbs};
+use super::{Limbs, MascotField};
 use crate::digest::Hash;
 use crate::error::{ConsistencyCheck, Error, Malformed, Result};
 use crate::field::Field;
@@ -121,6 +122,7 @@ impl<F: MascotField> Multiplier<F> {
                 step: Step::MascotMultiply,
                 what: Malformed::Element,
             })?;
+            self.pair_mut(peer).receiver.recycle(columns);
         }
         self.used += (count * self.ots()).next_multiple_of(BLOCK) as u64;
         Ok(products)

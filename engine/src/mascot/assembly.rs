@@ -1,0 +1,234 @@
+//! From base OTs to a setup that is ready to be linked: every pair's trees, and who holds which.
+//!
+//! For each ordered pair (owner, other): trees for the OT extension, punctured at the digits of the
+//! other's Δ (128 random bits, fresh for this pair and setup), then trees for COPEe, punctured at the
+//! digits of the other's MAC key share. One base OT for each level of each tree.
+
+use super::authenticate::{self, Authenticator};
+use super::base_ot::{self, Key, PairKeys};
+use super::coins::Coins;
+use super::cope::{Holder, Owner};
+use super::ggm::{self, Leaves};
+use super::softspoken::{BLOCK, Receiver, Sender};
+use super::triple::{self, Multiplier};
+use super::{Live, MascotField, Params};
+use crate::digest::{Hash, Transcript};
+use crate::error::{ConsistencyCheck, Error, Result};
+use crate::party::{Party, PartyIndex};
+use crate::port::Rng;
+use crate::prg::{Prg, Tccr};
+use crate::share::MacKeyShare;
+use crate::step::Step;
+use rand_core::Rng as _;
+use zeroize::Zeroizing;
+
+/// The widths of all trees that two parties share in one direction: first the OT extension's.
+pub(super) struct Forest {
+    pub ot: Vec<usize>,
+    pub cope: Vec<usize>,
+}
+
+impl Forest {
+    pub fn new(params: &Params, field_bits: u32) -> Self {
+        let cope = ggm::digit_widths(field_bits as usize, params.cope_width);
+        Self { ot: ggm::digit_widths(BLOCK, params.ot_width), cope }
+    }
+
+    pub fn widths(&self) -> impl Iterator<Item = usize> {
+        self.ot.iter().chain(&self.cope).copied()
+    }
+
+    fn message_bytes(&self) -> usize {
+        self.widths().map(ggm::message_bytes).sum()
+    }
+
+    /// The digits at which the trees are punctured.
+    fn digits(&self, delta: u128, alpha: u128) -> Zeroizing<Vec<u32>> {
+        let digits = |widths: &[usize], secret: u128| {
+            let mut shift = 0;
+            let digit = |&width: &usize| {
+                let digit = (secret >> shift) as u32 & ((1 << width) - 1);
+                shift += width;
+                digit
+            };
+            widths.iter().map(digit).collect::<Vec<u32>>()
+        };
+        Zeroizing::new([digits(&self.ot, delta), digits(&self.cope, alpha)].concat())
+    }
+
+    /// The choices of the base OTs: the inverted bits of each digit, most significant first.
+    pub fn choices(&self, digits: &[u32]) -> Zeroizing<Vec<u8>> {
+        let bits = self
+            .widths()
+            .zip(digits)
+            .flat_map(|(width, &digit)| (0..width).rev().map(move |bit| 1 - (digit >> bit & 1) as u8));
+        Zeroizing::new(bits.collect())
+    }
+}
+
+fn tree_context(party: &Party, owner: PartyIndex, other: PartyIndex, tree: usize) -> Transcript {
+    party.transcript("mascot/tree").number(owner.0 as u64).number(other.0 as u64).number(tree as u64)
+}
+
+fn plant(party: &mut Party, peer: PartyIndex, forest: &Forest, keys: &[[Key; 2]]) -> (Vec<Leaves>, Vec<u8>) {
+    let mut message = Vec::with_capacity(forest.message_bytes());
+    let (mut trees, mut keys) = (Vec::new(), keys);
+    for (tree, width) in forest.widths().enumerate() {
+        let (own, rest) = keys.split_at(width);
+        keys = rest;
+        let root = word(&mut party.rng);
+        let (leaves, part) = ggm::plant(&tree_context(party, party.index(), peer, tree), root, own);
+        trees.push(leaves);
+        message.extend_from_slice(&part);
+    }
+    (trees, message)
+}
+
+fn puncture(
+    party: &Party,
+    peer: PartyIndex,
+    forest: &Forest,
+    digits: &[u32],
+    keys: &[Key],
+    message: &[u8],
+) -> Result<Vec<Leaves>> {
+    party.expect_len(peer, Step::MascotGgm, message, forest.message_bytes())?;
+    let (mut trees, mut keys, mut message) = (Vec::new(), keys, message);
+    for (tree, width) in forest.widths().enumerate() {
+        let (own, rest) = keys.split_at(width);
+        let (part, later) = message.split_at(ggm::message_bytes(width));
+        (keys, message) = (rest, later);
+        let leaves = ggm::puncture(&tree_context(party, peer, party.index(), tree), digits[tree], own, part);
+        trees.push(leaves.ok_or(Error::ConsistencyFailed { peer, check: ConsistencyCheck::Ggm })?);
+    }
+    Ok(trees)
+}
+
+/// A pair's two sets of trees, ready for use.
+struct PairTrees {
+    planted: Vec<Leaves>,
+    punctured: Vec<Leaves>,
+}
+
+/// This party's secret choices towards each peer: Δ of the OT extension, and all trees' digits.
+pub(super) struct Secrets {
+    deltas: Zeroizing<Vec<u128>>,
+    digits: Vec<Zeroizing<Vec<u32>>>,
+}
+
+impl Secrets {
+    /// `alphas` are the Δ of COPEe by peer; all are αᵢ at an honest party.
+    pub fn draw(rng: &mut Rng, forest: &Forest, alphas: &[u128]) -> Self {
+        let deltas: Zeroizing<Vec<u128>> = Zeroizing::new(alphas.iter().map(|_| word(rng)).collect());
+        let digits = deltas.iter().zip(alphas).map(|(&delta, &alpha)| forest.digits(delta, alpha)).collect();
+        Self { deltas, digits }
+    }
+
+    pub fn choices(&self, forest: &Forest) -> Vec<Zeroizing<Vec<u8>>> {
+        self.digits.iter().map(|digits| forest.choices(digits)).collect()
+    }
+}
+
+pub(super) fn word(rng: &mut Rng) -> u128 {
+    (rng.next_u64() as u128) << 64 | rng.next_u64() as u128
+}
+
+impl<F: MascotField> Live<F> {
+    /// Base OTs and puncturable PRFs with every peer; the key link is still to be made.
+    pub async fn establish(
+        party: &mut Party,
+        field: F,
+        key: &MacKeyShare<F>,
+        params: Params,
+        linked: bool,
+    ) -> Result<Self> {
+        params.assert_valid();
+        let forest = Forest::new(&params, field.bits());
+        let alphas = Zeroizing::new(vec![field.to_bits(key.alpha()); party.n()]);
+        let secrets = Secrets::draw(&mut party.rng, &forest, &alphas);
+        let (keys, salt) = base_ot::run(party, &params.digest(&field, linked), &secrets.choices(&forest)).await?;
+        Self::assemble(party, field, key, params, &secrets, &keys, &salt).await
+    }
+
+    /// The setup on given base OTs.
+    pub async fn assemble(
+        party: &mut Party,
+        field: F,
+        key: &MacKeyShare<F>,
+        params: Params,
+        secrets: &Secrets,
+        keys: &[Option<PairKeys>],
+        salt: &Hash,
+    ) -> Result<Self> {
+        let forest = Forest::new(&params, field.bits());
+        let trees = trees(party, &forest, keys, &secrets.digits).await?;
+        let (mut multiply, mut authenticate) = (Vec::new(), Vec::new());
+        for (j, (keys, trees)) in keys.iter().zip(trees).enumerate() {
+            let (Some(keys), Some(mut trees)) = (keys, trees) else {
+                multiply.push(None);
+                authenticate.push(None);
+                continue;
+            };
+            let (planted, punctured) =
+                (trees.planted.split_off(forest.ot.len()), trees.punctured.split_off(forest.ot.len()));
+            let digits = &secrets.digits[j][forest.ot.len()..];
+            multiply.push(Some(multiplying(party, PartyIndex(j as u16), trees, secrets.deltas[j], salt)));
+            authenticate.push(Some(authenticate::Pair {
+                owner: Owner::new(&field, planted),
+                holder: Holder::new(&field, punctured, digits),
+                own_shares: Prg::new(shares_seed(party, &keys.own_seed)),
+                their_shares: Prg::new(shares_seed(party, &keys.their_seed)),
+            }));
+        }
+        let components = triple::components(field.bits(), params.statistical);
+        let multiplier = Multiplier::new(field.clone(), components, multiply);
+        let authenticator = Authenticator { field: field.clone(), key: key.clone(), pairs: authenticate };
+        Ok(Self { field, params, multiplier, authenticator, coins: Coins::default() })
+    }
+}
+
+/// Both directions of OT extension with a peer.
+fn multiplying(party: &Party, peer: PartyIndex, trees: PairTrees, delta: u128, salt: &Hash) -> triple::Pair {
+    let context = |receiver: PartyIndex, sender: PartyIndex| {
+        let ctx = party.transcript("mascot/ot extension").bytes(salt);
+        ctx.number(receiver.0 as u64).number(sender.0 as u64)
+    };
+    let hash = |ctx: &Transcript| Tccr::new(ctx.clone().bytes(b"permutation").finish());
+    let (as_receiver, as_sender) = (context(party.index(), peer), context(peer, party.index()));
+    triple::Pair {
+        receiver_hash: hash(&as_receiver),
+        receiver: Receiver::new(as_receiver, trees.planted),
+        sender_hash: hash(&as_sender),
+        sender: Sender::new(as_sender, trees.punctured, delta),
+    }
+}
+
+/// Plants and punctures all trees with every peer. 1 round.
+async fn trees(
+    party: &mut Party,
+    forest: &Forest,
+    keys: &[Option<PairKeys>],
+    digits: &[Zeroizing<Vec<u32>>],
+) -> Result<Vec<Option<PairTrees>>> {
+    let mut planted: Vec<Option<Vec<Leaves>>> = (0..party.n()).map(|_| None).collect();
+    let mut out = vec![Vec::new(); party.n()];
+    for peer in party.peers() {
+        let keys = keys[peer.get()].as_ref().expect("keys with each peer");
+        let (trees, message) = plant(party, peer, forest, &keys.sent);
+        planted[peer.get()] = Some(trees);
+        out[peer.get()] = message;
+    }
+    let messages = party.exchange(Step::MascotGgm, out).await?;
+    let mut trees: Vec<Option<PairTrees>> = (0..party.n()).map(|_| None).collect();
+    for peer in party.peers() {
+        let j = peer.get();
+        let keys = keys[j].as_ref().expect("keys with each peer");
+        let punctured = puncture(party, peer, forest, &digits[j], &keys.received, &messages[j])?;
+        trees[j] = planted[j].take().map(|planted| PairTrees { planted, punctured });
+    }
+    Ok(trees)
+}
+
+fn shares_seed(party: &Party, seed: &Key) -> Hash {
+    party.transcript("mascot/input shares").bytes(seed).finish()
+}

@@ -1,0 +1,104 @@
+//! What MASCOT needs of a field beyond its arithmetic.
+
+use super::simd::{self, Limbs};
+use crate::field::{Field, Fp, PrimeField};
+use crate::prg::{StreamBlock, wide_element};
+
+/// A field that MASCOT can generate for: what differs between prime and binary fields.
+///
+/// Sums of many PRG outputs stay unreduced as long as they can, in [`Limbs`] of 32 bits in words of 64:
+/// whoever adds them up sees to it that no limb reaches 2^63.
+pub trait MascotField: Field {
+    /// The element of a digit of the MAC key.
+    fn small(&self, digit: u32) -> Self::Element;
+    /// For 2^k leaves of `sums.len()` values, leaf after leaf, 256 uniform bits each: writes the sums
+    /// over the leaves, below 2^(32+k) in a limb, and the sums weighted with the leaf's number, below
+    /// 2^(31+2k).
+    fn sum_leaves(&self, words: &[[StreamBlock; 2]], sums: &mut [Limbs], weighted: &mut [Limbs]);
+    /// Adds `limbs` times a digit and 2^shift.
+    fn accumulate(&self, sum: &mut Limbs, limbs: &Limbs, digit: u32, shift: u32);
+    /// The element of a sum.
+    fn reduce(&self, limbs: &Limbs) -> Self::Element;
+    /// The element of x − y for 256 bits each.
+    fn wide_difference(&self, x: [u128; 2], y: [u128; 2]) -> Self::Element;
+    /// A canonical encoding for bulk messages that is as cheap as can be.
+    fn encode_raw(&self, a: Self::Element) -> [u8; 16];
+    /// Strict: anything but a canonical encoding is `None`.
+    fn decode_raw(&self, bytes: [u8; 16]) -> Option<Self::Element>;
+    /// `a` if the bit is 1, else zero, in constant time.
+    fn keep_if(&self, a: Self::Element, bit: u8) -> Self::Element;
+    /// A square root of a public value, by a rule that depends on the value only.
+    fn root(&self, square: Self::Element) -> Option<Self::Element>;
+    /// Inverts public values; zeros stay zero.
+    fn invert_all_public(&self, elements: &mut [Self::Element]);
+}
+
+/// 256 bits in limbs.
+#[inline(always)]
+pub(crate) fn to_limbs([low, high]: [u128; 2]) -> Limbs {
+    let words = [low as u64, (low >> 64) as u64, high as u64, (high >> 64) as u64];
+    std::array::from_fn(|k| (words[k / 2] >> (32 * (k % 2))) as u32 as u64)
+}
+
+impl MascotField for PrimeField {
+    fn small(&self, digit: u32) -> Fp {
+        self.element(digit as u128)
+    }
+
+    fn sum_leaves(&self, words: &[[StreamBlock; 2]], sums: &mut [Limbs], weighted: &mut [Limbs]) {
+        simd::sum_leaves(words, sums, weighted);
+    }
+
+    #[inline(always)]
+    fn accumulate(&self, sum: &mut Limbs, limbs: &Limbs, digit: u32, shift: u32) {
+        for (sum, limb) in sum.iter_mut().zip(limbs) {
+            *sum = sum.wrapping_add(limb.wrapping_mul(digit as u64) << shift);
+        }
+    }
+
+    #[inline(always)]
+    fn reduce(&self, limbs: &Limbs) -> Fp {
+        let mut carry = 0u64;
+        let words: [u64; 4] = std::array::from_fn(|k| {
+            let low = limbs[2 * k].wrapping_add(carry);
+            let high = limbs[2 * k + 1].wrapping_add(low >> 32);
+            carry = high >> 32;
+            (low as u32 as u64) | (high << 32)
+        });
+        self.add(self.reduce_wide(words), self.mul(self.two_to_256(), self.element(carry as u128)))
+    }
+
+    #[inline(always)]
+    fn wide_difference(&self, x: [u128; 2], y: [u128; 2]) -> Fp {
+        let (low, borrow) = x[0].overflowing_sub(y[0]);
+        let (high, first) = x[1].overflowing_sub(y[1]);
+        let (high, second) = high.overflowing_sub(borrow as u128);
+        let wrapped = wide_element(self, [low, high]);
+        self.sub(wrapped, self.keep_if(self.two_to_256(), (first | second) as u8))
+    }
+
+    /// The Montgomery representation with R = 2^128, little endian.
+    #[inline(always)]
+    fn encode_raw(&self, a: Fp) -> [u8; 16] {
+        self.to_montgomery(a).to_le_bytes()
+    }
+
+    #[inline(always)]
+    fn decode_raw(&self, bytes: [u8; 16]) -> Option<Fp> {
+        self.from_montgomery(u128::from_le_bytes(bytes))
+    }
+
+    #[inline(always)]
+    fn keep_if(&self, a: Fp, bit: u8) -> Fp {
+        let masked = self.to_montgomery(a) & (bit as u128).wrapping_neg();
+        self.from_montgomery(masked).unwrap_or_default()
+    }
+
+    fn root(&self, square: Fp) -> Option<Fp> {
+        self.sqrt_public(square)
+    }
+
+    fn invert_all_public(&self, elements: &mut [Fp]) {
+        self.invert_all(elements);
+    }
+}
