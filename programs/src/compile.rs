@@ -11,7 +11,7 @@ use polyyne_bytecode::Program;
 use crate::child::{CHILD_ARGUMENT, Job};
 use crate::nesting;
 use crate::optimise::{self, OptimiseError};
-use crate::record::{self, FOREIGN};
+use crate::record::{self, FOREIGN, RecordError};
 
 /// The sources of the dialect library: path and text.
 const DIALECT: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/dialect.rs"));
@@ -235,19 +235,23 @@ pub fn compile(request: &CompileRequest) -> Result<CompiledProgram, CompileError
             nesting::DEPTH_MAX
         )));
     }
-    let answer = run_child(request)?;
     let name = request.program_name();
-    let Some(record) = answer.output.strip_prefix("ok\n") else {
-        let Some(text) = answer.output.strip_prefix("error\n") else {
-            return Err(exhausted(request, &answer));
-        };
-        return Err(CompileError::Program(text.to_owned()));
+    let answer = run_child(request, &request.job())?;
+    let record = record_of(request, &answer)?;
+    let program = match from_record(record, &name, &request.command()) {
+        Ok(program) => program,
+        Err(error) => return Err(explain(request, &error)),
     };
-    if !answer.success {
-        return Err(exhausted(request, &answer));
-    }
-    let program = from_record(record, &name, &request.command()).map_err(|error| explain(request, error))?;
     Ok(CompiledProgram { name, program, messages: answer.messages })
+}
+
+/// The record in the child's answer, or what it says instead.
+fn record_of<'a>(request: &CompileRequest, answer: &'a Answer) -> Result<&'a str, CompileError> {
+    match answer.output.split_once('\n') {
+        Some(("ok", record)) if answer.success => Ok(record),
+        Some(("error", text)) => Err(CompileError::Program(text.to_owned())),
+        _ => Err(exhausted(request, answer)),
+    }
 }
 
 fn check_prime(request: &CompileRequest) -> Result<(), CompileError> {
@@ -265,20 +269,36 @@ fn check_prime(request: &CompileRequest) -> Result<(), CompileError> {
 /// Makes a program of a record.
 ///
 /// # Errors
-/// What is wrong with the record, as text.
-pub fn from_record(record: &str, name: &str, command: &str) -> Result<Program, String> {
-    let record = record::parse(record).map_err(|error| error.to_string())?;
-    optimise::optimise(record, name, command).map_err(|error: OptimiseError| error.to_string())
+/// What is wrong with the record.
+pub fn from_record(record: &str, name: &str, command: &str) -> Result<Program, OptimiseError> {
+    optimise::optimise(record::parse(record)?, name, command)
 }
 
-fn explain(request: &CompileRequest, error: String) -> CompileError {
-    let file = request.file.clone();
-    if error.contains(FOREIGN) {
-        return CompileError::Program(format!(
-            "{file}: {FOREIGN}\n  remedy: pass it through memory (Array, MemValue), or as an argument of the function"
-        ));
+/// What is wrong with a program whose record makes no sense: it runs again, now noting its lines.
+fn explain(request: &CompileRequest, error: &OptimiseError) -> CompileError {
+    let internal = || CompileError::Internal { file: request.file.clone(), error: error.to_string() };
+    let mut job = request.job();
+    job.settings.push("trace=1".into());
+    let Ok(answer) = run_child(request, &job) else {
+        return internal();
+    };
+    let Ok(record) = record_of(request, &answer) else {
+        return internal();
+    };
+    match from_record(record, &request.program_name(), "") {
+        Err(OptimiseError::Record(error)) if error.source_line > 0 => CompileError::Program(at_line(request, &error)),
+        _ => internal(),
     }
-    CompileError::Internal { file, error }
+}
+
+fn at_line(request: &CompileRequest, error: &RecordError) -> String {
+    let line = error.source_line;
+    let source = request.source.lines().nth(line - 1).unwrap_or_default().trim();
+    let remedy = match error.what == FOREIGN {
+        true => "\n  remedy: pass it through memory (Array, MemValue), or as an argument of the function",
+        false => "",
+    };
+    format!("{}:{line}: {}\n    {source}{remedy}", request.file, error.what)
 }
 
 fn exhausted(request: &CompileRequest, answer: &Answer) -> CompileError {
@@ -293,8 +313,7 @@ struct Answer {
     ended: String,
 }
 
-fn command(request: &CompileRequest) -> Result<(Command, Vec<u8>), CompileError> {
-    let job = request.job();
+fn command(request: &CompileRequest, job: &Job) -> Result<(Command, Vec<u8>), CompileError> {
     let start = |error| CompileError::Start { what: "this executable again".into(), error };
     let json = |value: serde_json::Value| value.to_string().into_bytes();
     let executable = match &request.python {
@@ -311,12 +330,12 @@ fn command(request: &CompileRequest) -> Result<(Command, Vec<u8>), CompileError>
     };
     let mut command = Command::new(executable);
     command.arg(CHILD_ARGUMENT).env_clear();
-    let input = serde_json::to_vec(&job).expect("a job is plain data");
+    let input = serde_json::to_vec(job).expect("a job is plain data");
     Ok((command, input))
 }
 
-fn run_child(request: &CompileRequest) -> Result<Answer, CompileError> {
-    let (mut command, input) = command(request)?;
+fn run_child(request: &CompileRequest, job: &Job) -> Result<Answer, CompileError> {
+    let (mut command, input) = command(request, job)?;
     let what = command.get_program().to_string_lossy().into_owned();
     let start = |error| CompileError::Start { what, error };
     let mut child =

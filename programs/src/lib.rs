@@ -36,3 +36,5 @@ pub use child::{CHILD_ARGUMENT, child_main};
 pub use compile::{
     CompileError, CompileLimits, CompileOptions, CompileRequest, CompiledProgram, Python, compile, from_record,
 };
+pub use optimise::OptimiseError;
+pub use record::RecordError;

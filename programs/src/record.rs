@@ -22,6 +22,8 @@ pub(crate) const FOREIGN: &str = "a value made in one thread or @function is use
 pub struct RecordError {
     /// Counted from 1.
     pub line: usize,
+    /// The line of the program, if the record tells; else 0.
+    pub source_line: usize,
     /// What is wrong with it.
     pub what: String,
 }
@@ -209,6 +211,8 @@ struct Parser {
     /// Templates by number; the last is being read if `in_template`.
     templates: Vec<Template>,
     in_template: bool,
+    /// The line of the program that the record's lines come from, 0 if that is not said.
+    source_line: usize,
 }
 
 /// Steps that the record holds once and uses often.
@@ -261,11 +265,12 @@ impl Parser {
             contexts: Vec::new(),
             templates: Vec::new(),
             in_template: false,
+            source_line: 0,
         }
     }
 
     fn wrong(&self, what: &str) -> RecordError {
-        RecordError { line: self.line, what: what.to_owned() }
+        RecordError { line: self.line, source_line: self.source_line, what: what.to_owned() }
     }
 
     fn number<T: std::str::FromStr>(&self, word: Option<&str>) -> Result<T, RecordError> {
@@ -305,6 +310,7 @@ impl Parser {
                 return Err(self.wrong("a template holds plain instructions only"));
             }
             "tape" => self.begin_tape(self.number(words.next())?, words.next())?,
+            "at" => self.source_line = self.number(words.next())?,
             "block" => self.begin_block(None)?,
             "label" => {
                 let label = self.number(words.next())?;
@@ -343,8 +349,8 @@ impl Parser {
     }
 
     fn tape(&mut self) -> Result<&mut RecordedTape, RecordError> {
-        let line = self.line;
-        self.record.tapes.last_mut().ok_or(RecordError { line, what: "an instruction outside all tapes".into() })
+        let outside = self.wrong("an instruction outside all tapes");
+        self.record.tapes.last_mut().ok_or(outside)
     }
 
     fn begin_tape(&mut self, index: usize, name: Option<&str>) -> Result<(), RecordError> {
@@ -528,7 +534,7 @@ impl Parser {
             return Err(self.wrong("a register has two banks"));
         }
         if register.tape != tape {
-            return Err(RecordError { line: self.line, what: FOREIGN.to_owned() });
+            return Err(self.wrong(FOREIGN));
         }
         if name.offset >= register.lanes.max(1) {
             return Err(self.wrong("a register has fewer lanes"));

@@ -154,6 +154,7 @@ fn functions_are_billed_for_their_calls() {
 fn values_of_another_thread_are_refused() {
     let text = error("x = sint(3)\n@for_range_multithread(2, 1, 4)\ndef _(i):\n    print_ln('%s', (x + i).reveal())\n");
     assert!(text.contains("memory") && text.contains("thread"), "{text}");
+    assert!(text.starts_with("test.mpc:4:") && text.contains("x + i"), "{text}");
 }
 
 fn standard_modules_are_there() {

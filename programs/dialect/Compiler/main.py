@@ -173,6 +173,8 @@ def compile_job(source, filename, name, args, settings, write):
         key, _, value = setting.partition('=')
         if key in ('bits', 'prime', 'binary'):
             known[key] = int(value)
+        elif key == 'trace':
+            known[key] = filename
         elif key:
             known[key] = value == '1'
     sys.stdout = sys.stderr

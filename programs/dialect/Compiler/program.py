@@ -17,12 +17,15 @@ Everything else (dead code, rounds, registers, jumps, the bill of tuples) is lef
 
 Between the instructions stand `block` and `label 4` (a new block), `enter 10` or `enter -1` and `leave` (around a loop
 of so many rounds), `body 4` and `leave` (around a function reached by jumps), `calls 4` (it is called here), and
-`export s12` (callers read this register at the tape's end).
+`export s12` (callers read this register at the tape's end). `at 17` names the line of the source that the following
+lines come from; it is written only when an error in a record is looked for.
 
 What programs repeat often, such as comparisons, is recorded once as a template before the tapes: `template 3 100 2 70`
 and `done` around lines that use the registers 101 to 170, of which the first 2 are parameters. `expand 3 500 s7 s9+1`
 stands for those lines with 501 to 570 in their place, and the parameters replaced by s7 and s9+1.
 """
+
+import sys
 
 from Compiler.errors import CompilerError
 
@@ -77,6 +80,7 @@ class Program:
         self.args = [name] + list(args)
         self.options = Options(settings)
         self.prime = self.options.prime
+        self.traced = settings.get('trace')
         self.n = 0
         self.labels = 0
         self.vectors = []
@@ -128,7 +132,7 @@ class Program:
 
     def _switch(self, tape):
         self.curr_tape = tape
-        self.emit = tape.lines.append
+        self.emit = tape.lines.append if self.traced is None else _tracing(tape.lines, self.traced)
 
     @property
     def curr_block(self):
@@ -318,6 +322,21 @@ class Program:
                 out('\n'.join(lines[at:at + 10000]))
                 out('\n')
         out('end\n')
+
+
+def _tracing(lines, filename):
+    """An `emit` that notes the line of the program from which it is called."""
+    last = [None]
+
+    def emit(line):
+        frame = sys._getframe(1)
+        while frame is not None and frame.f_code.co_filename != filename:
+            frame = frame.f_back
+        if frame is not None and frame.f_lineno != last[0]:
+            last[0] = frame.f_lineno
+            lines.append('at %d' % last[0])
+        lines.append(line)
+    return emit
 
 
 def template(build):
