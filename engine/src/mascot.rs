@@ -74,7 +74,7 @@ impl Default for Params {
 }
 
 /// Most OTs of a tile: keeps every message below the longest frame.
-const TILE_OTS_MAX: usize = 3 << 20;
+const TILE_OTS_MAX: usize = 2 << 20;
 /// Values of a tile of inputs with all peers together.
 const TILE_VALUES: usize = 16 << 10;
 
