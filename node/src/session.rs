@@ -13,6 +13,9 @@ pub mod gate;
 pub mod take;
 mod thread;
 
+#[cfg(test)]
+mod tests;
+
 use ed25519_dalek::SigningKey;
 use polyyne_engine::error::Error as EngineError;
 use polyyne_engine::party::Party;

@@ -6,11 +6,9 @@ use ed25519_dalek::SigningKey;
 use polyyne_bytecode::{Instruction, Operand, Program as Bytecode, Tape};
 use polyyne_engine::field::PrimeField;
 use polyyne_protocol::client_io;
-use polyyne_protocol::id::{ClientKey, ExecutionId, SecretId};
+use polyyne_protocol::id::{ExecutionId, SecretId};
 use polyyne_protocol::request::*;
-use polyyne_protocol::secret::{Policy, SecretDescription, SecretKind, SecretValue};
 use polyyne_protocol::sign::Signed;
-use polyyne_protocol::tag::Tags;
 use polyyne_protocol::vote::Upload;
 use serde_bytes::ByteBuf;
 

@@ -5,6 +5,7 @@ use super::Core;
 use super::clouds::scope_of;
 use crate::config::Config;
 use crate::data_dir::Layout;
+use crate::store::durable::Reads as _;
 use ed25519_dalek::SigningKey;
 use polyyne_protocol::certificate::MemberSignature;
 use polyyne_protocol::client_io;
@@ -194,7 +195,7 @@ pub fn describe(owner: &SigningKey, words: usize) -> SecretDescription {
 
 /// Puts integers through one node; what every member says in the end.
 pub async fn put(world: &World, through: usize, owner: &SigningKey, values: &[i128]) -> (SecretId, Vec<Answer>) {
-    let field = PrimeField::carbyne();
+    let field = polyyne_engine::field::PrimeField::carbyne();
     let description = describe(owner, values.len());
     let begin = Request::UploadBegin(UploadBegin { description: description.clone() });
     let answers = world.ask(through, owner, begin).await;
