@@ -317,7 +317,7 @@ fn command(request: &CompileRequest, job: &Job) -> Result<(Command, Vec<u8>), Co
     let start = |error| CompileError::Start { what: "this executable again".into(), error };
     let json = |value: serde_json::Value| value.to_string().into_bytes();
     let executable = match &request.python {
-        Python::Embedded => std::env::current_exe().map_err(start)?,
+        Python::Embedded => this_executable().map_err(start)?,
         Python::EmbeddedIn(path) => path.clone(),
         Python::System(path) => {
             let mut command = Command::new(path);
@@ -332,6 +332,15 @@ fn command(request: &CompileRequest, job: &Job) -> Result<(Command, Vec<u8>), Co
     command.arg(CHILD_ARGUMENT).env_clear();
     let input = serde_json::to_vec(job).expect("a job is plain data");
     Ok((command, input))
+}
+
+/// This executable, even if its file has been replaced since it started.
+fn this_executable() -> std::io::Result<PathBuf> {
+    let link = PathBuf::from("/proc/self/exe");
+    match link.exists() {
+        true => Ok(link),
+        false => std::env::current_exe(),
+    }
 }
 
 fn run_child(request: &CompileRequest, job: &Job) -> Result<Answer, CompileError> {
