@@ -74,8 +74,8 @@ pub struct Network {
 #[serde(deny_unknown_fields, default)]
 pub struct DataLinks {
     pub listen: SocketAddr,
-    /// Host and port under which others reach it, where they differ from `listen`.
-    pub external: Option<String>,
+    /// Address and port under which others reach it, where they differ from `listen`.
+    pub external: Option<SocketAddr>,
 }
 
 /// The door for clients.
@@ -99,10 +99,8 @@ pub struct Clouds {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Generation {
-    /// Whether this node takes part on its own accord.
+    /// Whether this node takes part from its start.
     pub enabled: bool,
-    /// Threads for the heavy arithmetic; 0 takes as many as there are processors.
-    pub threads: usize,
 }
 
 impl Default for Config {
@@ -146,7 +144,7 @@ impl Default for Http {
 
 impl Default for Generation {
     fn default() -> Self {
-        Self { enabled: true, threads: 0 }
+        Self { enabled: true }
     }
 }
 
@@ -223,10 +221,10 @@ mod tests {
         config.network.peers = vec![format!("/ip4/203.0.113.7/tcp/4190/p2p/{ID}").parse().unwrap()];
         config.network.peers_file = Some("peers.toml".into());
         config.network.private_addresses = true;
-        config.data.external = Some("vcp.example.org:4191".into());
+        config.data.external = Some("203.0.113.7:4191".parse().unwrap());
         config.http.hosts = vec!["vcp.example.org".into()];
         config.clouds.accept_members = vec![ID.into()];
-        config.generation = Generation { enabled: false, threads: 2 };
+        config.generation = Generation { enabled: false };
         assert_eq!(parse(&config.to_commented_toml()).unwrap(), config);
     }
 

@@ -156,8 +156,8 @@ fn announcement(config: &Config, own: &Identity, network: &Network, links: &Link
         boot: Nonce(rand::random()),
         seal: own.seal.public(),
         addresses,
-        data_hosts: Vec::new(),
-        data_port: links.local_addr().port(),
+        data_hosts: config.data.external.iter().map(|address| address.ip()).collect(),
+        data_port: config.data.external.unwrap_or_else(|| links.local_addr()).port(),
     }
 }
 

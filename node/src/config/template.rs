@@ -48,7 +48,7 @@ mdns = {mdns}
 # Direct encrypted links between the members of a cloud, on which the protocols run.
 [data]
 listen = {data_listen}
-# Host and port under which others reach it, where they differ.
+# Address and port under which others reach it, where they differ.
 {data_external}
 
 # The door for clients. Requests are signed and sealed by the client, so that plain HTTP gives nothing away;
@@ -66,9 +66,8 @@ accept_members = {accept}
 
 # Making tuples.
 [generation]
+# Whether this node takes part from its start; `vcp klyshko pause` and `resume` change it for as long as it runs.
 enabled = {enabled}
-# Threads for the heavy arithmetic; 0 takes as many as there are processors.
-threads = {threads}
 ",
         listen = list(&network.listen),
         external = list(&network.external),
@@ -78,11 +77,10 @@ threads = {threads}
         private = network.private_addresses,
         mdns = network.mdns,
         data_listen = text(&data.listen),
-        data_external = optional("external", data.external.clone(), "vcp.example.org:4191"),
+        data_external = optional("external", data.external.map(|address| address.to_string()), "203.0.113.7:4191"),
         http_listen = text(&http.listen),
         hosts = list(&http.hosts),
         accept = list(&clouds.accept_members),
         enabled = generation.enabled,
-        threads = generation.threads,
     )
 }
