@@ -18,6 +18,7 @@ use polyyne_protocol::request::{Answer, Refusal, RefusalCode, Request, Stock, St
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::time::Instant;
 
 /// See the module's head.
 pub struct Desk {
@@ -274,43 +275,55 @@ impl From<crate::session::Crashed> for RunError {
 /// Between two looks at the stock.
 const STOCK_LOOK: Duration = Duration::from_millis(500);
 
+/// Most tuples of one kind that members make for one request.
+const BILL_MAX: u64 = 1 << 22;
+
 /// Waits until this member has the bill in stock, asking the members to make what is missing.
 ///
 /// # Errors
-/// [`RefusalCode::StockTooLow`], saying what is missing: at once where generation is paused, else
-/// after `patience`.
+/// [`RefusalCode::StockTooLow`], saying what is missing: at once where generation is paused or too
+/// slow for this `patience`, else when that is over. Nothing has been spent then.
 pub async fn await_stock(seat: &Seat, klyshko: &Klyshko, bill: &Bill, patience: Duration) -> Result<(), Refusal> {
-    let deadline = tokio::time::Instant::now() + patience;
-    loop {
-        let Some((kind, wanted, available)) = missing(seat, bill)? else { return Ok(()) };
+    let deadline = Instant::now() + patience;
+    while let Some(lack) = missing(seat, bill)? {
+        let Lack { kind, wanted, available } = lack;
+        let cause = format!("{wanted} tuples of kind {} are needed and {available} are in stock", kind.name());
+        let refuse = |remedy: String| Err(Refusal::new(RefusalCode::StockTooLow, cause.clone(), remedy));
+        if klyshko.is_paused() {
+            return refuse("Nothing was spent. Generation is paused: `vcp klyshko resume`.".into());
+        }
+        if wanted > BILL_MAX {
+            return refuse(format!("Nothing was spent. Members make at most {BILL_MAX} of a kind for one request."));
+        }
         for &(kind, count) in bill {
             klyshko.want(kind, count);
         }
-        let cause = format!("{wanted} tuples of kind {} are needed and {available} are in stock", kind.name());
-        if klyshko.is_paused() {
-            return Err(Refusal::new(
-                RefusalCode::StockTooLow,
-                cause,
-                "Nothing was spent. Generation is paused: `vcp klyshko resume`.",
-            ));
-        }
-        if tokio::time::Instant::now() >= deadline {
-            return Err(Refusal::new(
-                RefusalCode::StockTooLow,
-                cause,
-                "Nothing was spent. They are being made; try again, or allow more time with --timeout.",
+        let left = deadline.saturating_duration_since(Instant::now());
+        let needed_s = (wanted - available).saturating_mul(1000).checked_div(klyshko.rate_per_1000_s(kind));
+        if left.is_zero() || needed_s.is_some_and(|needed_s| needed_s > left.as_secs()) {
+            let when = needed_s.map_or_else(String::new, |s| format!(", in about {s} s at the present rate"));
+            return refuse(format!(
+                "Nothing was spent. They are being made{when}: try again, or allow more time with --timeout."
             ));
         }
         drop(tokio::time::timeout(STOCK_LOOK, klyshko.changed()).await);
     }
+    Ok(())
 }
 
-fn missing(seat: &Seat, bill: &Bill) -> Result<Option<(TupleKind, u64, u64)>, Refusal> {
+/// A kind of which there is too little.
+struct Lack {
+    kind: TupleKind,
+    wanted: u64,
+    available: u64,
+}
+
+fn missing(seat: &Seat, bill: &Bill) -> Result<Option<Lack>, Refusal> {
     for &(kind, wanted) in bill {
         let offers = seat.castor.offers(seat.scope, kind).map_err(internal)?;
         let available = offers.iter().map(|span| span.len()).sum();
         if available < wanted {
-            return Ok(Some((kind, wanted, available)));
+            return Ok(Some(Lack { kind, wanted, available }));
         }
     }
     Ok(None)
