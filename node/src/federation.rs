@@ -5,7 +5,7 @@
 //! member of a cloud is said by signed membership records alone.
 //!
 //! - [`Network`]: a running libp2p node; requests to peers, services offered to them.
-//! - [`peer_key`], [`peer_id`]: the ed25519 key inside a peer id, and back.
+//! - [`peer_key()`], [`peer_id()`]: the ed25519 key inside a peer id, and back.
 //! - [`Service`]: what a control message is for.
 //!
 //! Not protected against here: denial of service by a member, traffic analysis.

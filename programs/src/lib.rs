@@ -1,6 +1,6 @@
 //! The compiler of the MP-SPDZ Python dialect.
 //!
-//! A program is Python that is run once: its operators record instructions. [`compile`] starts a child process (this
+//! A program is Python that is run once: its operators record instructions. [`compile()`] starts a child process (this
 //! binary again, or a system Python) that runs it with the dialect library of `dialect/`, reads the record from the
 //! child's output and makes bytecode of it.
 //!

@@ -452,7 +452,7 @@ pub struct Run {
     /// Where tuples come from.
     #[arg(long, value_enum, default_value_t = Preprocessing::Dealer)]
     pub preprocessing: Preprocessing,
-    /// Private inputs: Input-P<party>-0 files, as for MP-SPDZ.
+    /// Private inputs, in files such as Input-P0-0, as for MP-SPDZ.
     #[arg(long, value_name = "D")]
     pub input_dir: Option<PathBuf>,
     /// Rounds, bytes, tuples and seconds on standard error.
