@@ -167,6 +167,33 @@ fn an_altered_message_never_gives_a_wrong_output() {
     }
 }
 
+/// What a party gives to all it may choose, but it is the same at all honest parties.
+#[test]
+fn an_altered_personal_value_is_an_error_or_the_same_at_all_honest_parties() {
+    let f = PrimeField::carbyne();
+    let own = [f.from_i64(7), f.from_i64(-8)];
+    for n in [2, 3] {
+        for attack in ATTACKS {
+            let mut sim = Simulator::new(2, n);
+            let mut mutation = Mutation { step: Step::Personal, attack, earlier: None };
+            sim.hook(move |frame| mutation.apply(frame));
+            let running: Vec<_> = parties(&sim, f, n, 2)
+                .into_iter()
+                .map(|mut online| async move {
+                    let mine = online.party.is_first().then_some(own.as_slice());
+                    online.personal_broadcast(PartyIndex(0), 2, mine).await
+                })
+                .collect();
+            let results = sim.run(running);
+            let context = format!("n={n} {attack:?}");
+            let received: Vec<_> = results[1..].iter().flatten().collect();
+            assert!(received.windows(2).all(|pair| pair[0] == pair[1]), "{context}");
+            let still_two_elements = matches!(attack, Attack::FlipBit(_) | Attack::Duplicate | Attack::SplitView);
+            assert!(still_two_elements || received.is_empty(), "{context}: accepted");
+        }
+    }
+}
+
 #[test]
 fn a_shifted_opening_burns_the_key_at_every_honest_party() {
     let f = PrimeField::carbyne();
