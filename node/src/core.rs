@@ -95,7 +95,18 @@ impl Core {
         let ways = Ways { network: network.clone(), directory: directory.clone(), links: links.clone() };
         let clouds = Clouds::new(identity.clone(), stores, ways, config.generation.enabled);
         let gateway = serve(&network, &clouds);
-        Ok(Self { identity, network, directory, links, gateway, clouds, state, addresses, _tuples: tuples, _data: data })
+        Ok(Self {
+            identity,
+            network,
+            directory,
+            links,
+            gateway,
+            clouds,
+            state,
+            addresses,
+            _tuples: tuples,
+            _data: data,
+        })
     }
 }
 

@@ -10,12 +10,12 @@ use crate::core::clouds::Clouds;
 use crate::core::{Core, CoreError};
 use crate::data_dir::DataDir;
 use crate::federation::membership::{Federation, MembershipConfig, MembershipError, StateStore};
-use tokio_util::task::AbortOnDropHandle;
 use polyyne_protocol::id::PeerKey;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
 
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]

@@ -127,11 +127,11 @@ impl Amphora {
                     }
                     _ => continue,
                 },
-                Some(Statement::Committed(certificate)) => {
-                    if certificate.verified(view).is_ok_and(|vote| *vote == *tally.statement()) {
-                        self.commit_with(secret, certificate).await?;
-                        return Ok(Vec::new());
-                    }
+                Some(Statement::Committed(certificate))
+                    if certificate.verified(view).is_ok_and(|vote| *vote == *tally.statement()) =>
+                {
+                    self.commit_with(secret, certificate).await?;
+                    return Ok(Vec::new());
                 }
                 Some(Statement::Aborted(abort)) => {
                     let valid = abort.verified().is_ok_and(|(abort, signer)| {
