@@ -115,13 +115,8 @@ impl Layout {
     pub fn rewrite_config(&self, config: &Config) -> Result<(), DataDirError> {
         let path = self.config();
         let mut options = OpenOptions::new();
-        let mut file = options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(|e| self.io(&path, e))?;
+        let mut file =
+            options.write(true).create(true).truncate(true).mode(0o600).open(&path).map_err(|e| self.io(&path, e))?;
         file.write_all(config.to_commented_toml().as_bytes()).map_err(|e| self.io(&path, e))
     }
 

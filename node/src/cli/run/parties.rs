@@ -358,3 +358,71 @@ pub fn misbehaved(error: &RunError) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use polyyne_bytecode::{Machine, Program, SizeLimits, verify};
+    use polyyne_engine::dealer::Dealer;
+
+    use super::*;
+
+    fn conformance(name: &str, n: usize) -> (Job, String) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/conformance");
+        let text = |path: String| std::fs::read_to_string(folder.join(path)).unwrap();
+        let schedule = text(format!("Schedules/{name}.sch"));
+        let read = |tape: &str| std::fs::read(folder.join("Bytecode").join(tape));
+        let program = Program::load(&schedule, &SizeLimits::default(), read).unwrap();
+        let field = PrimeField::carbyne();
+        let machine = Machine { prime: field.modulus(), parties: n, gf2n: 0 };
+        let program = Arc::new(verify(program, &machine, &polyyne_bytecode::Limits::default()).unwrap());
+        let job = Job { program, field, inputs: Vec::new(), private: Vec::new() };
+        (job, text(format!("expected/{name}.txt")))
+    }
+
+    fn dealt(n: usize) -> Vec<Supplies> {
+        let dealer = Dealer::new(PrimeField::carbyne(), n, [3; 32]);
+        let supply =
+            |party| Supplies { key: dealer.key(party), tuples: Source::Ready(Box::new(dealer.tuples(party, 0))) };
+        (0..n).map(supply).collect()
+    }
+
+    #[test]
+    fn a_program_prints_the_same_on_dealt_and_on_generated_tuples() {
+        let (job, expected) = conformance("c03_arith", 2);
+        let mut printed = Vec::new();
+        let rehearsal = run(&job, dealt(2), &mut printed).unwrap();
+        assert_eq!(String::from_utf8(printed).unwrap(), expected);
+
+        let bill = bill(&rehearsal.spent);
+        let supplies = dealt(2).into_iter().map(|own| Supplies { tuples: Source::Mascot(bill.clone()), ..own });
+        let mut printed = Vec::new();
+        let outcome = run(&job, supplies.collect(), &mut printed).unwrap();
+        assert_eq!(String::from_utf8(printed).unwrap(), expected);
+        // the whole bill was used, and nothing else
+        assert_eq!(outcome.spent, rehearsal.spent);
+        assert!(outcome.checks > 0);
+    }
+
+    #[test]
+    fn a_party_with_another_mac_key_ends_the_run_before_an_opened_value_is_printed() {
+        let (job, expected) = conformance("c03_arith", 3);
+        let mut supplies = dealt(3);
+        supplies[1].key = supplies[2].key.clone();
+        let mut printed = Vec::new();
+        let error = run(&job, supplies, &mut printed).err().unwrap();
+        assert!(misbehaved(&error), "{error}");
+        let opened = expected.split_whitespace().find(|word| word.parse::<i64>().is_ok()).unwrap();
+        assert!(!String::from_utf8(printed).unwrap().contains(opened), "{opened} was printed");
+    }
+
+    #[test]
+    fn running_out_of_tuples_is_said_by_the_party_that_ran_out() {
+        let (job, _) = conformance("c03_arith", 2);
+        let mut supplies = dealt(2);
+        supplies[1].tuples = Source::Ready(Box::new(polyyne_engine::tuples::Pool::new()));
+        let error = run(&job, supplies, &mut Vec::new()).err().unwrap();
+        assert!(error.to_string().contains("tuples of kind"), "{error}");
+    }
+}
