@@ -22,6 +22,10 @@ pub const PENDING_REQUESTS_MAX: usize = 4096;
 /// The longest that any control request may take.
 pub const REQUEST_TIMEOUT_MAX: Duration =
     Duration::from_millis(limits::EXECUTION_TIMEOUT_MAX_MS + limits::CONTROL_TIMEOUT_MS);
+/// How long a request tries to have a connection made.
+pub const REACH_PATIENCE: Duration = Duration::from_secs(2);
+/// Between two tries.
+pub const REACH_AGAIN: Duration = Duration::from_millis(100);
 /// Commands queued for the swarm.
 pub const COMMANDS_MAX: usize = 1024;
 

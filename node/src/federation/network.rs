@@ -16,13 +16,13 @@ use libp2p::{Multiaddr, identity};
 use polyyne_protocol::{id::PeerKey, limits::CONTROL_MESSAGE_MAX};
 use tokio::{
     sync::{mpsc, oneshot, watch},
-    time::timeout,
+    time::{Instant, sleep, timeout},
 };
 
 use super::{
     AddressPolicy, NotAPeerKey, Refusal, Service,
     control::Answer,
-    limits::{COMMANDS_MAX, REQUEST_TIMEOUT_MAX},
+    limits::{COMMANDS_MAX, REACH_AGAIN, REACH_PATIENCE, REQUEST_TIMEOUT_MAX},
     peer_key, swarm,
 };
 
@@ -275,7 +275,7 @@ impl Network {
         let answer = if peer == self.shared.local {
             timeout(patience, self.ask_self(service, payload)).await
         } else {
-            timeout(patience, self.ask(peer, service, payload)).await
+            timeout(patience, self.ask_reaching(peer, service, payload)).await
         };
         match answer.map_err(|_| RequestError::Timeout(peer))?? {
             Answer::Done(bytes) => Ok(bytes),
@@ -301,6 +301,18 @@ impl Network {
     /// Stops handling `service`.
     pub fn withdraw(&self, service: Service) {
         lock(&self.shared.handlers).remove(service.0);
+    }
+
+    /// Asks again where a connection was not to be had: two peers that dial each other at once close
+    /// one of the two, and a member that restarts is back in a moment. Nothing was sent then.
+    async fn ask_reaching(&self, peer: PeerKey, service: Service, payload: Vec<u8>) -> Result<Answer, RequestError> {
+        let deadline = Instant::now() + REACH_PATIENCE;
+        loop {
+            match self.ask(peer, service, payload.clone()).await {
+                Err(RequestError::Unreachable(_)) if Instant::now() < deadline => sleep(REACH_AGAIN).await,
+                answered => return answered,
+            }
+        }
     }
 
     async fn ask(&self, peer: PeerKey, service: Service, payload: Vec<u8>) -> Result<Answer, RequestError> {
