@@ -35,7 +35,7 @@ const STANDING_MAX: Duration = Duration::from_secs(300);
 pub async fn run(screen: &Screen, wish: &Testnet) -> Result<(), Failure> {
     // what does not compile fails before anything starts
     let demo = if wish.no_demo { None } else { Some(Demo::new(wish.demo.as_deref(), wish.prime)?) };
-    let ground = Ground::new(wish.dir.as_deref())?;
+    let mut ground = Ground::new(wish.dir.as_deref())?;
     let mut nodes = Vec::new();
     let result = tokio::select! {
         result = show(screen, wish, &ground, &mut nodes, demo) => result,
@@ -49,6 +49,9 @@ pub async fn run(screen: &Screen, wish: &Testnet) -> Result<(), Failure> {
         node.stop().await;
     }
     stopping.finish_and_clear();
+    if result.is_err() {
+        screen.note(format!("what the nodes wrote is in {}", ground.keep().display()));
+    }
     result
 }
 

@@ -31,6 +31,12 @@ impl Ground {
         Ok(Self { dir, scratch })
     }
 
+    /// Leaves the folder where it is, for whoever wants to know what went wrong.
+    pub fn keep(&mut self) -> &Path {
+        self.scratch = false;
+        &self.dir
+    }
+
     /// The data directory of provider `index`.
     pub fn layout(&self, index: usize) -> Layout {
         Layout::new(self.dir.join(format!("node{index}")))
