@@ -303,15 +303,18 @@ impl Network {
         lock(&self.shared.handlers).remove(service.0);
     }
 
-    /// Asks again where a connection was not to be had: two peers that dial each other at once close
-    /// one of the two, and a member that restarts is back in a moment. Nothing was sent then.
+    /// Asks again where a connection was not to be had, or was lost: two peers that dial each other at
+    /// once close one of the two, and a member that restarts is back in a moment. What members ask
+    /// each other may be asked twice; a relayed envelope is left to its client.
     async fn ask_reaching(&self, peer: PeerKey, service: Service, payload: Vec<u8>) -> Result<Answer, RequestError> {
         let deadline = Instant::now() + REACH_PATIENCE;
         loop {
             match self.ask(peer, service, payload.clone()).await {
-                Err(RequestError::Unreachable(_)) if Instant::now() < deadline => sleep(REACH_AGAIN).await,
+                Err(RequestError::Unreachable(_)) if Instant::now() < deadline => {}
+                Err(RequestError::Lost(_)) if Instant::now() < deadline && service != Service::RELAY => {}
                 answered => return answered,
             }
+            sleep(REACH_AGAIN).await;
         }
     }
 
