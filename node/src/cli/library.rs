@@ -7,14 +7,13 @@ pub struct Supplied {
 }
 
 /// All of them.
-pub const PROGRAMS: &[Supplied] = &[
-    Supplied { name: "add.mpc", source: include_str!("../../../programs/library/add.mpc") },
-    Supplied { name: "billionaires.mpc", source: include_str!("../../../programs/library/billionaires.mpc") },
-];
+pub fn programs() -> impl Iterator<Item = Supplied> {
+    polyyne_programs::LIBRARY.iter().map(|&(name, source)| Supplied { name, source })
+}
 
 /// The program of this name.
-pub fn find(name: &str) -> Option<&'static Supplied> {
-    PROGRAMS.iter().find(|program| program.name == name)
+pub fn find(name: &str) -> Option<Supplied> {
+    programs().find(|program| program.name == name)
 }
 
 impl Supplied {
@@ -31,7 +30,7 @@ mod tests {
 
     #[test]
     fn every_program_says_what_it_does() {
-        for program in PROGRAMS {
+        for program in programs() {
             assert!(!program.about().is_empty(), "{}", program.name);
         }
     }

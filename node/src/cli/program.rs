@@ -187,8 +187,8 @@ struct Listed {
 }
 
 fn list(screen: &Screen) -> Result<(), Failure> {
-    let about = |program: &library::Supplied| Listed { name: program.name, about: program.about() };
-    let programs: Vec<Listed> = library::PROGRAMS.iter().map(about).collect();
+    let about = |program: library::Supplied| Listed { name: program.name, about: program.about() };
+    let programs: Vec<Listed> = library::programs().map(about).collect();
     screen.show(&programs, |screen, programs| {
         let rows = programs.iter().map(|program| vec![program.name.to_owned(), program.about.clone()]);
         screen.table(&["program", "what it does"], rows, "no programs");

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use indicatif::ProgressBar;
 use polyyne_bytecode::{Limits, Machine, Program, Verified, verify};
 use polyyne_engine::dealer::Dealer;
-use polyyne_engine::field::PrimeField;
+use polyyne_engine::field::{BinaryField, PrimeField};
 use polyyne_engine::mascot::Bill;
 use polyyne_engine::tuples::Tuples;
-use polyyne_engine::vm::{Printer, TextInputs};
+use polyyne_engine::vm::{self, Printer, TextInputs};
 use rand::TryRng as _;
 use rand::rngs::SysRng;
 use serde::Serialize;
@@ -71,11 +71,11 @@ pub fn run(screen: &Screen, wish: &Run) -> Result<(), Failure> {
     let supplies = match wish.preprocessing {
         Preprocessing::Dealer => {
             screen.note("tuples come from a dealer inside this process: for development only (--preprocessing mascot makes them really)");
-            dealt(job.field, n, Source::Ready)?
+            dealt(&job, n, Source::Ready)?
         }
         Preprocessing::Mascot => {
             let bill = rehearse(&job, n)?;
-            dealt(job.field, n, |_| Source::Mascot(bill.clone()))?
+            dealt(&job, n, |_| Source::Mascot(bill.clone()))?
         }
     };
     let working = screen.spinner(match wish.preprocessing {
@@ -95,7 +95,7 @@ pub fn run(screen: &Screen, wish: &Run) -> Result<(), Failure> {
 
 /// What a run takes, found by a run on a dealer's tuples whose output nobody sees.
 fn rehearse(job: &Job, n: usize) -> Result<Bill, Failure> {
-    let supplies = dealt(job.field, n, Source::Ready)?;
+    let supplies = dealt(job, n, Source::Ready)?;
     let rehearsal = parties::run(job, supplies, &mut Vec::new()).map_err(failure)?;
     Ok(parties::bill(&rehearsal.spent))
 }
@@ -146,11 +146,18 @@ fn show(screen: &Screen, figures: &Figures) {
     }
 }
 
+/// Degree of GF(2^n) for programs that name none.
+const GF2N_DEFAULT: u32 = 128;
+
 fn job(wish: &Run, program: Program) -> Result<Job, Failure> {
     let n = usize::from(wish.n);
     let prime = source::prime(&program, &wish.compile)?;
     let field = PrimeField::new(prime).map_err(|error| Failure::usage(format!("the prime {prime}: {error}")))?;
-    let machine = Machine { prime, parties: n, gf2n: 0 };
+    let gf2n = match program.schedule().gf2n {
+        0 => GF2N_DEFAULT,
+        degree => degree,
+    };
+    let machine = Machine { prime, parties: n, gf2n };
     let program: Verified = verify(program, &machine, &Limits::default())
         .map_err(|error| Failure::usage(format!("{}: {error}", wish.program)))?;
     let inputs = wish.input.iter().map(|&value| field.from_i128(value)).collect();
@@ -176,14 +183,20 @@ fn private_inputs(folder: Option<&Path>, party: usize) -> Result<TextInputs, Fai
 
 /// A MAC key of the moment, and for each party its share and what `source` makes of a dealer's endless tuples.
 fn dealt(
-    field: PrimeField,
+    job: &Job,
     n: usize,
     source: impl Fn(Box<dyn Tuples<PrimeField>>) -> Source,
 ) -> Result<Vec<Supplies>, Failure> {
     let mut seed = [0; 32];
     SysRng.try_fill_bytes(&mut seed).or_failed("the operating system gives no randomness")?;
-    let dealer = Dealer::new(field, n, seed);
-    let supply = |party| Supplies { key: dealer.key(party), tuples: source(Box::new(dealer.tuples(party, 0))) };
+    let dealer = Dealer::new(job.field, n, seed);
+    let degree = job.program.machine().gf2n;
+    let binary = BinaryField::new(degree).ok_or_else(|| Failure::usage(format!("there is no GF(2^{degree}) here")))?;
+    let supply = |party| {
+        let tuples = source(Box::new(dealer.tuples(party, 0)));
+        let sides = matches!(tuples, Source::Ready(_)).then(|| vm::dealt_sides(&dealer, binary, n, party, seed));
+        Supplies { key: dealer.key(party), tuples, sides }
+    };
     Ok((0..n).map(supply).collect())
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use polyyne_bytecode::Verified;
 use polyyne_engine::error::{Error as EngineError, Severity};
-use polyyne_engine::field::{Field as _, Fp, PrimeField};
+use polyyne_engine::field::{BinaryField, Field as _, Fp, PrimeField};
 use polyyne_engine::mac_check::MacCheck;
 use polyyne_engine::mascot::{self, Bill, Params, Setup};
 use polyyne_engine::memory;
@@ -18,7 +18,9 @@ use polyyne_engine::party::{Party, Traffic};
 use polyyne_engine::port::{Channel, ChannelError, LocalGate, Rng};
 use polyyne_engine::share::{MacKeyShare, Shares};
 use polyyne_engine::tuples::{InputMasks, Kind, Pairs, Shortage, Triples, Tuples};
-use polyyne_engine::vm::{self, Fault, Limits, MemoryStorage, Ports, Printer, Secrets, TextInputs, VmError};
+use polyyne_engine::vm::{
+    self, BitSide, Fault, Limits, MemoryStorage, Ports, Printer, Secrets, Side, TextInputs, VmError,
+};
 use polyyne_protocol::limits::OUTPUT_WORDS_MAX;
 use rand::rngs::SysRng;
 use rand::{SeedableRng as _, TryRng as _};
@@ -40,6 +42,8 @@ pub struct Job {
 pub struct Supplies {
     pub key: MacKeyShare<PrimeField>,
     pub tuples: Source,
+    /// GF(2^n) and bits, which only a dealer supplies yet.
+    pub sides: Option<(Side<BinaryField>, BitSide)>,
 }
 
 /// Where a party's tuples come from.
@@ -240,7 +244,7 @@ fn party(
         }
         let checks = mac.checks();
         let mut online = Online::new(job.field, party, mac, tuples);
-        let (outputs, unread) = compute(job, index, &mut online, client, printer).await?;
+        let (outputs, unread) = compute(job, index, &mut online, supplies.sides, client, printer).await?;
         let checks = online.mac.checks() - checks;
         Ok(Done { outputs, unread, checks, phases: [offline, clock.phase(&online.party)] })
     })
@@ -261,6 +265,7 @@ async fn compute(
     job: &Job,
     index: usize,
     online: &mut Online<PrimeField>,
+    sides: Option<(Side<BinaryField>, BitSide)>,
     client: Client,
     printer: Option<&mut (dyn Printer + Send)>,
 ) -> Result<(Vec<Fp>, usize), RunError> {
@@ -268,10 +273,11 @@ async fn compute(
     let mut door = Secrets::new(inputs, OUTPUT_WORDS_MAX);
     let mut private = job.private.get(index).cloned().unwrap_or_default();
     let mut unheard = Vec::new();
+    let (mut binary, mut bits) = sides.unzip();
     let ports = Ports {
         online,
-        binary: None,
-        bits: None,
+        binary: binary.as_mut(),
+        bits: bits.as_mut(),
         inputs: &mut private,
         door: &mut door,
         storage: &mut MemoryStorage::default(),
@@ -383,8 +389,11 @@ mod tests {
 
     fn dealt(n: usize) -> Vec<Supplies> {
         let dealer = Dealer::new(PrimeField::carbyne(), n, [3; 32]);
-        let supply =
-            |party| Supplies { key: dealer.key(party), tuples: Source::Ready(Box::new(dealer.tuples(party, 0))) };
+        let supply = |party| Supplies {
+            key: dealer.key(party),
+            tuples: Source::Ready(Box::new(dealer.tuples(party, 0))),
+            sides: None,
+        };
         (0..n).map(supply).collect()
     }
 
