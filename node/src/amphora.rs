@@ -345,6 +345,11 @@ impl Amphora {
         Ok(())
     }
 
+    /// Whether a result has become visible here, or has gone again since.
+    pub fn is_kept(&self, id: SecretId) -> bool {
+        matches!(self.secrets.stage(self.key(id)), Ok(Some(Stage::Committed | Stage::Deleted)))
+    }
+
     fn key(&self, id: SecretId) -> SecretKey {
         SecretKey { cloud: CloudRow(self.seat.view.cloud().0), id: SecretRow(id.0) }
     }

@@ -7,6 +7,7 @@
 //! leave for the client. An execution id is run once, ever; asked again, it gives the same answer.
 
 mod programs;
+mod settle;
 mod votes;
 
 use crate::amphora::{Amphora, Usable, delivery_bill};
@@ -58,6 +59,7 @@ pub struct Ephemeral {
     programs: Programs,
     running: Arc<Mutex<HashSet<ExecutionId>>>,
     counts: Arc<Mutex<(u64, u64)>>,
+    unsettled: Arc<Mutex<HashSet<ExecId>>>,
 }
 
 /// What a checked execution needs to be answered, also after a restart.
@@ -87,12 +89,24 @@ impl Drop for Claimed {
 
 impl Ephemeral {
     pub fn new(seat: Arc<Seat>, klyshko: Klyshko, answers: Answers) -> Self {
-        Self { seat, klyshko, answers, programs: Programs::default(), running: Arc::default(), counts: Arc::default() }
+        Self {
+            seat,
+            klyshko,
+            answers,
+            programs: Programs::default(),
+            running: Arc::default(),
+            counts: Arc::default(),
+            unsettled: Arc::default(),
+        }
     }
 
     /// Executions that run now.
     pub fn running(&self) -> usize {
         self.running.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    fn is_running(&self, execution: ExecutionId) -> bool {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).contains(&execution)
     }
 
     /// Executions since the start that were answered, and that were refused or failed.
@@ -115,6 +129,9 @@ impl Ephemeral {
             Err(_) => counts.1 += 1,
         }
         drop(counts);
+        if ended.is_err() {
+            self.leave_unsettled(exec_id(execute.execution));
+        }
         ended
     }
 

@@ -196,6 +196,12 @@ pub enum Cloud {
         #[command(flatten)]
         operator: OperatorOptions,
     },
+    /// The records of one cloud's log, and who signed them.
+    History {
+        id: CloudId,
+        #[command(flatten)]
+        operator: OperatorOptions,
+    },
     /// A new MAC key in place of a burned one.
     Rekey {
         id: CloudId,
@@ -259,6 +265,8 @@ pub enum Klyshko {
 pub enum Castor {
     /// Tuples in stock, reserved, and the time to the target.
     Stock(OneCloud),
+    /// Counts every row: what was made equals what was taken, wasted and left.
+    Audit(OneCloud),
 }
 
 #[derive(Debug, Subcommand)]

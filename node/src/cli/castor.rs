@@ -1,6 +1,6 @@
 //! `vcp castor`: the stock of tuples.
 
-use polyyne_protocol::admin::{Stock, cloud_path};
+use polyyne_protocol::admin::{Stock, StockAudit, cloud_path};
 
 use super::arguments::Castor;
 use super::failure::Failure;
@@ -8,11 +8,34 @@ use super::operator::one_cloud;
 use super::screen::Screen;
 
 pub async fn run(screen: &Screen, wish: Castor) -> Result<(), Failure> {
-    let Castor::Stock(cloud) = wish;
-    let (operator, cloud) = one_cloud(&cloud).await?;
-    let stock: Stock = operator.get(&cloud_path(&cloud, "stock")).await?;
-    screen.show(&stock, table);
-    Ok(())
+    match wish {
+        Castor::Stock(cloud) => {
+            let (operator, cloud) = one_cloud(&cloud).await?;
+            let stock: Stock = operator.get(&cloud_path(&cloud, "stock")).await?;
+            screen.show(&stock, table);
+            Ok(())
+        }
+        Castor::Audit(cloud) => {
+            let (operator, cloud) = one_cloud(&cloud).await?;
+            let audit: StockAudit = operator.get(&cloud_path(&cloud, "audit")).await?;
+            screen.show(&audit, accounts);
+            if audit.balanced {
+                return Ok(());
+            }
+            Err(Failure::failed("the account of some kind does not balance")
+                .remedy("stop this node, keep its data directory, and tell the other members"))
+        }
+    }
+}
+
+fn accounts(screen: &Screen, audit: &StockAudit) {
+    let rows = audit.lines.iter().map(|line| {
+        let balances = if line.balances() { "yes" } else { "NO" };
+        let numbers = [line.generated, line.consumed, line.wasted, line.available];
+        let numbers = numbers.iter().map(u64::to_string);
+        std::iter::once(line.kind.clone()).chain(numbers).chain([balances.to_owned()]).collect()
+    });
+    screen.table(&["kind", "generated", "consumed", "wasted", "left", "balances"], rows, "no tuples yet");
 }
 
 /// One line for each kind.

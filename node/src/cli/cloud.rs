@@ -38,6 +38,11 @@ pub async fn run(screen: &Screen, wish: Cloud) -> Result<(), Failure> {
             screen.show(&cloud, show);
             Ok(())
         }
+        Cloud::History { id, operator } => {
+            let history: admin::History = Operator::of(&operator)?.get(&cloud_path(&id, "history")).await?;
+            screen.show(&history, records);
+            Ok(())
+        }
         Cloud::Rekey { id, burn_frozen, operator } => {
             let operator = Operator::of(&operator)?;
             let waiting = screen.spinner("all members make and sign a new MAC key");
@@ -48,6 +53,14 @@ pub async fn run(screen: &Screen, wish: Cloud) -> Result<(), Failure> {
             Ok(())
         }
     }
+}
+
+fn records(screen: &Screen, history: &admin::History) {
+    let rows = history.records.iter().map(|record| {
+        let signers = format!("{} members", record.signers.len());
+        vec![record.epoch.to_string(), record.kind.clone(), record.text.clone(), signers, record.hash.to_string()]
+    });
+    screen.table(&["epoch", "record", "says", "signed by", "hash"], rows, "no records");
 }
 
 async fn form(screen: &Screen, wish: &CloudForm) -> Result<(), Failure> {

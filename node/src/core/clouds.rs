@@ -110,7 +110,9 @@ impl Clouds {
         }
         let desk = self.open_desk(&view);
         if let (Some(desk), Some(cloud)) = (desk, clouds.get_mut(&id)) {
-            let settling = tokio::spawn(desk.amphora.clone().keep_settled()).abort_handle();
+            let uploads = desk.amphora.clone().keep_settled();
+            let results = desk.ephemeral.clone().keep_settled(desk.amphora.clone());
+            let settling = tokio::spawn(futures::future::join(uploads, results)).abort_handle();
             cloud.desk = Some((desk, settling));
         }
     }

@@ -148,10 +148,11 @@ impl Directory {
         hosts.into_iter().map(|ip| SocketAddr::new(ip, port)).collect()
     }
 
-    /// Like [`Directory::data_addresses`], but waits for the peer to introduce itself.
+    /// Like [`Directory::data_addresses`], but waits for the peer to introduce itself, anew if it has
+    /// connected anew: it may have been restarted and listen elsewhere.
     pub async fn data_addresses_soon(&self, peer: PeerKey, patience: Duration) -> Vec<SocketAddr> {
         let asked = timeout(patience, async {
-            if self.announcement(peer).is_none() && self.shared.network.connected(peer, patience).await {
+            if !self.shared.is_introduced(peer) && self.shared.network.connected(peer, patience).await {
                 // without an answer there is no address, which is what the caller will see
                 let _ = self.ask(peer).await;
             }
@@ -193,6 +194,11 @@ impl Shared {
             }
             again.tick().await;
         }
+    }
+
+    /// Whether a peer has introduced itself since it connected last.
+    fn is_introduced(&self, peer: PeerKey) -> bool {
+        self.network.peer(peer).is_some_and(|status| status.connected && !self.is_news(&status))
     }
 
     fn is_news(&self, peer: &PeerStatus) -> bool {

@@ -33,6 +33,8 @@ pub trait OperatorApi: Send + Sync + 'static {
 
     fn clouds(&self) -> impl Future<Output = Result<admin::Clouds, Refusal>> + Send;
     fn cloud(&self, cloud: CloudId) -> impl Future<Output = Result<admin::Cloud, Refusal>> + Send;
+    /// The records of a cloud's log.
+    fn history(&self, cloud: CloudId) -> impl Future<Output = Result<admin::History, Refusal>> + Send;
     /// Proposes a cloud; returns when every signature is there or cannot be had.
     fn form(&self, form: admin::Form) -> impl Future<Output = Result<admin::Proposed, Refusal>> + Send;
     fn rekey(
@@ -54,6 +56,8 @@ pub trait OperatorApi: Send + Sync + 'static {
     fn pause(&self, cloud: CloudId) -> impl Future<Output = Result<admin::Generation, Refusal>> + Send;
     fn resume(&self, cloud: CloudId) -> impl Future<Output = Result<admin::Generation, Refusal>> + Send;
     fn stock(&self, cloud: CloudId) -> impl Future<Output = Result<admin::Stock, Refusal>> + Send;
+    /// The account of every kind, counted row by row.
+    fn audit(&self, cloud: CloudId) -> impl Future<Output = Result<admin::StockAudit, Refusal>> + Send;
 
     fn doctor(&self) -> impl Future<Output = Result<admin::Diagnosis, Refusal>> + Send;
     /// Begins an orderly end; the answer is what is still going on.

@@ -94,6 +94,8 @@ pub fn router<N: OperatorApi>(node: Arc<N>) -> Router {
         .route(&below("/generation"), get(generation::<N>))
         .route(&below("/generation/{verb}"), post(drive_generation::<N>))
         .route(&below("/stock"), get(stock::<N>))
+        .route(&below("/audit"), get(audit::<N>))
+        .route(&below("/history"), get(history::<N>))
         .route(INVITATIONS_PATH, get(async |State(node): State<Arc<N>>| answer(node.invitations().await)))
         .route(&format!("{INVITATIONS_PATH}/{{id}}/{{verb}}"), post(decide::<N>))
         .route(DOCTOR_PATH, get(async |State(node): State<Arc<N>>| answer(node.doctor().await)))
@@ -142,6 +144,14 @@ async fn drive_generation<N: OperatorApi>(
 
 async fn stock<N: OperatorApi>(State(node): State<Arc<N>>, At(cloud): At<String>) -> Answer<admin::Stock> {
     answer(node.stock(cloud_id(&cloud)?).await)
+}
+
+async fn audit<N: OperatorApi>(State(node): State<Arc<N>>, At(cloud): At<String>) -> Answer<admin::StockAudit> {
+    answer(node.audit(cloud_id(&cloud)?).await)
+}
+
+async fn history<N: OperatorApi>(State(node): State<Arc<N>>, At(cloud): At<String>) -> Answer<admin::History> {
+    answer(node.history(cloud_id(&cloud)?).await)
 }
 
 async fn decide<N: OperatorApi>(

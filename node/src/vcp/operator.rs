@@ -1,7 +1,7 @@
 //! What the operator's door sees of a node.
 
 use super::Vcp;
-use crate::castor::{Stock as KindStock, TupleKind};
+use crate::castor::{Account, Stock as KindStock, TupleKind};
 use crate::core::clouds::{CloudStatus, scope_of};
 use crate::core::{DeskRef, unknown_cloud};
 use crate::desk::internal;
@@ -11,6 +11,8 @@ use crate::journal::KeyState as StoredKey;
 use crate::klyshko::Phase as Making;
 use polyyne_protocol::admin::*;
 use polyyne_protocol::id::{CloudId, PeerKey, RecordHash};
+use polyyne_protocol::log::SignedRecord;
+use polyyne_protocol::membership::Record;
 use polyyne_protocol::request::{Refusal, RefusalCode};
 use polyyne_protocol::version::WIRE_MAJOR;
 
@@ -199,6 +201,22 @@ impl Vcp {
     }
 }
 
+fn history_line(signed: &SignedRecord) -> HistoryLine {
+    let head = signed.record.head();
+    let (kind, text) = match &signed.record {
+        Record::Membership(record) => ("membership", format!("{}, {} members", record.name, record.members.len())),
+        Record::MacKey(record) => ("mac_key", format!("MAC key {}", record.key)),
+    };
+    HistoryLine {
+        epoch: head.epoch,
+        attempt: head.attempt,
+        hash: signed.record.hash(),
+        kind: kind.to_owned(),
+        text,
+        signers: signed.signatures.iter().map(|signature| signature.peer).collect(),
+    }
+}
+
 impl OperatorApi for Vcp {
     async fn status(&self) -> Result<Status, Refusal> {
         let shared = &self.shared;
@@ -359,6 +377,27 @@ impl OperatorApi for Vcp {
 
     async fn stock(&self, cloud: CloudId) -> Result<Stock, Refusal> {
         self.stock_lines(&self.live_desk(cloud)?)
+    }
+
+    async fn audit(&self, cloud: CloudId) -> Result<StockAudit, Refusal> {
+        let desk = self.live_desk(cloud)?;
+        let accounts = self.shared.core.clouds.stores().castor.audit(desk.seat.scope).map_err(internal)?;
+        let line = |account: &Account| AuditLine {
+            kind: account.kind.name(),
+            generated: account.generated,
+            available: account.left,
+            // Made, and not yet counted as generated: it waits for signatures.
+            reserved: 0,
+            consumed: account.taken,
+            wasted: account.skipped + account.burned,
+        };
+        let balanced = accounts.iter().all(Account::balances);
+        Ok(StockAudit { lines: accounts.iter().map(line).collect(), balanced })
+    }
+
+    async fn history(&self, cloud: CloudId) -> Result<History, Refusal> {
+        let records = self.shared.federation.records(cloud).ok_or_else(|| unknown_cloud(cloud))?;
+        Ok(History { records: records.iter().map(history_line).collect() })
     }
 
     async fn doctor(&self) -> Result<Diagnosis, Refusal> {
