@@ -37,6 +37,8 @@ use store::{Prepared, SecretError, SecretHead, SecretKey, SecretState, SecretSto
 
 pub use terms::Terms;
 
+/// The reason in the row of a delivery that failed; the client has been told more.
+const ABORTED: u16 = 1;
 /// How long an up- or download waits for tuples.
 const STOCK_PATIENCE: Duration = Duration::from_secs(40);
 
@@ -195,7 +197,7 @@ impl Amphora {
         bill: Bill,
         words: Option<Shares<PrimeField>>,
     ) -> Result<(Shares<PrimeField>, polyyne_protocol::vote::Take, DeliveryShares), Refusal> {
-        let seat = self.seat.clone();
+        let (seat, exec) = (self.seat.clone(), what.exec());
         let outcome = session::run("amphora", move || async move {
             let mut party = seat.meet(&Agenda { purpose, subject: what.asked }).await?;
             let Taken { mut pool, certificate } = seat.take(&mut party, &what, &bill).await?;
@@ -216,7 +218,11 @@ impl Amphora {
             seat.castor.done(what.exec()).await.map_err(|error| RunError::Refused(internal(error)))?;
             Ok::<_, RunError>((words, certificate.unverified().clone(), shares))
         });
-        outcome.await.map_err(RunError::from).and_then(|outcome| outcome).map_err(|error| refusal_of(&error))
+        let ended = outcome.await.map_err(RunError::from).and_then(|outcome| outcome);
+        if ended.is_err() {
+            drop(self.seat.castor.abort(exec, ABORTED).await);
+        }
+        ended.map_err(|error| refusal_of(&error))
     }
 
     fn taking(&self, purpose: TakePurpose, asked: &AuthenticRequest) -> Taking {

@@ -47,6 +47,8 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+/// The reason in the row of an execution that failed; the client has been told more.
+const ABORTED: u16 = 1;
 /// Instructions (each counted with its vector size) that an execution may run.
 const STEPS_MAX: u64 = 10_000_000_000;
 
@@ -158,7 +160,14 @@ impl Ephemeral {
             Claim::Pending(_) | Claim::New => {}
         }
         let outcome = match self.seat.castor.execution(exec_id(execute.execution)).map_err(internal)? {
-            None => self.run(asked, execute, &ready, amphora, now).await?,
+            None => {
+                let ended = self.run(asked, execute, &ready, amphora, now).await;
+                if ended.is_err() {
+                    // Its tuples are gone if it had taken any; there is no row if not.
+                    drop(self.seat.castor.abort(exec_id(execute.execution), ABORTED).await);
+                }
+                ended?
+            }
             Some(row) => match row.state {
                 ExecutionState::Checked(bytes) => {
                     (canonical::decode(&bytes, limits::ENVELOPE_PLAINTEXT_MAX).map_err(internal)?, None)
