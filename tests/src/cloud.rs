@@ -63,7 +63,7 @@ impl Drop for Process {
 impl Cloud {
     /// n nodes in one cloud that is live at all of them.
     pub fn new(vcp: Vcp, n: usize) -> Self {
-        Self::with(vcp, n, &[("RUST_LOG", "polyyne_node=debug,warn")], &[])
+        Self::with(vcp, n, &[("RUST_LOG", "polyyne_node=info,warn")], &[])
     }
 
     /// The same with an environment for the nodes and targets for the stock (the defaults if none).
@@ -88,8 +88,10 @@ impl Cloud {
     }
 
     fn prepare(&mut self, n: usize) {
-        let layouts: Vec<Layout> = (0..n).map(|index| Layout::new(self.folder.path().join(format!("node{index}")))).collect();
-        let keys: Vec<_> = layouts.iter().map(|layout| layout.init(&Config::default()).expect("a fresh folder")).collect();
+        let layouts: Vec<Layout> =
+            (0..n).map(|index| Layout::new(self.folder.path().join(format!("node{index}")))).collect();
+        let keys: Vec<_> =
+            layouts.iter().map(|layout| layout.init(&Config::default()).expect("a fresh folder")).collect();
         for (index, layout) in layouts.iter().enumerate() {
             let mut config = Config::default();
             config.network.listen = vec!["/ip4/127.0.0.1/tcp/0".parse().expect("a multiaddr")];
@@ -97,6 +99,8 @@ impl Cloud {
             config.network.mdns = false;
             config.data.listen = ([127, 0, 0, 1], 0).into();
             config.http.listen = ([127, 0, 0, 1], 0).into();
+            // as behind a proxy, whose port the node does not know
+            config.http.hosts = vec!["127.0.0.1".into()];
             let others = keys.iter().enumerate().filter(|(other, _)| *other != index);
             config.clouds.accept_members = others.map(|(_, key)| key.peer_id()).collect();
             layout.rewrite_config(&config).expect("the folder is ours");
@@ -242,10 +246,11 @@ impl Cloud {
         self.client(name, through, &["--json", "secret", "list"])
     }
 
-    /// The end of a node's log.
+    /// The end of a node's log, without what libraries say at trace level.
     pub fn last_words(&self, index: usize) -> String {
         let text = std::fs::read_to_string(&self.nodes[index].log).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().rev().take(30).collect();
+        let ours = |line: &&str| !line.contains(" TRACE ") && !line.contains(" DEBUG ");
+        let lines: Vec<&str> = text.lines().rev().filter(ours).take(20).collect();
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 

@@ -1,6 +1,6 @@
 //! A search for secrets in places where none may be.
 
-use polyyne_engine::field::{Field as _, PrimeField};
+use polyyne_engine::field::PrimeField;
 use std::path::{Path, PathBuf};
 
 /// A known value in every form in which it could have been written down.
@@ -13,7 +13,7 @@ impl Prey {
     /// A value of the default field.
     pub fn new(value: u128) -> Self {
         let field = PrimeField::carbyne();
-        let montgomery = field.to_montgomery(field.from_u128(value));
+        let montgomery = field.to_montgomery(field.element(value));
         let forms = vec![
             ("little-endian", value.to_le_bytes().to_vec()),
             ("big-endian", value.to_be_bytes().to_vec()),

@@ -95,7 +95,8 @@ impl Running {
             }
             if Instant::now() > deadline {
                 drop(self.child.kill());
-                panic!("{}: does not end\n{}", self.story, self.text_of_stderr());
+                let said = self.text_of_stderr();
+                panic!("{}: does not end\n{said}", self.story);
             }
             std::thread::sleep(Duration::from_millis(5));
         };

@@ -1,0 +1,82 @@
+//! `vcp run` on bytecode of MP-SPDZ's own compiler prints what MP-SPDZ prints, with tuples of a
+//! dealer and with tuples really made. `POLYYNE_LONG=1` makes them for all programs and three
+//! parties too.
+
+use polyyne_tests::program::Vcp;
+use polyyne_tests::{long, vcp};
+use serde::Deserialize;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// The programs of the conformance set that this version promises.
+const PROMISED: [&str; 10] = ["c03", "c04", "c08", "c09", "c14", "c15", "c23", "c25", "c26", "c28"];
+/// Those whose tuples MASCOT makes in a few seconds.
+const SMALL: [&str; 5] = ["c03", "c08", "c23", "c25", "c26"];
+
+#[derive(Deserialize)]
+struct Manifest {
+    program: Vec<Program>,
+}
+
+#[derive(Deserialize)]
+struct Program {
+    name: String,
+    schedule: String,
+    expected: Expected,
+}
+
+#[derive(Deserialize)]
+struct Expected {
+    file: String,
+}
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("conformance")
+}
+
+/// The promised programs, each of them there.
+fn programs(names: &[&str]) -> Vec<Program> {
+    let text = std::fs::read_to_string(folder().join("manifest.toml")).unwrap();
+    let manifest: Manifest = toml::from_str(&text).unwrap();
+    let of = |name: &str, program: &Program| program.name.split('_').next() == Some(name);
+    let programs: Vec<Program> =
+        manifest.program.into_iter().filter(|program| names.iter().any(|name| of(name, program))).collect();
+    assert_eq!(programs.len(), names.len());
+    programs
+}
+
+fn prints_as_expected(vcp: &Vcp, program: &Program, n: usize, preprocessing: &str) {
+    let schedule = folder().join(&program.schedule).display().to_string();
+    let inputs = folder().join("inputs").join(&program.name);
+    let mut arguments = vec!["run".to_owned(), schedule, "-n".into(), n.to_string()];
+    arguments.extend(["--preprocessing".into(), preprocessing.into()]);
+    if inputs.exists() {
+        arguments.extend(["--input-dir".into(), inputs.display().to_string()]);
+    }
+    let began = Instant::now();
+    let ended = vcp.run(&arguments).ok();
+    let expected = std::fs::read_to_string(folder().join(&program.expected.file)).unwrap();
+    assert_eq!(ended.stdout, expected, "{} with {n} parties, {preprocessing}", program.name);
+    eprintln!("{} {n} {preprocessing}: {:.1} s", program.name, began.elapsed().as_secs_f64());
+}
+
+#[test]
+fn with_a_dealer_two_and_three_parties_print_what_mp_spdz_prints() {
+    let vcp = vcp!();
+    for program in programs(&PROMISED) {
+        for n in [2, 3] {
+            prints_as_expected(&vcp, &program, n, "dealer");
+        }
+    }
+}
+
+#[test]
+fn with_tuples_really_made_the_parties_print_what_mp_spdz_prints() {
+    let vcp = vcp!();
+    let (names, parties): (&[&str], &[usize]) = if long() { (&PROMISED, &[2, 3]) } else { (&SMALL, &[2]) };
+    for program in programs(names) {
+        for &n in parties {
+            prints_as_expected(&vcp, &program, n, "mascot");
+        }
+    }
+}
