@@ -13,11 +13,13 @@ use crate::session::take::{Bill, TakeFailure};
 use polyyne_engine::error::{Error as EngineError, Severity};
 use polyyne_protocol::envelope::{AuthenticRequest, Envelope, EnvelopeError};
 use polyyne_protocol::id::Digest;
+use polyyne_protocol::limits;
 use polyyne_protocol::replay::{ReplayMemory, Seen};
 use polyyne_protocol::request::{Answer, Refusal, RefusalCode, Request, Stock, StockLine};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 /// See the module's head.
@@ -28,6 +30,8 @@ pub struct Desk {
     pub ephemeral: Ephemeral,
     replays: Mutex<ReplayMemory>,
     answered: Answered,
+    /// Joint work that may go on at once.
+    places: Semaphore,
 }
 
 /// Sealed answers of a while, for clients whose connection broke before they had theirs: the very
@@ -67,7 +71,15 @@ pub struct Unreadable(pub Refusal);
 impl Desk {
     pub fn new(seat: Arc<Seat>, klyshko: Klyshko, secrets: SecretStore, ephemeral: Ephemeral) -> Self {
         let amphora = Amphora::new(seat.clone(), klyshko.clone(), secrets);
-        Self { seat, klyshko, amphora, ephemeral, replays: Mutex::default(), answered: Answered::default() }
+        Self {
+            seat,
+            klyshko,
+            amphora,
+            ephemeral,
+            replays: Mutex::default(),
+            answered: Answered::default(),
+            places: Semaphore::new(limits::SESSIONS_MAX),
+        }
     }
 
     /// Reads a request and seals this member's answer.
@@ -100,9 +112,15 @@ impl Desk {
             .check()
             .map_err(|error| Refusal::new(RefusalCode::Malformed, error.to_string(), "Correct the request."))?;
         self.refuse_replay(request, now)?;
-        if is_joint(request.body()) {
-            self.refuse_missing_members().await?;
-        }
+        let _place = match is_joint(request.body()) {
+            true => {
+                self.refuse_missing_members().await?;
+                let busy =
+                    |_| Refusal::new(RefusalCode::Busy, "this member runs as much as it can", "Try again later.");
+                Some(self.places.try_acquire().map_err(busy)?)
+            }
+            false => None,
+        };
         match request.body() {
             Request::UploadBegin(begin) => self.amphora.begin(request, begin, now).await.map(Answer::Masks),
             Request::UploadCommit(commit) => self.amphora.commit(request, commit).await.map(Answer::Stored),
