@@ -163,8 +163,7 @@ impl Ephemeral {
             None => {
                 let ended = self.run(asked, execute, &ready, amphora, now).await;
                 if ended.is_err() {
-                    // Its tuples are gone if it had taken any; there is no row if not.
-                    drop(self.seat.castor.abort(exec_id(execute.execution), ABORTED).await);
+                    self.close_taken(execute.execution).await;
                 }
                 ended?
             }
@@ -178,6 +177,17 @@ impl Ephemeral {
         let executed = self.conclude(asked.client(), execute, amphora, outcome).await?;
         self.answers.answer(key, canonical::encode(&executed)).await.map_err(internal)?;
         Ok(executed)
+    }
+
+    /// Closes the row of an execution that failed before its checks had passed here; its tuples are
+    /// gone. One that is CHECKED stays: the others may hold this member's vote.
+    async fn close_taken(&self, execution: ExecutionId) {
+        let row = self.seat.castor.execution(exec_id(execution));
+        if let Ok(Some(row)) = row
+            && row.state == ExecutionState::Taken
+        {
+            drop(self.seat.castor.abort(exec_id(execution), ABORTED).await);
+        }
     }
 
     fn claim_running(&self, execution: ExecutionId) -> Result<Claimed, Refusal> {
