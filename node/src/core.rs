@@ -8,6 +8,7 @@ mod tests;
 pub(crate) mod world;
 
 use crate::amphora::store::SecretStore;
+use crate::audit::{AuditLog, AuditLogError};
 use crate::castor::Castor;
 use crate::config::Config;
 use crate::data_dir::DataDir;
@@ -29,6 +30,7 @@ use polyyne_protocol::envelope::SealSecret;
 use polyyne_protocol::id::{CloudId, Nonce};
 use polyyne_protocol::request::{Refusal, RefusalCode};
 use polyyne_protocol::version::WIRE_MAJOR;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Why a node did not start.
@@ -38,6 +40,8 @@ pub enum CoreError {
     Open(#[from] OpenError),
     #[error(transparent)]
     Fault(#[from] Fault),
+    #[error(transparent)]
+    Audit(#[from] AuditLogError),
     #[error(transparent)]
     Network(#[from] StartError),
     #[error(transparent)]
@@ -70,6 +74,7 @@ pub(crate) struct Stores {
     pub secrets: SecretStore,
     pub answers: Answers,
     pub anchors: Shelf,
+    pub log: AuditLog,
 }
 
 impl Core {
@@ -84,7 +89,7 @@ impl Core {
         let fatal = Fatal::exit_process();
         let tuples = TuplesFile::open(&folder, root.clone(), fatal.clone()).await?;
         let state = StateFile::open(&folder, root, fatal).await?;
-        let stores = Stores::open(&state, &tuples).await?;
+        let stores = Stores::open(&state, &tuples, &data.layout().audit_log()).await?;
 
         let keypair = federation::identity(data.signing_key());
         let network = Network::start(network_config(config)?, &keypair).await?;
@@ -111,7 +116,7 @@ impl Core {
 }
 
 impl Stores {
-    async fn open(state: &StateFile, tuples: &TuplesFile) -> Result<Self, Fault> {
+    async fn open(state: &StateFile, tuples: &TuplesFile, log: &Path) -> Result<Self, CoreError> {
         let journal = Journal::open(tuples).await?;
         Ok(Self {
             castor: Castor::open(tuples).await?,
@@ -120,6 +125,7 @@ impl Stores {
             secrets: SecretStore::of(state),
             answers: Answers::of(state),
             anchors: Shelf::anchors(state),
+            log: AuditLog::open(log, state).await?,
         })
     }
 }

@@ -5,6 +5,7 @@
 //! whatever the gateway or the other members did (I29).
 
 use crate::amphora::{Amphora, store::SecretStore};
+use crate::audit::{AuditLog, Event};
 use crate::castor::TupleKind;
 use crate::ephemeral::Ephemeral;
 use crate::klyshko::Klyshko;
@@ -30,6 +31,7 @@ pub struct Desk {
     pub ephemeral: Ephemeral,
     replays: Mutex<ReplayMemory>,
     answered: Answered,
+    log: AuditLog,
     /// Joint work that may go on at once.
     places: Semaphore,
 }
@@ -69,7 +71,7 @@ impl Answered {
 pub struct Unreadable(pub Refusal);
 
 impl Desk {
-    pub fn new(seat: Arc<Seat>, klyshko: Klyshko, secrets: SecretStore, ephemeral: Ephemeral) -> Self {
+    pub fn new(seat: Arc<Seat>, klyshko: Klyshko, secrets: SecretStore, ephemeral: Ephemeral, log: AuditLog) -> Self {
         let amphora = Amphora::new(seat.clone(), klyshko.clone(), secrets);
         Self {
             seat,
@@ -78,6 +80,7 @@ impl Desk {
             ephemeral,
             replays: Mutex::default(),
             answered: Answered::default(),
+            log,
             places: Semaphore::new(limits::SESSIONS_MAX),
         }
     }
@@ -99,11 +102,31 @@ impl Desk {
             Ok(answer) => answer,
             Err(refusal) => Answer::Refused(refusal),
         };
+        self.audit(&request, &answer, now).await.map_err(Unreadable)?;
         let sealed = request.answer(&answer, &identity.signing, &mut rand::rng()).map_err(unreadable)?;
         if !matches!(&answer, Answer::Refused(refusal) if refusal.code == RefusalCode::InProgress) {
             self.answered.keep(request.digest(), sealed.clone());
         }
         Ok(sealed)
+    }
+
+    /// Before the answer leaves.
+    async fn audit(&self, request: &AuthenticRequest, answer: &Answer, now: u64) -> Result<(), Refusal> {
+        let (what, object) = named(request.body());
+        let outcome = match answer {
+            Answer::Refused(refusal) => format!("{:?}", refusal.code),
+            _ => "ok".to_owned(),
+        };
+        let event = Event {
+            at: now,
+            cloud: Some(self.seat.view.cloud()),
+            client: Some(request.client().to_string()),
+            request: Some(request.digest()),
+            what: what.to_owned(),
+            object,
+            outcome,
+        };
+        self.log.record(event).await.map_err(internal)
     }
 
     async fn answer(&self, request: &AuthenticRequest, now: u64) -> Result<Answer, Refusal> {
@@ -199,6 +222,21 @@ fn unreadable(error: EnvelopeError) -> Unreadable {
 
 /// How long a request waits for a member that is not connected: it may just be coming back.
 const MEMBER_PATIENCE: Duration = Duration::from_secs(3);
+
+/// What a request is called in the audit log, and what it is about.
+fn named(request: &Request) -> (&'static str, Option<String>) {
+    match request {
+        Request::UploadBegin(begin) => ("upload_begin", Some(begin.description.id.to_string())),
+        Request::UploadCommit(commit) => ("upload_commit", Some(commit.upload.unverified().secret.to_string())),
+        Request::Get(get) => ("get", Some(get.secret.to_string())),
+        Request::List(_) => ("list", None),
+        Request::Tag(tag) => ("tag", Some(tag.secret.to_string())),
+        Request::Delete(delete) => ("delete", Some(delete.secret.to_string())),
+        Request::Execute(execute) => ("execute", Some(execute.execution.to_string())),
+        Request::Quote(_) => ("quote", None),
+        Request::Stock => ("stock", None),
+    }
+}
 
 /// Whether the members do it together.
 fn is_joint(request: &Request) -> bool {

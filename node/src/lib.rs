@@ -1,6 +1,7 @@
 //! node
 
 pub mod amphora;
+pub mod audit;
 pub mod castor;
 pub mod cli;
 pub mod config;

@@ -158,7 +158,7 @@ impl Clouds {
         let anchors = Arc::new(Anchors { shelf: inner.stores.anchors.clone(), scope });
         let klyshko = Klyshko::start(seat.clone(), inner.ways.network.clone(), anchors, !inner.generate);
         let ephemeral = Ephemeral::new(seat.clone(), klyshko.clone(), inner.stores.answers.clone());
-        Some(Arc::new(Desk::new(seat, klyshko, inner.stores.secrets.clone(), ephemeral)))
+        Some(Arc::new(Desk::new(seat, klyshko, inner.stores.secrets.clone(), ephemeral, inner.stores.log.clone())))
     }
 
     /// A key's burn is durable: nothing goes on under it.
