@@ -117,7 +117,7 @@ impl Story {
             let values = [0, 1].map(|node| self.cloud.get("alice", node, id));
             assert_eq!(values[0], values[1], "{context}");
             match self.told.get(id) {
-                Some(value) => assert_eq!(&values[0], &[value.clone()], "{context}"),
+                Some(value) => assert_eq!(values[0], std::slice::from_ref(value), "{context}"),
                 None => {
                     assert!(self.is_possible(&values[0]), "{context}: {values:?} was never put");
                     self.told.insert(id.clone(), values[0][0].clone());

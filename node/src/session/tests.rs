@@ -162,7 +162,7 @@ async fn a_hello_of_another_session_opens_nothing() {
     assert!(all("recorded", greeting).await.iter().all(Result::is_ok));
     let old = recorded.lock().unwrap().clone().expect("a hello was sent");
     let cheat = Cheat { step: Step::Hello, attack: Attack::Payload(Box::leak(old.into())), cheater: 0 };
-    let sessions = greet_all(&hall, "replayed", Some(cheat), &vec![agenda(); 2]).await;
+    let sessions = greet_all(&hall, "replayed", Some(cheat), &[agenda(); 2]).await;
     let first = PeerKey::of(&hall.seats[0].identity.signing);
     assert_eq!(sessions[1], Err(GreetError::Hello(HelloError::Task(first))));
 }
