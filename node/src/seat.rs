@@ -45,7 +45,7 @@ pub struct Seat {
 }
 
 /// How long a session waits for all members to come.
-pub const MEET_PATIENCE: Duration = Duration::from_secs(20);
+pub const MEET_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a session waits for its turn among takes and checks.
 pub const TURN_PATIENCE: Duration = Duration::from_secs(60);
 
