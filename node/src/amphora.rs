@@ -13,7 +13,7 @@ use crate::castor::{ELEMENT_BYTES, TupleKind};
 use crate::desk::{RunError, await_stock, internal, refusal_of};
 use crate::klyshko::Klyshko;
 use crate::seat::Seat;
-use crate::session::take::{Bill, Taken, Taking, rows, shares_of};
+use crate::session::take::{ABORTED, Bill, Taken, Taking, rows, shares_of};
 use crate::session::{self, Agenda};
 use crate::store::{CloudId as CloudRow, SecretId as SecretRow, sealed::SecretBytes};
 use polyyne_engine::delivery;
@@ -37,8 +37,6 @@ use store::{Prepared, SecretError, SecretHead, SecretKey, SecretState, SecretSto
 
 pub use terms::Terms;
 
-/// The reason in the row of a delivery that failed; the client has been told more.
-const ABORTED: u16 = 1;
 /// How long an up- or download waits for tuples.
 const STOCK_PATIENCE: Duration = Duration::from_secs(40);
 

@@ -16,7 +16,7 @@ use crate::desk::{RunError, await_stock, internal, refusal_of};
 use crate::klyshko::Klyshko;
 use crate::seat::Seat;
 use crate::session::agree::agree;
-use crate::session::take::{Bill, Taken, Taking, rows};
+use crate::session::take::{ABORTED, Bill, Taken, Taking, row_of, rows};
 use crate::session::{self, Agenda};
 use crate::store::ExecId;
 use crate::store::answers::{AnswerError, Answers, Claim, RequestKey};
@@ -47,8 +47,6 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// The reason in the row of an execution that failed; the client has been told more.
-const ABORTED: u16 = 1;
 /// Instructions (each counted with its vector size) that an execution may run.
 const STEPS_MAX: u64 = 10_000_000_000;
 
@@ -302,7 +300,7 @@ impl Ephemeral {
 
 /// The row of an execution, for ever.
 fn exec_id(execution: ExecutionId) -> ExecId {
-    ExecId(canonical::hash("taking", &TakePurpose::Execution(execution)).0)
+    row_of(&TakePurpose::Execution(execution))
 }
 
 fn was_aborted(execution: ExecutionId) -> Refusal {

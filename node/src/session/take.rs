@@ -46,10 +46,18 @@ pub struct Taking {
     pub inputs: Digest,
 }
 
+/// The reason in the row of a taking whose joint work failed; the client has been told more.
+pub const ABORTED: u16 = 1;
+
+/// The row under which the store remembers a taking, for ever: one for each purpose.
+pub fn row_of(purpose: &TakePurpose) -> ExecId {
+    ExecId(canonical::hash("taking", purpose).0)
+}
+
 impl Taking {
-    /// The row under which the store remembers it, for ever.
+    /// See [`row_of`].
     pub fn exec(&self) -> ExecId {
-        ExecId(canonical::hash("taking", &self.purpose).0)
+        row_of(&self.purpose)
     }
 }
 
