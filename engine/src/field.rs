@@ -54,6 +54,56 @@ pub trait Field: Clone + Send + Sync + Unpin + 'static {
         self.sum(a.iter().zip(b).map(|(&x, &y)| self.mul(x, y)))
     }
 
+    /// Σ wᵢ·xᵢ for coefficients that are words: a fixed map, under which an element has at most ⌈2^128/|F|⌉ of all words,
+    /// takes them to elements. So for uniform w, x ≠ 0 and any t, w·x = t has probability below 2/|F|.
+    fn combine(&self, words: &[u128], elements: &[Self::Element]) -> Self::Element;
+
+    /// sumᵢ + aᵢ·bᵢ + cᵢ·dᵢ in place, for slices of one length.
+    fn add_products(&self, sums: &mut [Self::Element], ab: [&[Self::Element]; 2], cd: [&[Self::Element]; 2]) {
+        for (i, sum) in sums.iter_mut().enumerate() {
+            let products = self.add(self.mul(ab[0][i], ab[1][i]), self.mul(cd[0][i], cd[1][i]));
+            *sum = self.add(*sum, products);
+        }
+    }
+
+    /// Appends aᵢ − bᵢ, for slices of one length.
+    fn extend_differences(&self, a: &[Self::Element], b: &[Self::Element], out: &mut Vec<Self::Element>) {
+        out.extend(a.iter().zip(b).map(|(&a, &b)| self.sub(a, b)));
+    }
+
+    /// The representation in memory, for bulk messages: one to one like [`Self::to_bits`], and cheaper.
+    fn to_raw(&self, a: Self::Element) -> u128 {
+        self.to_bits(a)
+    }
+
+    /// Strict inverse of [`Self::to_raw`].
+    fn from_raw(&self, raw: u128) -> Option<Self::Element> {
+        self.from_bits(raw)
+    }
+
+    /// Appends the raw representations, little endian.
+    fn encode_raw_all(&self, elements: &[Self::Element], out: &mut Vec<u8>) {
+        let start = out.len();
+        out.resize(start + elements.len() * ELEMENT_BYTES, 0);
+        let places = out[start..].as_chunks_mut::<ELEMENT_BYTES>().0;
+        for (place, &x) in places.iter_mut().zip(elements) {
+            *place = self.to_raw(x).to_le_bytes();
+        }
+    }
+
+    /// Adds to each sum the element whose raw representation stands in `bytes`. False if they are not as many or one
+    /// of them is not canonical; the sums mean nothing then.
+    fn add_raw_all(&self, sums: &mut [Self::Element], bytes: &[u8]) -> bool {
+        let (places, rest) = bytes.as_chunks::<ELEMENT_BYTES>();
+        let mut good = rest.is_empty() & (places.len() == sums.len());
+        for (sum, place) in sums.iter_mut().zip(places) {
+            let element = self.from_raw(u128::from_le_bytes(*place));
+            good &= element.is_some();
+            *sum = self.add(*sum, element.unwrap_or_default());
+        }
+        good
+    }
+
     /// A uniform element.
     fn random<R: CryptoRng + ?Sized>(&self, rng: &mut R) -> Self::Element {
         self.reduce_wide([rng.next_u64(), rng.next_u64(), rng.next_u64(), rng.next_u64()])

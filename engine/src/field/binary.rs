@@ -15,6 +15,14 @@ impl Zeroize for Gf2n {
     }
 }
 
+impl Gf2n {
+    /// This plus `x` if `bit` is one; plus nothing if it is zero.
+    #[inline(always)]
+    pub(crate) fn plus_if(self, x: Self, bit: Self) -> Self {
+        Self(self.0 ^ (x.0 & (bit.0 & 1).wrapping_neg()))
+    }
+}
+
 /// GF(2^n) modulo a fixed irreducible polynomial for each degree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BinaryField {
@@ -110,6 +118,11 @@ impl Field for BinaryField {
     /// Cuts off what is beyond the degree: uniform bits stay uniform.
     fn reduce_wide(&self, limbs: [u64; 4]) -> Gf2n {
         self.cut(u128::from(limbs[0]) | u128::from(limbs[1]) << 64)
+    }
+
+    /// A word is cut.
+    fn combine(&self, words: &[u128], elements: &[Gf2n]) -> Gf2n {
+        self.sum(words.iter().zip(elements).map(|(&word, &x)| self.mul(self.cut(word), x)))
     }
 
     fn weight(&self, h: u32) -> Gf2n {

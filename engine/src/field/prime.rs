@@ -2,7 +2,7 @@
 //!
 //! The default is Carbyne Stack's prime; p−1 is divisible by 2^18.
 
-use super::Field;
+use super::{ELEMENT_BYTES, Field};
 use crate::digest::Transcript;
 use thiserror::Error;
 use zeroize::Zeroize;
@@ -50,6 +50,30 @@ const fn subtract_once(x: u128, overflow: bool, p: u128) -> u128 {
     let keep = (borrow & !overflow) as u128;
     let mask = keep.wrapping_neg();
     (x & mask) | (difference & !mask)
+}
+
+/// A sum of products, not yet reduced.
+#[derive(Clone, Copy, Default)]
+struct Wide {
+    low: u128,
+    high: u128,
+    top: u64,
+}
+
+impl Wide {
+    #[inline(always)]
+    fn add_product(&mut self, a: u128, b: u128) {
+        let ((a0, a1), (b0, b1)) = (limbs(a), limbs(b));
+        let (t0, c) = mac(0, a0, b0, 0);
+        let (t1, t2) = mac(0, a1, b0, c);
+        let (t1, c) = mac(t1, a0, b1, 0);
+        let (t2, t3) = mac(t2, a1, b1, c);
+        let (low, carry) = self.low.overflowing_add(t0 as u128 | (t1 as u128) << 64);
+        let (high, first) = self.high.overflowing_add(t2 as u128 | (t3 as u128) << 64);
+        let (high, second) = high.overflowing_add(carry as u128);
+        (self.low, self.high) = (low, high);
+        self.top = self.top.wrapping_add(first as u64 + second as u64);
+    }
 }
 
 impl PrimeField {
@@ -114,6 +138,40 @@ impl PrimeField {
         let (t1, carry) = t2.overflowing_add(c);
         let overflow = t3 + carry as u64;
         subtract_once(t0 as u128 | (t1 as u128) << 64, overflow != 0, self.p)
+    }
+
+    /// (low + high·2^128)·R^-1 mod p; needs high < p.
+    #[inline(always)]
+    fn redc(&self, low: u128, high: u128) -> u128 {
+        let ((t0, t1), (t2, t3), (p0, p1)) = (limbs(low), limbs(high), limbs(self.p));
+        let m = t0.wrapping_mul(self.n0);
+        let (_, c) = mac(t0, m, p0, 0);
+        let (t1, c) = mac(t1, m, p1, c);
+        let (t2, c) = t2.overflowing_add(c);
+        let (t3, first) = t3.overflowing_add(c as u64);
+        let m = t1.wrapping_mul(self.n0);
+        let (_, c) = mac(t1, m, p0, 0);
+        let (t2, c) = mac(t2, m, p1, c);
+        let (t3, second) = t3.overflowing_add(c);
+        subtract_once(t2 as u128 | (t3 as u128) << 64, first | second, self.p)
+    }
+
+    /// (a·b + c·d)·R^-1 mod p for elements in Montgomery form: two products, one reduction.
+    #[inline(always)]
+    fn montgomery_sum(&self, [a, b]: [Fp; 2], [c, d]: [Fp; 2]) -> u128 {
+        let mut sum = Wide::default();
+        sum.add_product(a.0, b.0);
+        sum.add_product(c.0, d.0);
+        // The sum is below 2·p², so its part above 2^128 is below 2·p.
+        self.redc(sum.low, subtract_once(sum.high, sum.top != 0, self.p))
+    }
+
+    /// The sum of up to 2^64 products, times R^-1 mod p.
+    fn reduce(&self, sum: &Wide) -> u128 {
+        let low = Fp(self.redc(sum.low, 0));
+        let high = Fp(self.montgomery(sum.high, self.r));
+        let top = Fp(self.montgomery(sum.top as u128, self.r2));
+        self.add(self.add(low, high), top).0
     }
 
     /// The element of an integer taken modulo p.
@@ -324,6 +382,46 @@ impl Field for PrimeField {
         self.pow(self.element(2), h as u128)
     }
 
+    fn dot(&self, a: &[Fp], b: &[Fp]) -> Fp {
+        let mut sum = Wide::default();
+        a.iter().zip(b).for_each(|(a, b)| sum.add_product(a.0, b.0));
+        Fp(self.reduce(&sum))
+    }
+
+    /// A word is taken as a Montgomery representation that may exceed p.
+    fn combine(&self, words: &[u128], elements: &[Fp]) -> Fp {
+        let mut sum = Wide::default();
+        words.iter().zip(elements).for_each(|(&word, x)| sum.add_product(word, x.0));
+        Fp(self.reduce(&sum))
+    }
+
+    fn add_products(&self, sums: &mut [Fp], [a, b]: [&[Fp]; 2], [c, d]: [&[Fp]; 2]) {
+        for ((((sum, &a), &b), &c), &d) in sums.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+            *sum = self.add(*sum, Fp(self.montgomery_sum([a, b], [c, d])));
+        }
+    }
+
+    #[inline(always)]
+    fn to_raw(&self, a: Fp) -> u128 {
+        self.to_montgomery(a)
+    }
+
+    #[inline(always)]
+    fn from_raw(&self, raw: u128) -> Option<Fp> {
+        self.from_montgomery(raw)
+    }
+
+    fn add_raw_all(&self, sums: &mut [Fp], bytes: &[u8]) -> bool {
+        let (places, rest) = bytes.as_chunks::<ELEMENT_BYTES>();
+        let mut good = rest.is_empty() & (places.len() == sums.len());
+        for (sum, place) in sums.iter_mut().zip(places) {
+            let raw = u128::from_le_bytes(*place);
+            good &= raw < self.p;
+            *sum = self.add(*sum, Fp(raw));
+        }
+        good
+    }
+
     #[inline]
     fn to_bits(&self, a: Fp) -> u128 {
         self.to_u128(a)
@@ -391,6 +489,52 @@ mod tests {
             let wide = U256::from_words([low as u64, (low >> 64) as u64, high as u64, (high >> 64) as u64]);
             let reduced = f.reduce_wide([low as u64, (low >> 64) as u64, high as u64, (high >> 64) as u64]);
             prop_assert_eq!(f.to_u128(reduced), remainder(wide, p));
+        }
+
+        #[test]
+        fn operations_on_vectors_are_those_on_elements(
+            f in field(),
+            rows in prop::collection::vec(prop::array::uniform5(word()), 0..40),
+        ) {
+            let column = |k: usize| -> Vec<Fp> { rows.iter().map(|row| f.element(row[k])).collect() };
+            let (a, b, c, d) = (column(0), column(1), column(2), column(3));
+            let product = |i: usize| f.mul(a[i], b[i]);
+            prop_assert!(f.dot(&a, &b) == f.sum((0..rows.len()).map(product)));
+
+            let words: Vec<u128> = rows.iter().map(|row| row[4]).collect();
+            let reduced = words.iter().map(|&word| f.from_montgomery(word % f.modulus()).unwrap());
+            prop_assert!(f.combine(&words, &a) == f.sum(reduced.zip(&a).map(|(word, &x)| f.mul(word, x))));
+
+            let mut sums = column(4);
+            let expected: Vec<Fp> =
+                (0..rows.len()).map(|i| f.add(sums[i], f.add(product(i), f.mul(c[i], d[i])))).collect();
+            f.add_products(&mut sums, [&a, &b], [&c, &d]);
+            prop_assert!(sums == expected);
+
+            let mut differences = Vec::new();
+            f.extend_differences(&a, &b, &mut differences);
+            prop_assert!((0..rows.len()).all(|i| differences[i] == f.sub(a[i], b[i])));
+        }
+
+        #[test]
+        fn raw_messages_add_up_and_are_strict(
+            f in field(),
+            pairs in prop::collection::vec((word(), word()), 1..40),
+            at: prop::sample::Index,
+            beyond in word(),
+        ) {
+            let (own, theirs): (Vec<Fp>, Vec<Fp>) = pairs.iter().map(|&(x, y)| (f.element(x), f.element(y))).unzip();
+            let mut message = Vec::new();
+            f.encode_raw_all(&theirs, &mut message);
+            let mut sums = own.clone();
+            prop_assert!(f.add_raw_all(&mut sums, &message));
+            prop_assert!((0..own.len()).all(|i| sums[i] == f.add(own[i], theirs[i])));
+
+            prop_assert!(!f.add_raw_all(&mut own.clone(), &message[1..]));
+            prop_assert!(!f.add_raw_all(&mut own[1..].to_vec(), &message));
+            let place = at.index(own.len()) * ELEMENT_BYTES;
+            message[place..place + ELEMENT_BYTES].copy_from_slice(&beyond.to_le_bytes());
+            prop_assert_eq!(f.add_raw_all(&mut own.clone(), &message), beyond < f.modulus());
         }
 
         #[test]
