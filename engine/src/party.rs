@@ -13,6 +13,10 @@ use std::fmt;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
+mod pieces;
+
+pub use pieces::Pieces;
+
 /// Rank of a party in its session, 0..n.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PartyIndex(pub u16);
@@ -52,6 +56,8 @@ pub struct Party {
     round: u32,
     commitments: u64,
     traffic: Traffic,
+    /// Buffers of frames that have left.
+    spare: Vec<(Vec<u8>, bool)>,
 }
 
 impl Party {
@@ -67,7 +73,7 @@ impl Party {
             "a channel to every party but oneself"
         );
         let index = PartyIndex(index as u16);
-        Self { index, session, channels, rng, round: 0, commitments: 0, traffic: Traffic::default() }
+        Self { index, session, channels, rng, round: 0, commitments: 0, traffic: Traffic::default(), spare: Vec::new() }
     }
 
     pub fn index(&self) -> PartyIndex {
@@ -287,6 +293,13 @@ pub fn step_of(frame: &[u8]) -> Option<Step> {
 }
 
 fn unframed(peer: PartyIndex, step: Step, header: [u8; HEADER_BYTES], mut frame: Vec<u8>) -> Result<Vec<u8>> {
+    body(peer, step, header, &frame)?;
+    frame.drain(..HEADER_BYTES);
+    Ok(frame)
+}
+
+/// What stands behind the header that is expected.
+fn body(peer: PartyIndex, step: Step, header: [u8; HEADER_BYTES], frame: &[u8]) -> Result<&[u8]> {
     let malformed = |what| Err(Error::Malformed { peer, step, what });
     let Some(found) = frame.first_chunk::<HEADER_BYTES>() else {
         return malformed(Malformed::NoHeader);
@@ -297,6 +310,5 @@ fn unframed(peer: PartyIndex, step: Step, header: [u8; HEADER_BYTES], mut frame:
     if *found != header {
         return malformed(Malformed::UnexpectedRound);
     }
-    frame.drain(..HEADER_BYTES);
-    Ok(frame)
+    Ok(&frame[HEADER_BYTES..])
 }
