@@ -8,20 +8,36 @@
 //! 3. σᵢ = Σχₕγₕ,ᵢ − αᵢ·Σχₕyₕ; it is durable, then its commitment is broadcast (echoed for n ≥ 3);
 //! 4. all commitments are durable, then σᵢ is opened; Σσᵢ must be 0.
 //!
-//! A wrong y passes with probability at most 2/|F|. **If Σσᵢ ≠ 0 the opening has revealed the key**
-//! to whoever caused it: failure is terminal and durable. Up to and including the sending of the
-//! commitment, an abort reveals nothing.
+//! A wrong y passes with probability at most 3/|F|. The coin is open only after every honest party has fixed its yₕ and
+//! sent the digest of them, so χ is independent of the errors δₕ ≠ 0 of the values and εₕ of the MACs. For the check to
+//! pass, Σχₕεₕ must be α·Σχₕδₕ: either Σχₕδₕ = 0, which for uniform words χₕ that name field elements (see
+//! [`Field::combine`]) happens with probability below 2/|F|, or α is guessed, 1/|F|. That all honest parties hold the
+//! same yₕ rests on the collision resistance of BLAKE3 over their representations in memory, in the order of opening.
+//! It keeps accidents from burning a key; a party that tells two parties different values would fail the check anyway.
+//!
+//! **If Σσᵢ ≠ 0 the opening has revealed the key** to whoever caused it: failure is terminal and durable. Up to and
+//! including the sending of the commitment, an abort reveals nothing.
 
 use crate::coin;
 use crate::commitment;
 use crate::digest::{Hash, Transcript};
-use crate::error::{Error, Malformed, Result};
+use crate::error::{Error, Result};
 use crate::field::{BinaryField, ELEMENT_BYTES, Field, Gf2n};
 use crate::party::{Party, PartyIndex};
 use crate::port::{Gate, GateError, OwnSigma, Verdict};
 use crate::prg::Prg;
 use crate::share::{MacKeyShare, Shares};
 use crate::step::Step;
+
+mod opening;
+
+pub(crate) use opening::Opening;
+pub use opening::{Bits, Form, Whole};
+
+/// Values that are hashed at once.
+const HASHED: usize = 4096;
+/// Coefficients that are expanded at once.
+const COEFFICIENTS: usize = 512;
 
 /// Opened, not yet MAC-checked: may be computed with, must not leave.
 #[must_use = "an opening that nothing uses need not be made"]
@@ -84,32 +100,20 @@ impl<F: Field> MacCheck<F> {
         self.checks
     }
 
-    /// The one way to open: reveals ⟦x⟧ to all parties and registers it for the next check.
+    /// Opens: reveals ⟦x⟧ to all parties and registers it for the next check.
     pub async fn open(&mut self, party: &mut Party, shares: &Shares<F>) -> Result<Unchecked<Vec<F::Element>>> {
-        let opened = self.reveal(party, shares).await?;
-        self.register(&opened, &shares.macs);
-        Ok(Unchecked { value: opened, until: self.opened })
+        let opened = self.open_runs(party, shares, &[(0, shares.len())]).await?;
+        Ok(opened.map(<[F::Element]>::to_vec))
     }
 
-    async fn reveal(&self, party: &mut Party, shares: &Shares<F>) -> Result<Vec<F::Element>> {
-        if self.failed {
-            return Err(GateError::Compromised.into());
-        }
-        let len = shares.len();
-        if len == 0 {
-            return Ok(Vec::new());
-        }
-        let mut message = Vec::new();
-        self.field.encode(&shares.values, &mut message);
-        let received = party.exchange(Step::Open, vec![message; party.n()]).await?;
-        let mut sum = shares.values.clone();
-        for peer in party.peers() {
-            let theirs = party.elements(&self.field, peer, Step::Open, &received[peer.get()], len)?;
-            for (sum, x) in sum.iter_mut().zip(theirs) {
-                *sum = self.field.add(*sum, x);
-            }
-        }
-        Ok(sum)
+    /// [`Self::open`] for runs (first, length) of elements, one after the other.
+    pub async fn open_runs(
+        &mut self,
+        party: &mut Party,
+        shares: &Shares<F>,
+        runs: &[(usize, usize)],
+    ) -> Result<Unchecked<&[F::Element]>> {
+        opening::reveal::<F, Whole>(self, party, shares, runs).await
     }
 
     /// Registers public values that must equal what the parties share, without opening them: the
@@ -160,13 +164,19 @@ impl<F: Field> MacCheck<F> {
 
     /// What this check covers, equal at all parties that opened the same.
     fn statement(&self, party: &Party) -> [u8; 32] {
+        let mut hash = blake3::Hasher::new_derive_key("polyyne/1 opened values");
         let mut bytes = Vec::new();
-        self.field.encode(&self.values, &mut bytes);
-        party.transcript("mac check").number(self.checks).bytes(&bytes).finish()
+        for values in self.values.chunks(HASHED) {
+            bytes.clear();
+            self.field.encode_raw_all(values, &mut bytes);
+            hash.update(&bytes);
+        }
+        let count = self.values.len() as u64;
+        party.transcript("mac check").number(self.checks).number(count).bytes(hash.finalize().as_bytes()).finish()
     }
 
     /// Steps 2 and 3 up to σᵢ.
-    async fn combine(&self, party: &mut Party, statement: [u8; 32]) -> Result<F::Element> {
+    async fn combine(&mut self, party: &mut Party, statement: [u8; 32]) -> Result<F::Element> {
         let (seed, statements) = coin::toss_with(party, Step::CheckCoinCommit, Step::CheckCoinOpen, &statement).await?;
         for peer in party.peers() {
             if statements[peer.get()] != statement {
@@ -174,10 +184,15 @@ impl<F: Field> MacCheck<F> {
             }
         }
         let f = &self.field;
-        let chi =
-            Prg::new(Transcript::new("mac check coefficients").bytes(&seed).finish()).elements(f, self.values.len());
-        let opened = f.dot(&chi, &self.values);
-        let mac = f.dot(&chi, &self.macs);
+        let mut prg = Prg::new(Transcript::new("mac check coefficients").bytes(&seed).finish());
+        let mut chi = [0; COEFFICIENTS];
+        let (mut opened, mut mac) = (f.zero(), f.zero());
+        for (values, macs) in self.values.chunks(COEFFICIENTS).zip(self.macs.chunks(COEFFICIENTS)) {
+            let chi = &mut chi[..values.len()];
+            prg.fill_blocks(chi);
+            opened = f.add(opened, f.combine(chi, values));
+            mac = f.add(mac, f.combine(chi, macs));
+        }
         Ok(f.sub(mac, f.mul(self.key.alpha(), opened)))
     }
 
@@ -228,38 +243,14 @@ pub fn openings_sum_to_zero<F: Field>(
 }
 
 impl MacCheck<BinaryField> {
-    /// [`Self::open`] for bits: shares of 0 or 1 whose value shares are bits too (their sum is their XOR, only the
+    /// [`Self::open_runs`] for bits: shares of 0 or 1 whose value shares are bits too (their sum is their XOR, only the
     /// MACs are elements of the large field). Eight to a byte on the wire.
-    pub async fn open_bits(&mut self, party: &mut Party, shares: &Shares<BinaryField>) -> Result<Unchecked<Vec<Gf2n>>> {
-        if self.failed {
-            return Err(GateError::Compromised.into());
-        }
-        let len = shares.len();
-        let mut opened = shares.values.clone();
-        if len > 0 {
-            let message = pack(&self.field, &shares.values);
-            let received = party.exchange(Step::OpenBits, vec![message; party.n()]).await?;
-            for peer in party.peers() {
-                let bits = &received[peer.get()];
-                party.expect_len(peer, Step::OpenBits, bits, len.div_ceil(8))?;
-                let beyond = bits.last().map_or(0, |&last| last.checked_shr(len as u32 % 8).unwrap_or(0));
-                if !len.is_multiple_of(8) && beyond != 0 {
-                    return Err(Error::Malformed { peer, step: Step::OpenBits, what: Malformed::Element });
-                }
-                for (i, value) in opened.iter_mut().enumerate() {
-                    *value = self.field.add(*value, self.field.cut(u128::from(bits[i / 8] >> (i % 8) & 1)));
-                }
-            }
-        }
-        self.register(&opened, &shares.macs);
-        Ok(Unchecked { value: opened, until: self.opened })
+    pub async fn open_bits(
+        &mut self,
+        party: &mut Party,
+        shares: &Shares<BinaryField>,
+        runs: &[(usize, usize)],
+    ) -> Result<Unchecked<&[Gf2n]>> {
+        opening::reveal::<BinaryField, Bits>(self, party, shares, runs).await
     }
-}
-
-fn pack(field: &BinaryField, bits: &[Gf2n]) -> Vec<u8> {
-    let mut bytes = vec![0; bits.len().div_ceil(8)];
-    for (i, &bit) in bits.iter().enumerate() {
-        bytes[i / 8] |= ((field.to_bits(bit) & 1) as u8) << (i % 8);
-    }
-    bytes
 }

@@ -1,16 +1,20 @@
 //! The online operations of SPDZ: input, multiply, dot products, private output; one round each.
 //!
-//! Linear operations are local (see [`Shares`]). Multiplication is Beaver's: with a triple
-//! (a, b, c) open ε = x−a and δ = y−b; xy = c + ε·b + δ·a + ε·δ. The openings are pending until
-//! the next MAC check ([`MacCheck`]); nothing that depends on them leaves before it.
+//! Linear operations are local (see [`Shares`]). Multiplication is Beaver's, in pieces
+//! ([`multiply`]). Its openings are pending until the next MAC check ([`MacCheck`]); nothing that
+//! depends on them leaves before it.
 
 use crate::error::{Error, Malformed, Result};
 use crate::field::Field;
-use crate::mac_check::{MacCheck, Unchecked};
+use crate::mac_check::{MacCheck, Unchecked, Whole};
 use crate::party::{Party, PartyIndex};
-use crate::share::{MacKeyShare, Shares};
+use crate::share::Shares;
 use crate::step::Step;
-use crate::tuples::{InputMasks, Triples, Tuples};
+use crate::tuples::{InputMasks, Tuples};
+
+mod beaver;
+
+pub use beaver::{Factors, Run, Sums, multiply};
 
 /// A session in its online phase: the party, its pending openings and its tuples.
 pub struct Online<F: Field> {
@@ -51,31 +55,30 @@ impl<F: Field> Online<F> {
         self.mac.check(&mut self.party).await
     }
 
-    /// ⟦x·y⟧ element-wise; one triple each, one round.
+    /// ⟦x·y⟧ element-wise; one triple each, one round (see [`multiply`]).
+    ///
+    /// # Panics
+    /// If they differ in length.
     pub async fn multiply(&mut self, x: &Shares<F>, y: &Shares<F>) -> Result<Shares<F>> {
-        let triples = self.tuples.triples(x.len())?;
-        self.multiply_with(triples, x, y).await
+        let mut products = Shares::with_capacity(x.len());
+        self.each_product(x, y, |some| products.append(some)).await?;
+        Ok(products)
     }
 
-    /// [`Self::multiply`] with given triples.
-    pub async fn multiply_with(&mut self, triples: Triples<F>, x: &Shares<F>, y: &Shares<F>) -> Result<Shares<F>> {
-        beaver(&self.field, &mut self.party, &mut self.mac, triples, x, y).await
+    async fn each_product(&mut self, x: &Shares<F>, y: &Shares<F>, sink: impl FnMut(&Shares<F>)) -> Result<()> {
+        assert_eq!(x.len(), y.len(), "element-wise on vectors of one length");
+        let runs = [Run { x: 0, y: 0, len: x.len(), one_y: false }];
+        let triples = |count| self.tuples.triples(count).map_err(Error::from);
+        multiply::<F, Whole, _>(&mut self.party, &mut self.mac, triples, Factors { x, y, runs: &runs }, sink).await
     }
 
     /// Sums of products: the flat products of x and y, summed in consecutive groups of these
     /// lengths; one round for all.
     pub async fn dot_products(&mut self, x: &Shares<F>, y: &Shares<F>, groups: &[usize]) -> Result<Shares<F>> {
         assert_eq!(groups.iter().sum::<usize>(), x.len(), "the groups cover the products");
-        let products = self.multiply(x, y).await?;
-        let mut sums = Shares { values: Vec::with_capacity(groups.len()), macs: Vec::with_capacity(groups.len()) };
-        let mut start = 0;
-        for &len in groups {
-            let range = start..start + len;
-            start = range.end;
-            let sum = |xs: &[F::Element]| self.field.sum(xs[range.clone()].iter().copied());
-            sums.push(sum(&products.values), sum(&products.macs));
-        }
-        Ok(sums)
+        let mut sums = Sums::new(self.field.clone(), groups);
+        self.each_product(x, y, |products| sums.add(products)).await?;
+        Ok(sums.into_shares())
     }
 
     /// Private inputs of `owner`, who gives the values (others give `None`): `owner` broadcasts
@@ -132,42 +135,4 @@ impl<F: Field> Online<F> {
             what: Malformed::Length,
         })
     }
-}
-
-/// ⟦x·y⟧ element-wise with these triples, in a session that has fields beside this one.
-pub async fn beaver<F: Field>(
-    f: &F,
-    party: &mut Party,
-    mac: &mut MacCheck<F>,
-    triples: Triples<F>,
-    x: &Shares<F>,
-    y: &Shares<F>,
-) -> Result<Shares<F>> {
-    let len = x.len();
-    assert_eq!(len, y.len(), "element-wise on vectors of one length");
-    let mut masked = x.sub(f, &triples.a);
-    masked.append(&y.sub(f, &triples.b));
-    let opened = mac.open(party, &masked).await?;
-    let (epsilon, delta) = opened.for_shares().split_at(len);
-    Ok(unmask(f, mac.key(), triples, epsilon, delta))
-}
-
-/// c + ε·b + δ·a + ε·δ for opened ε = x − a and δ = y − b.
-fn unmask<F: Field>(
-    f: &F,
-    key: &MacKeyShare<F>,
-    triples: Triples<F>,
-    epsilon: &[F::Element],
-    delta: &[F::Element],
-) -> Shares<F> {
-    let mut product = triples.c.clone();
-    for i in 0..epsilon.len() {
-        let (constant, constant_mac) = key.constant(f, f.mul(epsilon[i], delta[i]));
-        let linear = |a: F::Element, b: F::Element| f.add(f.mul(epsilon[i], b), f.mul(delta[i], a));
-        let value = f.add(linear(triples.a.values[i], triples.b.values[i]), constant);
-        let mac = f.add(linear(triples.a.macs[i], triples.b.macs[i]), constant_mac);
-        product.values[i] = f.add(product.values[i], value);
-        product.macs[i] = f.add(product.macs[i], mac);
-    }
-    product
 }

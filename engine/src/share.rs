@@ -19,9 +19,19 @@ impl<F: Field> Default for Shares<F> {
 
 impl<F: Field> Drop for Shares<F> {
     fn drop(&mut self) {
-        self.values.zeroize();
-        self.macs.zeroize();
+        wipe(&mut self.values);
+        wipe(&mut self.macs);
     }
+}
+
+/// Overwrites all that the vector has room for, and leaves it empty. Like `Vec::zeroize`, which writes word by word and
+/// twice: shares come and go with every instruction.
+pub(crate) fn wipe<T: Copy + Default>(elements: &mut Vec<T>) {
+    elements.clear();
+    elements.resize(elements.capacity(), T::default());
+    // The stores happen although nobody reads them.
+    zeroize::optimization_barrier(elements.as_slice());
+    elements.clear();
 }
 
 impl<F: Field> Shares<F> {
@@ -30,6 +40,11 @@ impl<F: Field> Shares<F> {
     pub fn new(values: Vec<F::Element>, macs: Vec<F::Element>) -> Self {
         assert_eq!(values.len(), macs.len(), "a MAC for each value");
         Self { values, macs }
+    }
+
+    /// Empty, with room for `len` elements.
+    pub fn with_capacity(len: usize) -> Self {
+        Self { values: Vec::with_capacity(len), macs: Vec::with_capacity(len) }
     }
 
     pub fn zeros(field: &F, len: usize) -> Self {
@@ -61,6 +76,24 @@ impl<F: Field> Shares<F> {
     pub fn append(&mut self, other: &Self) {
         self.values.extend_from_slice(&other.values);
         self.macs.extend_from_slice(&other.macs);
+    }
+
+    /// Makes it empty and keeps its memory.
+    pub(crate) fn clear(&mut self) {
+        self.values.clear();
+        self.macs.clear();
+    }
+
+    /// Appends the elements of a range of `other`.
+    pub(crate) fn append_range(&mut self, other: &Self, range: std::ops::Range<usize>) {
+        self.values.extend_from_slice(&other.values[range.clone()]);
+        self.macs.extend_from_slice(&other.macs[range]);
+    }
+
+    /// Appends one element `count` times.
+    pub(crate) fn append_copies(&mut self, (value, mac): (F::Element, F::Element), count: usize) {
+        self.values.extend(std::iter::repeat_n(value, count));
+        self.macs.extend(std::iter::repeat_n(mac, count));
     }
 
     pub fn slice(&self, range: std::ops::Range<usize>) -> Self {

@@ -6,11 +6,11 @@ use super::input::{self, InputError, Inputs};
 use super::state::{BitBank, Pair, copy_shares};
 use crate::bit_tuples::BitTuples;
 use crate::field::{BinaryField, Field, Gf2n, PrimeField};
-use crate::mac_check::MacCheck;
+use crate::mac_check::{Bits, MacCheck};
+use crate::online::{Factors, Run as Factor, multiply};
 use crate::party::{Party, PartyIndex};
-use crate::share::{MacKeyShare, Shares};
+use crate::share::Shares;
 use crate::step::Step as Wire;
-use crate::tuples::Triples;
 use polyyne_bytecode::Opcode;
 
 /// Bits beside the session's prime field, with a MAC key and tuples of their own.
@@ -59,45 +59,37 @@ impl BitRounds<'_> {
     }
 
     fn write(&mut self, to: usize, shares: &Shares<BinaryField>, start: usize, count: usize) {
-        store(&mut self.registers.s, to, (start..start + count).map(|i| shares.get(i)));
-    }
-
-    /// Appends the first `bits` bits from a register on.
-    fn read(&self, from: usize, bits: usize, all: &mut Shares<BinaryField>) {
-        let s = &self.registers.s;
-        all.values.extend_from_slice(&s.values[from * WORD..from * WORD + bits]);
-        all.macs.extend_from_slice(&s.macs[from * WORD..from * WORD + bits]);
+        let at = to * WORD;
+        copy_shares(&mut self.registers.s, at, shares, start, count);
+        let end = (at + count).next_multiple_of(WORD);
+        self.registers.s.values[at + count..end].fill(self.field.zero());
+        self.registers.s.macs[at + count..end].fill(self.field.zero());
     }
 
     /// AND of bit vectors: of two, or of one with a single bit, or of several with one vector.
     async fn multiply(&mut self, opcode: Opcode, args: &[i64]) -> Step {
-        let (mut x, mut y) = (Shares::default(), Shares::default());
+        let mut factors = Vec::new();
         let mut targets = Vec::new();
+        let mut group = |to: i64, bits: usize, x: i64, y: i64| {
+            let (x, y) = (x as usize * WORD, y as usize * WORD);
+            factors.push(Factor { x, y, len: bits, one_y: opcode == Opcode::Andrs });
+            targets.push((to as usize, bits));
+        };
         if opcode == Opcode::Andrsvec {
             let mut rest = args;
             while let Some(&length) = rest.first() {
-                let (group, after) = rest.split_at(length as usize);
-                let (bits, vectors) = (group[1] as usize, (group.len() - 3) / 2);
-                let (base, sources) = (group[2 + vectors] as usize, &group[3 + vectors..]);
-                for (&to, &from) in group[2..2 + vectors].iter().zip(sources) {
-                    self.read(from as usize, bits, &mut x);
-                    self.read(base, bits, &mut y);
-                    targets.push((to as usize, bits));
+                let (words, after) = rest.split_at(length as usize);
+                let (bits, vectors) = (words[1] as usize, (words.len() - 3) / 2);
+                let (base, sources) = (words[2 + vectors], &words[3 + vectors..]);
+                for (&to, &from) in words[2..2 + vectors].iter().zip(sources) {
+                    group(to, bits, from, base);
                 }
                 rest = after;
             }
         } else {
-            for group in args.chunks_exact(4) {
-                let [bits, to, a, b] = [0, 1, 2, 3].map(|k| group[k] as usize);
-                self.read(a, bits, &mut x);
-                match opcode {
-                    Opcode::Ands => self.read(b, bits, &mut y),
-                    _ => (0..bits).for_each(|_| self.read(b, 1, &mut y)),
-                }
-                targets.push((to, bits));
-            }
+            args.chunks_exact(4).for_each(|words| group(words[1], words[0] as usize, words[2], words[3]));
         }
-        let products = self.products(&x, &y).await?;
+        let products = self.products(&factors).await?;
         let mut start = 0;
         for (to, bits) in targets {
             self.write(to, &products, start, bits);
@@ -106,22 +98,22 @@ impl BitRounds<'_> {
         Ok(())
     }
 
-    async fn products(&mut self, x: &Shares<BinaryField>, y: &Shares<BinaryField>) -> Step<Shares<BinaryField>> {
-        let triples = self.side.tuples.triples(x.len())?;
-        let mut masked = x.sub(&self.field, &triples.a);
-        masked.append(&y.sub(&self.field, &triples.b));
-        let opened = self.side.mac.open_bits(self.party, &masked).await?;
-        let (epsilon, delta) = opened.for_shares().split_at(x.len());
-        Ok(unmask(self.field, self.side.mac.key(), triples, epsilon, delta))
+    async fn products(&mut self, runs: &[Factor]) -> Step<Shares<BinaryField>> {
+        let mut products = Shares::with_capacity(runs.iter().map(|run| run.len).sum());
+        let BitSide { mac, tuples } = &mut *self.side;
+        let triples = |count| tuples.triples(count).map_err(Fault::from);
+        let factors = Factors { x: &self.registers.s, y: &self.registers.s, runs };
+        multiply::<_, Bits, _>(self.party, mac, triples, factors, |some| products.append(some)).await?;
+        Ok(products)
     }
 
     /// The registers that hold opened bits count as unchecked until the next check.
     async fn reveal(&mut self, args: &[i64]) -> Step {
-        let mut secrets = Shares::default();
-        args.chunks_exact(3).for_each(|group| self.read(group[2] as usize, group[0] as usize, &mut secrets));
-        let opened = self.side.mac.open_bits(self.party, &secrets).await?;
+        let groups = || args.chunks_exact(3);
+        let secrets: Vec<_> = groups().map(|group| (group[2] as usize * WORD, group[0] as usize)).collect();
+        let opened = self.side.mac.open_bits(self.party, &self.registers.s, &secrets).await?;
         let mut bits = opened.for_shares().iter();
-        for group in args.chunks_exact(3) {
+        for group in groups() {
             let (count, to) = (group[0] as usize, group[1] as usize);
             self.registers.c[to..to + count.div_ceil(WORD)].fill(0);
             for (i, &bit) in bits.by_ref().take(count).enumerate() {
@@ -229,25 +221,4 @@ enum Targets {
     Packed(usize),
     /// A register for each bit.
     Single(Vec<usize>),
-}
-
-/// c + ε·b + δ·a + ε·δ for opened bits ε = x + a and δ = y + b: selections in place of products.
-fn unmask(
-    f: BinaryField,
-    key: &MacKeyShare<BinaryField>,
-    triples: Triples<BinaryField>,
-    epsilon: &[Gf2n],
-    delta: &[Gf2n],
-) -> Shares<BinaryField> {
-    let mut product = triples.c.clone();
-    let one = key.constant(&f, f.one());
-    for i in 0..epsilon.len() {
-        let (by_b, by_a) = (epsilon[i] == f.one(), delta[i] == f.one());
-        let terms = [(by_b, triples.b.get(i)), (by_a, triples.a.get(i)), (by_a && by_b, one)];
-        for (_, (value, mac)) in terms.into_iter().filter(|(taken, _)| *taken) {
-            product.values[i] = f.add(product.values[i], value);
-            product.macs[i] = f.add(product.macs[i], mac);
-        }
-    }
-    product
 }

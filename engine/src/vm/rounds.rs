@@ -4,8 +4,8 @@ use super::fault::{Fault, Step};
 use super::interactive::Run;
 use super::state::{Pair, address, copy_shares};
 use crate::field::Field;
-use crate::mac_check::MacCheck;
-use crate::online::beaver;
+use crate::mac_check::{MacCheck, Whole};
+use crate::online::{Factors, Run as Factor, Sums, multiply};
 use crate::party::Party;
 use crate::share::Shares;
 use crate::tuples::{InputMasks, Tuples};
@@ -53,75 +53,83 @@ impl<F: Field> Rounds<'_, F> {
     /// The registers that hold opened values count as unchecked until the next check.
     async fn open(&mut self, size: usize, args: &[i64]) -> Step {
         let groups = || args[1..].chunks_exact(2);
-        let secrets = gather(&self.registers.s, groups().map(|group| (group[1] as usize, size)));
-        let opened = self.mac.open(self.party, &secrets).await?;
+        let secrets: Vec<Run> = groups().map(|group| (group[1] as usize, size)).collect();
+        let opened = self.mac.open_runs(self.party, &self.registers.s, &secrets).await?;
         for (group, values) in groups().zip(opened.for_shares().chunks_exact(size)) {
             self.registers.c[group[0] as usize..][..size].copy_from_slice(values);
         }
         Ok(())
     }
 
-    async fn products(&mut self, x: &Shares<F>, y: &Shares<F>) -> Step<Shares<F>> {
-        let triples = self.tuples.triples(x.len())?;
-        Ok(beaver(self.field, self.party, self.mac, triples, x, y).await?)
+    /// Multiplies; the products are given in order, some at a time.
+    async fn products(&mut self, factors: &Terms<F>, sink: impl FnMut(&Shares<F>)) -> Step {
+        let registers = &self.registers.s;
+        let (x, y) = (factors.x.as_ref().unwrap_or(registers), factors.y.as_ref().unwrap_or(registers));
+        let triples = |count| self.tuples.triples(count).map_err(Fault::from);
+        let factors = Factors { x, y, runs: &factors.runs };
+        multiply::<F, Whole, _>(self.party, self.mac, triples, factors, sink).await
     }
 
     async fn multiply(&mut self, by_scalar: bool, args: &[i64]) -> Step {
-        let runs = |which: usize| args.chunks_exact(4).map(move |group| (group[which] as usize, group[0] as usize));
-        let repeated = |group: &[i64]| std::iter::repeat_n((group[3] as usize, 1), group[0] as usize);
-        let s = &self.registers.s;
-        let x = gather(s, runs(2));
-        let y = if by_scalar { gather(s, args.chunks_exact(4).flat_map(repeated)) } else { gather(s, runs(3)) };
-        let products = self.products(&x, &y).await?;
-        scatter(&mut self.registers.s, &products, runs(1));
+        let groups = || args.chunks_exact(4);
+        let mut terms = Terms::default();
+        for group in groups() {
+            let [len, _, x, y] = usizes(group);
+            terms.runs.push(Factor { x, y, len, one_y: by_scalar });
+        }
+        // Results may overlap the factors of other groups, which are all read first.
+        let mut products = Shares::with_capacity(terms.runs.iter().map(|run| run.len).sum());
+        self.products(&terms, |some| products.append(some)).await?;
+        scatter(&mut self.registers.s, &products, groups().map(|group| (group[1] as usize, group[0] as usize)));
         Ok(())
     }
 
     async fn dot_products(&mut self, size: usize, args: &[i64]) -> Step {
-        let mut sums = Sums::default();
-        let s = &self.registers.s;
+        let mut terms = Terms::default();
         let mut rest = args;
         while let Some(&length) = rest.first() {
             let (group, after) = rest.split_at(length as usize);
             for lane in 0..size {
                 for pair in group[2..].chunks_exact(2) {
-                    sums.term(s.get(pair[0] as usize + lane), s.get(pair[1] as usize + lane));
+                    terms.term(pair[0] as usize + lane, pair[1] as usize + lane, 1);
                 }
-                sums.end(group[2..].len() / 2, group[1] as usize + lane);
+                terms.end(group[2..].len() / 2, group[1] as usize + lane);
             }
             rest = after;
         }
-        self.finish(sums).await
+        self.finish(terms).await
     }
 
     /// Row-major products of matrices in registers.
     async fn matrix_products(&mut self, args: &[i64]) -> Step {
-        let mut sums = Sums::default();
-        let s = &self.registers.s;
+        let mut terms = Terms { y: Some(Shares::default()), ..Terms::default() };
         for group in args.chunks_exact(6) {
             let [to, a, b, rows, inner, columns] = usizes(group);
-            sums.matrix([rows, inner, columns], to, |r, k| s.get(a + r * inner + k), |k, c| s.get(b + k * columns + c));
+            terms.matrix([rows, inner, columns], to, a, |k, c| self.registers.s.get(b + k * columns + c));
         }
-        self.finish(sums).await
+        self.finish(terms).await
     }
 
     /// Products of matrices in memory, rows and columns picked by index vectors.
     async fn matrix_products_from_memory(&mut self, args: &[i64]) -> Step {
-        let mut sums = Sums::default();
+        let mut terms = Terms { y: Some(Shares::default()), ..Terms::default() };
+        let mut x = Shares::default();
         for group in args.chunks_exact(12) {
             let [to, _, _, rows, inner, columns, rows_a, columns_a, rows_b, columns_b, ..] = usizes::<12>(group);
-            let a = self.indexed(group[1], (rows_a, rows), (columns_a, inner), group[10])?;
+            let a = x.len();
+            x.append(&self.indexed(group[1], (rows_a, rows), (columns_a, inner), group[10])?);
             let b = self.indexed(group[2], (rows_b, inner), (columns_b, columns), group[11])?;
-            sums.matrix([rows, inner, columns], to, |r, k| a.get(r * inner + k), |k, c| b.get(k * columns + c));
+            terms.matrix([rows, inner, columns], to, a, |k, c| b.get(k * columns + c));
         }
-        self.finish(sums).await
+        terms.x = Some(x);
+        self.finish(terms).await
     }
 
     /// memory[base + row·stride + column] for all rows and columns that two index vectors name.
     fn indexed(&self, base: i64, rows: Run, columns: Run, stride: i64) -> Step<Shares<F>> {
         let memory = &self.memory.s;
         let base = self.ints[base as usize];
-        let mut matrix = Shares::default();
+        let mut matrix = Shares::with_capacity(rows.1.saturating_mul(columns.1));
         for &row in &self.ints[rows.0..rows.0 + rows.1] {
             for &column in &self.ints[columns.0..columns.0 + columns.1] {
                 let at = base.wrapping_add(row.wrapping_mul(stride)).wrapping_add(column);
@@ -133,21 +141,19 @@ impl<F: Field> Rounds<'_, F> {
     }
 
     async fn convolutions(&mut self, args: &[i64]) -> Step {
-        let mut sums = Sums::default();
+        let mut terms = Terms::default();
         for group in args.chunks_exact(15) {
-            convolution(&self.registers.s, group, &mut sums);
+            convolution(group, &mut terms);
         }
-        self.finish(sums).await
+        self.finish(terms).await
     }
 
-    async fn finish(&mut self, sums: Sums<F>) -> Step {
-        let products = self.products(&sums.x, &sums.y).await?;
-        let mut start = 0;
-        for (&length, &to) in sums.lengths.iter().zip(&sums.targets) {
-            let range = start..start + length;
-            start = range.end;
-            let sum = |half: &[F::Element]| self.field.sum(half[range.clone()].iter().copied());
-            self.registers.s.set(to, (sum(&products.values), sum(&products.macs)));
+    async fn finish(&mut self, terms: Terms<F>) -> Step {
+        let mut sums = Sums::new(self.field.clone(), &terms.lengths);
+        self.products(&terms, |products| sums.add(products)).await?;
+        let sums = sums.into_shares();
+        for (i, &to) in terms.targets.iter().enumerate() {
+            self.registers.s.set(to, sums.get(i));
         }
         Ok(())
     }
@@ -206,26 +212,32 @@ pub(super) fn scatter<F: Field>(s: &mut Shares<F>, shares: &Shares<F>, runs: imp
     }
 }
 
-/// Sums of products on their way into one round.
-struct Sums<F: Field> {
-    x: Shares<F>,
-    y: Shares<F>,
+/// Sums of products on their way into one round: where the factors stand, how many make a sum, and where it goes.
+struct Terms<F: Field> {
+    /// What holds the left factors, if it is not the registers.
+    x: Option<Shares<F>>,
+    /// What holds the right factors, if it is not the registers.
+    y: Option<Shares<F>>,
+    runs: Vec<Factor>,
     lengths: Vec<usize>,
     targets: Vec<usize>,
 }
 
-impl<F: Field> Default for Sums<F> {
+impl<F: Field> Default for Terms<F> {
     fn default() -> Self {
-        Self { x: Shares::default(), y: Shares::default(), lengths: Vec::new(), targets: Vec::new() }
+        Self { x: None, y: None, runs: Vec::new(), lengths: Vec::new(), targets: Vec::new() }
     }
 }
 
 type Share<F> = (<F as Field>::Element, <F as Field>::Element);
 
-impl<F: Field> Sums<F> {
-    fn term(&mut self, x: Share<F>, y: Share<F>) {
-        self.x.push(x.0, x.1);
-        self.y.push(y.0, y.1);
+impl<F: Field> Terms<F> {
+    /// `len` products, longer runs where they go on where the last one has ended.
+    fn term(&mut self, x: usize, y: usize, len: usize) {
+        match self.runs.last_mut() {
+            Some(last) if last.x + last.len == x && last.y + last.len == y => last.len += len,
+            _ => self.runs.push(Factor { x, y, len, one_y: false }),
+        }
     }
 
     fn end(&mut self, length: usize, target: usize) {
@@ -233,17 +245,19 @@ impl<F: Field> Sums<F> {
         self.targets.push(target);
     }
 
-    fn matrix(
-        &mut self,
-        shape: [usize; 3],
-        to: usize,
-        a: impl Fn(usize, usize) -> Share<F>,
-        b: impl Fn(usize, usize) -> Share<F>,
-    ) {
+    /// The product of a row-major matrix at `a` of the left factors with b, whose columns are copied one after the other.
+    fn matrix(&mut self, shape: [usize; 3], to: usize, a: usize, b: impl Fn(usize, usize) -> Share<F>) {
         let [rows, inner, columns] = shape;
+        let y = self.y.as_mut().expect("products of matrices have their right factors copied");
+        let start = y.len();
+        for column in 0..columns {
+            for (value, mac) in (0..inner).map(|k| b(k, column)) {
+                y.push(value, mac);
+            }
+        }
         for row in 0..rows {
             for column in 0..columns {
-                (0..inner).for_each(|k| self.term(a(row, k), b(k, column)));
+                self.term(a + row * inner, start + column * inner, inner);
                 self.end(inner, to + row * columns + column);
             }
         }
@@ -252,7 +266,7 @@ impl<F: Field> Sums<F> {
 
 /// out[b, y, x] = Σ in[b, y·sh − ph + fy, x·sw − pw + fx, c]·w[fy, fx, c]; outside is zero. A negative stride means
 /// stride 1 and a filter dilated by its magnitude.
-fn convolution<F: Field>(s: &Shares<F>, group: &[i64], sums: &mut Sums<F>) {
+fn convolution<F: Field>(group: &[i64], terms: &mut Terms<F>) {
     let [to, input, weights] = usizes(&group[..3]);
     let [oh, ow, ih, iw, wh, ww, sh, sw, channels, ph, pw, batch]: [i64; 12] =
         group[3..].try_into().expect("a group has 15 operands");
@@ -265,14 +279,12 @@ fn convolution<F: Field>(s: &Shares<F>, group: &[i64], sums: &mut Sums<F>) {
             for (fy, fx) in (0..wh).flat_map(|fy| (0..ww).map(move |fx| (fy, fx))) {
                 let (iy, ix) = (y * sh - ph + fy * dilate_h, x * sw - pw + fx * dilate_w);
                 if inside(iy, ih) && inside(ix, iw) {
-                    for c in 0..channels {
-                        let from = input + (((b * ih + iy) * iw + ix) * channels + c) as usize;
-                        sums.term(s.get(from), s.get(weights + ((fy * ww + fx) * channels + c) as usize));
-                        length += 1;
-                    }
+                    let from = input + (((b * ih + iy) * iw + ix) * channels) as usize;
+                    terms.term(from, weights + ((fy * ww + fx) * channels) as usize, channels as usize);
+                    length += channels as usize;
                 }
             }
-            sums.end(length, to + ((b * oh + y) * ow + x) as usize);
+            terms.end(length, to + ((b * oh + y) * ow + x) as usize);
         }
     }
 }
