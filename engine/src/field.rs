@@ -8,6 +8,7 @@ use zeroize::Zeroize;
 
 pub mod binary;
 pub mod prime;
+mod simd;
 
 pub use binary::{BinaryField, Gf2n};
 pub use prime::{Fp, PrimeField};

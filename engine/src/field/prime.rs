@@ -2,6 +2,7 @@
 //!
 //! The default is Carbyne Stack's prime; p−1 is divisible by 2^18.
 
+use super::simd::{self, Columns, Modulus};
 use super::{ELEMENT_BYTES, Field};
 use crate::digest::Transcript;
 use thiserror::Error;
@@ -12,6 +13,7 @@ pub const DEFAULT_PRIME: u128 = 198_766_463_529_478_683_931_867_765_928_436_695_
 
 /// An element of GF(p) in Montgomery form, always below p.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Zeroize)]
+#[repr(transparent)]
 pub struct Fp(u128);
 
 /// GF(p); cheap to copy.
@@ -61,6 +63,18 @@ struct Wide {
 }
 
 impl Wide {
+    fn of(columns: Columns) -> Self {
+        const DIGIT: u32 = 52;
+        let mut carry = 0;
+        let [d0, d1, d2, d3, d4] = columns.map(|column| {
+            let sum = column + carry;
+            carry = sum >> DIGIT;
+            sum & ((1 << DIGIT) - 1)
+        });
+        let top = (d4 >> 48) as u64 | (carry as u64) << 4;
+        Self { low: d0 | d1 << 52 | d2 << 104, high: d2 >> 24 | d3 << 28 | d4 << 80, top }
+    }
+
     #[inline(always)]
     fn add_product(&mut self, a: u128, b: u128) {
         let ((a0, a1), (b0, b1)) = (limbs(a), limbs(b));
@@ -383,20 +397,21 @@ impl Field for PrimeField {
     }
 
     fn dot(&self, a: &[Fp], b: &[Fp]) -> Fp {
-        let mut sum = Wide::default();
-        a.iter().zip(b).for_each(|(a, b)| sum.add_product(a.0, b.0));
-        Fp(self.reduce(&sum))
+        self.combine(simd::words(a), b)
     }
 
     /// A word is taken as a Montgomery representation that may exceed p.
     fn combine(&self, words: &[u128], elements: &[Fp]) -> Fp {
-        let mut sum = Wide::default();
-        words.iter().zip(elements).for_each(|(&word, x)| sum.add_product(word, x.0));
+        let (columns, done) = simd::sum_products(words, elements);
+        let mut sum = Wide::of(columns);
+        words.iter().zip(elements).skip(done).for_each(|(&word, x)| sum.add_product(word, x.0));
         Fp(self.reduce(&sum))
     }
 
     fn add_products(&self, sums: &mut [Fp], [a, b]: [&[Fp]; 2], [c, d]: [&[Fp]; 2]) {
-        for ((((sum, &a), &b), &c), &d) in sums.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+        let modulus = Modulus { p: self.p, n0: self.n0 };
+        let done = simd::add_products(modulus, sums, [a, b], [c, d]);
+        for ((((sum, &a), &b), &c), &d) in sums.iter_mut().zip(a).zip(b).zip(c).zip(d).skip(done) {
             *sum = self.add(*sum, Fp(self.montgomery_sum([a, b], [c, d])));
         }
     }

@@ -1,0 +1,236 @@
+//! The loops of arithmetic modulo p for the processor at hand: eight elements at a time with the 52-bit multiplier of
+//! AVX-512 (IFMA), beside the portable twins in [`super::prime`].
+//!
+//! Elements stay what they are in memory, Montgomery representations with R = 2^128. In registers they are limbs of 52,
+//! 52 and 24 bits, and a reduction takes away 52, 52 and 24 bits.
+//!
+//! This is the only module of the fields with `unsafe`: it calls functions whose processor features have just been
+//! detected, and reads and writes whole vectors inside slices. Nothing here branches on an element or uses one as an
+//! address.
+#![allow(unsafe_code)]
+
+use super::Fp;
+
+/// Elements in a vector. The loops leave what is beyond a multiple of it to the portable twins.
+pub(super) const LANES: usize = 8;
+
+/// What a reduction needs to know of the modulus p.
+#[derive(Clone, Copy)]
+pub(super) struct Modulus {
+    pub p: u128,
+    /// −p^-1 modulo a power of two that is at least 2^52.
+    pub n0: u64,
+}
+
+/// A sum of products: Σ columnₖ·2^(52·k).
+pub(super) type Columns = [u128; 5];
+
+/// sumᵢ := sumᵢ + (aᵢ·bᵢ + cᵢ·dᵢ)/R modulo p. Gives how many of the elements, from the front, have been done.
+pub(super) fn add_products(modulus: Modulus, sums: &mut [Fp], [a, b]: [&[Fp]; 2], [c, d]: [&[Fp]; 2]) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if sums.len() >= LANES && x86::detected() {
+        let count = [a, b, c, d].iter().fold(sums.len(), |least, slice| least.min(slice.len()));
+        let count = count - count % LANES;
+        let factors = [a, b, c, d].map(|slice| slice.as_ptr().cast::<u128>());
+        // SAFETY: the features have been detected, all slices have `count` elements, and an element is a u128.
+        unsafe { x86::add_products(modulus, count, sums.as_mut_ptr().cast(), factors) };
+        return count;
+    }
+    let _ = (modulus, sums, a, b, c, d);
+    0
+}
+
+/// The words that elements are.
+pub(super) fn words(elements: &[Fp]) -> &[u128] {
+    // SAFETY: an element is a u128 in another type, with the same size, alignment and values.
+    unsafe { std::slice::from_raw_parts(elements.as_ptr().cast(), elements.len()) }
+}
+
+/// Σ aᵢ·bᵢ of some elements, from the front, and how many they are. The words may have any value.
+pub(super) fn sum_products(a: &[u128], b: &[Fp]) -> (Columns, usize) {
+    #[cfg(target_arch = "x86_64")]
+    if a.len() >= LANES && x86::detected() {
+        let count = a.len().min(b.len());
+        let count = count - count % LANES;
+        // SAFETY: the features have been detected, both slices have `count` elements, and an element is a u128.
+        return (unsafe { x86::sum_products(count, a.as_ptr(), b.as_ptr().cast()) }, count);
+    }
+    let _ = (a, b);
+    ([0; 5], 0)
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::{Columns, LANES, Modulus};
+    use std::arch::x86_64::{
+        __m512i, _mm512_add_epi64, _mm512_and_si512, _mm512_loadu_si512, _mm512_madd52hi_epu64, _mm512_madd52lo_epu64,
+        _mm512_mask_mov_epi64, _mm512_movepi64_mask, _mm512_or_si512, _mm512_set1_epi64, _mm512_setzero_si512,
+        _mm512_slli_epi64, _mm512_srai_epi64, _mm512_srli_epi64, _mm512_storeu_si512, _mm512_sub_epi64,
+        _mm512_unpackhi_epi64, _mm512_unpacklo_epi64,
+    };
+
+    const MASK_52: i64 = (1 << 52) - 1;
+    const MASK_28: i64 = (1 << 28) - 1;
+    const MASK_24: i64 = (1 << 24) - 1;
+    /// Products that are added up before columns are carried over: each adds less than 6·2^52 to one.
+    const UNCARRIED: usize = 512;
+
+    pub fn detected() -> bool {
+        use std::arch::is_x86_feature_detected as has;
+        has!("avx512f") && has!("avx512dq") && has!("avx512ifma")
+    }
+
+    /// Low and high words of eight elements; in which order is the same everywhere.
+    #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+    unsafe fn load(from: *const u128) -> [__m512i; 2] {
+        // SAFETY: the caller has eight elements there; loads need no alignment.
+        let (first, second) = unsafe { (_mm512_loadu_si512(from.cast()), _mm512_loadu_si512(from.add(4).cast())) };
+        [_mm512_unpacklo_epi64(first, second), _mm512_unpackhi_epi64(first, second)]
+    }
+
+    /// Inverse of [`load`].
+    #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+    unsafe fn store(to: *mut u128, [low, high]: [__m512i; 2]) {
+        // SAFETY: the caller has eight elements there; stores need no alignment.
+        unsafe {
+            _mm512_storeu_si512(to.cast(), _mm512_unpacklo_epi64(low, high));
+            _mm512_storeu_si512(to.add(4).cast(), _mm512_unpackhi_epi64(low, high));
+        }
+    }
+
+    /// Limbs of 52, 52 and 24 bits. Products ignore what stands above the 52 bits of the first two.
+    #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+    fn limbs([low, high]: [__m512i; 2]) -> [__m512i; 3] {
+        let middle = _mm512_or_si512(_mm512_srli_epi64::<52>(low), _mm512_slli_epi64::<12>(high));
+        [low, middle, _mm512_srli_epi64::<40>(high)]
+    }
+
+    /// Adds a·b to the columns.
+    #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+    fn accumulate(t: &mut [__m512i; 5], a: [__m512i; 3], b: [__m512i; 3]) {
+        for i in 0..3 {
+            for j in 0..3 {
+                t[i + j] = _mm512_madd52lo_epu64(t[i + j], a[i], b[j]);
+                // The product of the highest limbs has 48 bits.
+                if i + j < 4 {
+                    t[i + j + 1] = _mm512_madd52hi_epu64(t[i + j + 1], a[i], b[j]);
+                }
+            }
+        }
+    }
+
+    /// The modulus, broadcast.
+    struct Spread {
+        p: [__m512i; 3],
+        n0: __m512i,
+        /// p and 2·p in limbs of 28, 52 and the other bits.
+        multiples: [[__m512i; 3]; 2],
+    }
+
+    #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+    fn spread(modulus: Modulus) -> Spread {
+        let set = |word: u128| _mm512_set1_epi64(word as u64 as i64);
+        let p = modulus.p;
+        let mask_52 = MASK_52 as u128;
+        // 2·p may have 129 bits.
+        let shifted = |shift: u32| {
+            let low = (p << shift) & MASK_28 as u128;
+            [set(low), set((p >> (28 - shift)) & mask_52), set(p >> (80 - shift))]
+        };
+        Spread {
+            p: [set(p & mask_52), set((p >> 52) & mask_52), set(p >> 104)],
+            n0: set(modulus.n0 as u128),
+            multiples: [shifted(1), shifted(0)],
+        }
+    }
+
+    /// c + t/R modulo p, for columns that hold less than 2·p².
+    #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+    fn reduce(modulus: &Spread, mut t: [__m512i; 5], [low, high]: [__m512i; 2]) -> [__m512i; 2] {
+        let zero = _mm512_setzero_si512();
+        let (mask_52, mask_28) = (_mm512_set1_epi64(MASK_52), _mm512_set1_epi64(MASK_28));
+        let p = &modulus.p;
+        // c·R: the reduction divides it by R again.
+        let middle = _mm512_or_si512(_mm512_srli_epi64::<28>(low), _mm512_slli_epi64::<36>(high));
+        t[2] = _mm512_add_epi64(t[2], _mm512_and_si512(_mm512_slli_epi64::<24>(low), mask_52));
+        t[3] = _mm512_add_epi64(t[3], _mm512_and_si512(middle, mask_52));
+        t[4] = _mm512_add_epi64(t[4], _mm512_srli_epi64::<16>(high));
+        for k in 0..2 {
+            let m = _mm512_madd52lo_epu64(zero, t[k], modulus.n0);
+            for j in 0..3 {
+                t[k + j] = _mm512_madd52lo_epu64(t[k + j], m, p[j]);
+                t[k + j + 1] = _mm512_madd52hi_epu64(t[k + j + 1], m, p[j]);
+            }
+            t[k + 1] = _mm512_add_epi64(t[k + 1], _mm512_srli_epi64::<52>(t[k]));
+        }
+        let m = _mm512_and_si512(_mm512_madd52lo_epu64(zero, t[2], modulus.n0), _mm512_set1_epi64(MASK_24));
+        for j in 0..3 {
+            t[2 + j] = _mm512_madd52lo_epu64(t[2 + j], m, p[j]);
+            if j < 2 {
+                t[3 + j] = _mm512_madd52hi_epu64(t[3 + j], m, p[j]);
+            }
+        }
+        // 28 bits of the third column are left, then 52, then the rest. All is below 4·p: 2·p from t, p from the
+        // multiples of p, p from c.
+        t[3] = _mm512_add_epi64(t[3], _mm512_srli_epi64::<52>(t[2]));
+        t[4] = _mm512_add_epi64(t[4], _mm512_srli_epi64::<52>(t[3]));
+        let mut x = [_mm512_and_si512(_mm512_srli_epi64::<24>(t[2]), mask_28), _mm512_and_si512(t[3], mask_52), t[4]];
+        for multiple in &modulus.multiples {
+            let first = _mm512_sub_epi64(x[0], multiple[0]);
+            let second = _mm512_sub_epi64(x[1], multiple[1]);
+            let second = _mm512_add_epi64(second, _mm512_srai_epi64::<63>(first));
+            let third = _mm512_sub_epi64(x[2], multiple[2]);
+            let third = _mm512_add_epi64(third, _mm512_srai_epi64::<63>(second));
+            let keep = _mm512_movepi64_mask(third);
+            let smaller = [_mm512_and_si512(first, mask_28), _mm512_and_si512(second, mask_52), third];
+            x = std::array::from_fn(|i| _mm512_mask_mov_epi64(smaller[i], keep, x[i]));
+        }
+        [
+            _mm512_or_si512(x[0], _mm512_slli_epi64::<28>(x[1])),
+            _mm512_or_si512(_mm512_srli_epi64::<36>(x[1]), _mm512_slli_epi64::<16>(x[2])),
+        ]
+    }
+
+    /// # Safety
+    /// The features have been detected; behind the pointers are `count` elements, a multiple of [`LANES`].
+    #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+    pub unsafe fn add_products(modulus: Modulus, count: usize, sums: *mut u128, factors: [*const u128; 4]) {
+        let modulus = spread(modulus);
+        for at in (0..count).step_by(LANES) {
+            let mut t = [_mm512_setzero_si512(); 5];
+            // SAFETY: the eight elements from `at` on are inside.
+            unsafe {
+                let [a, b, c, d] = factors.map(|factor| limbs(load(factor.add(at))));
+                accumulate(&mut t, a, b);
+                accumulate(&mut t, c, d);
+                let sum = load(sums.add(at));
+                store(sums.add(at), reduce(&modulus, t, sum));
+            }
+        }
+    }
+
+    /// # Safety
+    /// The features have been detected; behind the pointers are `count` elements, a multiple of [`LANES`].
+    #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+    pub unsafe fn sum_products(count: usize, a: *const u128, b: *const u128) -> Columns {
+        let mut columns = [0u128; 5];
+        let mut at = 0;
+        while at < count {
+            let end = count.min(at + UNCARRIED * LANES);
+            let mut t = [_mm512_setzero_si512(); 5];
+            while at < end {
+                // SAFETY: the eight elements from `at` on are inside.
+                let (a, b) = unsafe { (load(a.add(at)), load(b.add(at))) };
+                accumulate(&mut t, limbs(a), limbs(b));
+                at += LANES;
+            }
+            for (column, t) in columns.iter_mut().zip(t) {
+                let mut lanes = [0u64; LANES];
+                // SAFETY: the destination has eight words; stores need no alignment.
+                unsafe { _mm512_storeu_si512(lanes.as_mut_ptr().cast(), t) };
+                *column = lanes.iter().fold(*column, |sum, &lane| sum + lane as u128);
+            }
+        }
+        columns
+    }
+}
