@@ -67,6 +67,25 @@ pub trait Field: Clone + Send + Sync + Unpin + 'static {
         }
     }
 
+    /// outᵢ := aᵢ·bᵢ, for slices of one length.
+    fn multiply_all(&self, out: &mut [Self::Element], a: &[Self::Element], b: &[Self::Element]) {
+        for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
+            *out = self.mul(a, b);
+        }
+    }
+
+    /// outᵢ := aᵢ·b, for slices of one length.
+    fn scale_all(&self, out: &mut [Self::Element], a: &[Self::Element], b: Self::Element) {
+        for (out, &a) in out.iter_mut().zip(a) {
+            *out = self.mul(a, b);
+        }
+    }
+
+    /// A vector of zeros.
+    fn zeros(&self, len: usize) -> Vec<Self::Element> {
+        vec![self.zero(); len]
+    }
+
     /// Appends aᵢ − bᵢ, for slices of one length.
     fn extend_differences(&self, a: &[Self::Element], b: &[Self::Element], out: &mut Vec<Self::Element>) {
         out.extend(a.iter().zip(b).map(|(&a, &b)| self.sub(a, b)));

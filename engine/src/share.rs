@@ -48,7 +48,7 @@ impl<F: Field> Shares<F> {
     }
 
     pub fn zeros(field: &F, len: usize) -> Self {
-        Self { values: vec![field.zero(); len], macs: vec![field.zero(); len] }
+        Self { values: field.zeros(len), macs: field.zeros(len) }
     }
 
     pub fn len(&self) -> usize {

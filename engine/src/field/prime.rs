@@ -130,6 +130,10 @@ impl PrimeField {
         self.p
     }
 
+    fn simd(&self) -> Modulus {
+        Modulus { p: self.p, n0: self.n0 }
+    }
+
     /// a·b·R^-1 mod p (CIOS); needs a·b < p·2^128.
     #[inline(always)]
     fn montgomery(&self, a: u128, b: u128) -> u128 {
@@ -409,11 +413,28 @@ impl Field for PrimeField {
     }
 
     fn add_products(&self, sums: &mut [Fp], [a, b]: [&[Fp]; 2], [c, d]: [&[Fp]; 2]) {
-        let modulus = Modulus { p: self.p, n0: self.n0 };
-        let done = simd::add_products(modulus, sums, [a, b], [c, d]);
+        let done = simd::add_products(self.simd(), sums, [a, b], [c, d]);
         for ((((sum, &a), &b), &c), &d) in sums.iter_mut().zip(a).zip(b).zip(c).zip(d).skip(done) {
             *sum = self.add(*sum, Fp(self.montgomery_sum([a, b], [c, d])));
         }
+    }
+
+    fn multiply_all(&self, out: &mut [Fp], a: &[Fp], b: &[Fp]) {
+        let done = if b.len() == 1 { 0 } else { simd::multiply(self.simd(), out, a, b) };
+        for ((out, &a), &b) in out.iter_mut().zip(a).zip(b).skip(done) {
+            *out = self.mul(a, b);
+        }
+    }
+
+    fn scale_all(&self, out: &mut [Fp], a: &[Fp], b: Fp) {
+        let done = simd::multiply(self.simd(), out, a, &[b]);
+        for (out, &a) in out.iter_mut().zip(a).skip(done) {
+            *out = self.mul(a, b);
+        }
+    }
+
+    fn zeros(&self, len: usize) -> Vec<Fp> {
+        simd::zeros(len)
     }
 
     #[inline(always)]
@@ -525,6 +546,13 @@ mod tests {
                 (0..rows.len()).map(|i| f.add(sums[i], f.add(product(i), f.mul(c[i], d[i])))).collect();
             f.add_products(&mut sums, [&a, &b], [&c, &d]);
             prop_assert!(sums == expected);
+
+            let mut out = f.zeros(rows.len());
+            prop_assert!(out.iter().all(|&x| x == f.zero()));
+            f.multiply_all(&mut out, &a, &b);
+            prop_assert!((0..rows.len()).all(|i| out[i] == product(i)));
+            f.scale_all(&mut out, &a, f.element(7));
+            prop_assert!((0..rows.len()).all(|i| out[i] == f.mul(a[i], f.element(7))));
 
             let mut differences = Vec::new();
             f.extend_differences(&a, &b, &mut differences);

@@ -40,6 +40,35 @@ pub(super) fn add_products(modulus: Modulus, sums: &mut [Fp], [a, b]: [&[Fp]; 2]
     0
 }
 
+/// outᵢ := aᵢ·bᵢ/R modulo p, or aᵢ·b₀/R if there is one b only. Gives how many of the elements, from the front, have been
+/// done.
+pub(super) fn multiply(modulus: Modulus, out: &mut [Fp], a: &[Fp], b: &[Fp]) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if out.len() >= LANES && x86::detected() {
+        let (spread, step) = match b {
+            &[one] => ([one; LANES], 0),
+            _ => ([Fp::default(); LANES], LANES),
+        };
+        let many = if step == 0 { out.len() } else { b.len() };
+        let b = if step == 0 { spread.as_ptr() } else { b.as_ptr() };
+        let count = out.len().min(a.len()).min(many);
+        let count = count - count % LANES;
+        // SAFETY: the features have been detected, the slices have `count` elements or are stepped over by nothing, and
+        // an element is a u128.
+        unsafe { x86::multiply(modulus, count, out.as_mut_ptr().cast(), a.as_ptr().cast(), (b.cast(), step)) };
+        return count;
+    }
+    let _ = (modulus, out, a, b);
+    0
+}
+
+/// Zeros in memory that the system gives zeroed: register banks are large, and much of one may never be used.
+pub(super) fn zeros(len: usize) -> Vec<Fp> {
+    let mut words = std::mem::ManuallyDrop::new(vec![0u128; len]);
+    // SAFETY: an element is a u128 in another type, with the same size, alignment and values; nobody else owns the words.
+    unsafe { Vec::from_raw_parts(words.as_mut_ptr().cast(), len, words.capacity()) }
+}
+
 /// The words that elements are.
 pub(super) fn words(elements: &[Fp]) -> &[u128] {
     // SAFETY: an element is a u128 in another type, with the same size, alignment and values.
@@ -205,6 +234,25 @@ mod x86 {
                 accumulate(&mut t, c, d);
                 let sum = load(sums.add(at));
                 store(sums.add(at), reduce(&modulus, t, sum));
+            }
+        }
+    }
+
+    /// # Safety
+    /// The features have been detected; behind the pointers are `count` elements, a multiple of [`LANES`], except that
+    /// `b` has no more than [`LANES`] if its step is 0.
+    #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+    pub unsafe fn multiply(modulus: Modulus, count: usize, out: *mut u128, a: *const u128, b: (*const u128, usize)) {
+        let modulus = spread(modulus);
+        let zero = [_mm512_setzero_si512(); 2];
+        let (mut factor, step) = b;
+        for at in (0..count).step_by(LANES) {
+            let mut t = [_mm512_setzero_si512(); 5];
+            // SAFETY: the eight elements from `at` on are inside, and so are those of the factor.
+            unsafe {
+                accumulate(&mut t, limbs(load(a.add(at))), limbs(load(factor)));
+                store(out.add(at), reduce(&modulus, t, zero));
+                factor = factor.wrapping_add(step);
             }
         }
     }
