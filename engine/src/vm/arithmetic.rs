@@ -102,12 +102,14 @@ impl<F: Domain> Desk<'_, F> {
             Opcode::Addc => zip(c, &|a, b| f.add(a, b)),
             Opcode::Subc => zip(c, &|a, b| f.sub(a, b)),
             Opcode::Mulc => zip(c, &|a, b| f.mul(a, b)),
-            Opcode::Addci => map(c, &|a| f.add(a, immediate(2))),
-            Opcode::Subci => map(c, &|a| f.sub(a, immediate(2))),
-            Opcode::Subcfi => map(c, &|a| f.sub(immediate(2), a)),
-            Opcode::Mulci => {
-                let factor = immediate(2);
-                map(c, &|a| f.mul(a, factor));
+            Opcode::Addci | Opcode::Subci | Opcode::Subcfi | Opcode::Mulci => {
+                let operand = immediate(2);
+                match opcode {
+                    Opcode::Addci => map(c, &|a| f.add(a, operand)),
+                    Opcode::Subci => map(c, &|a| f.sub(a, operand)),
+                    Opcode::Subcfi => map(c, &|a| f.sub(operand, a)),
+                    _ => map(c, &|a| f.mul(a, operand)),
+                }
             }
             Opcode::Divc => {
                 if c[at(2)..at(2) + size].contains(&f.zero()) {
@@ -157,9 +159,9 @@ impl<F: Domain> Desk<'_, F> {
             }
             Opcode::Adds | Opcode::Subs => {
                 for half in [&mut s.values, &mut s.macs] {
-                    for i in 0..size {
-                        let (a, b) = (half[at(1) + i], half[at(2) + i]);
-                        half[at(0) + i] = if opcode == Opcode::Adds { f.add(a, b) } else { f.sub(a, b) };
+                    match opcode {
+                        Opcode::Adds => zip(half, size, [0, 1, 2].map(at), |a, b| f.add(a, b)),
+                        _ => zip(half, size, [0, 1, 2].map(at), |a, b| f.sub(a, b)),
                     }
                 }
             }
@@ -193,16 +195,19 @@ impl<F: Domain> Desk<'_, F> {
             }
             Opcode::Mulm => {
                 for half in [&mut s.values, &mut s.macs] {
-                    for i in 0..size {
-                        half[at(0) + i] = f.mul(half[at(1) + i], c[at(2) + i]);
+                    let factors = &c[at(2)..at(2) + size];
+                    match apart(half, size, at(0), [at(1)]) {
+                        Some((out, [a])) => f.multiply_all(out, a, factors),
+                        None => (0..size).for_each(|i| half[at(0) + i] = f.mul(half[at(1) + i], factors[i])),
                     }
                 }
             }
             Opcode::Mulsi => {
                 let factor = immediate(2);
                 for half in [&mut s.values, &mut s.macs] {
-                    for i in 0..size {
-                        half[at(0) + i] = f.mul(half[at(1) + i], factor);
+                    match apart(half, size, at(0), [at(1)]) {
+                        Some((out, [a])) => f.scale_all(out, a, factor),
+                        None => (0..size).for_each(|i| half[at(0) + i] = f.mul(half[at(1) + i], factor)),
                     }
                 }
             }
@@ -257,6 +262,31 @@ impl<F: Domain> Desk<'_, F> {
             _ => return Ok(false),
         }
         Ok(true)
+    }
+}
+
+/// The lanes from `to` on, to be written, and those from each source on, to be read; `None` if what is written is read.
+fn apart<E, const N: usize>(
+    lanes: &mut [E],
+    size: usize,
+    to: usize,
+    sources: [usize; N],
+) -> Option<(&mut [E], [&[E]; N])> {
+    if sources.iter().any(|&from| from < to + size && to < from + size) {
+        return None;
+    }
+    let (before, rest) = lanes.split_at_mut(to);
+    let (out, after) = rest.split_at_mut(size);
+    let (before, after) = (&*before, &*after);
+    let source = |from: usize| if from < to { &before[from..from + size] } else { &after[from - to - size..][..size] };
+    Some((out, sources.map(source)))
+}
+
+/// lanes[to + i] := op(lanes[a + i], lanes[b + i]), lane after lane.
+fn zip<E: Copy>(lanes: &mut [E], size: usize, [to, a, b]: [usize; 3], op: impl Fn(E, E) -> E) {
+    match apart(lanes, size, to, [a, b]) {
+        Some((out, [a, b])) => out.iter_mut().zip(a).zip(b).for_each(|((out, &a), &b)| *out = op(a, b)),
+        None => (0..size).for_each(|i| lanes[to + i] = op(lanes[a + i], lanes[b + i])),
     }
 }
 
