@@ -169,7 +169,8 @@ impl Encrypted {
             }
             if self.sent == whole {
                 self.sent = 0;
-                *frame = Vec::new();
+                // the memory stays with the caller, who may use it again
+                frame.clear();
                 return Poll::Ready(Ok(()));
             }
             self.sent += encrypt(&mut self.tls, frame, self.sent)?;
