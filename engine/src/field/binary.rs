@@ -2,11 +2,12 @@
 //!
 //! Portable carry-less arithmetic in constant time; a faster backend may stand beside it.
 
-use super::Field;
+use super::{Field, simd};
 use zeroize::Zeroize;
 
 /// An element: the coefficients of a polynomial, constant term in the lowest bit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(transparent)]
 pub struct Gf2n(u128);
 
 impl Zeroize for Gf2n {
@@ -65,6 +66,15 @@ impl BinaryField {
     }
 }
 
+impl BinaryField {
+    /// A sum of products, reduced once: what stands from the degree on is a multiple of X^degree.
+    fn sum_products(&self, pairs: impl Iterator<Item = (u128, u128)>) -> Gf2n {
+        let [low, high] = simd::sum_carryless(pairs);
+        let above = if self.degree == 128 { high } else { low >> self.degree };
+        self.add(self.cut(low), self.mul(self.cut(above), self.weight(self.degree)))
+    }
+}
+
 impl Field for BinaryField {
     type Element = Gf2n;
 
@@ -120,9 +130,18 @@ impl Field for BinaryField {
         self.cut(u128::from(limbs[0]) | u128::from(limbs[1]) << 64)
     }
 
+    fn dot(&self, a: &[Gf2n], b: &[Gf2n]) -> Gf2n {
+        self.sum_products(a.iter().zip(b).map(|(a, b)| (a.0, b.0)))
+    }
+
     /// A word is cut.
     fn combine(&self, words: &[u128], elements: &[Gf2n]) -> Gf2n {
-        self.sum(words.iter().zip(elements).map(|(&word, &x)| self.mul(self.cut(word), x)))
+        let mask = self.mask();
+        self.sum_products(words.iter().zip(elements).map(|(word, x)| (word & mask, x.0)))
+    }
+
+    fn zeros(&self, len: usize) -> Vec<Gf2n> {
+        simd::zeros(len)
     }
 
     fn weight(&self, h: u32) -> Gf2n {
@@ -159,6 +178,18 @@ mod tests {
                 prop_assert_eq!(f.mul(a, f.inv(a)), f.one());
             }
             prop_assert_eq!(f.from_bits(f.to_bits(a)), Some(a));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn sums_of_products_are_reduced_once(f in fields(), rows: Vec<(u128, u128)>) {
+            let (a, b): (Vec<Gf2n>, Vec<Gf2n>) = rows.iter().map(|&(x, y)| (f.cut(x), f.cut(y))).unzip();
+            let sum = f.sum(a.iter().zip(&b).map(|(&a, &b)| f.mul(a, b)));
+            prop_assert_eq!(f.dot(&a, &b), sum);
+            let words: Vec<u128> = rows.iter().map(|row| row.0).collect();
+            prop_assert_eq!(f.combine(&words, &b), sum);
+            prop_assert_eq!(f.zeros(3), vec![f.zero(); 3]);
         }
     }
 

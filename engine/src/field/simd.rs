@@ -1,15 +1,17 @@
-//! The loops of arithmetic modulo p for the processor at hand: eight elements at a time with the 52-bit multiplier of
-//! AVX-512 (IFMA), beside the portable twins in [`super::prime`].
+//! The loops of field arithmetic for the processor at hand.
 //!
-//! Elements stay what they are in memory, Montgomery representations with R = 2^128. In registers they are limbs of 52,
+//! Modulo p: eight elements at a time with the 52-bit multiplier of AVX-512 (IFMA), beside the portable twins in
+//! [`super::prime`]. Elements stay what they are in memory, Montgomery representations with R = 2^128. In registers they are limbs of 52,
 //! 52 and 24 bits, and a reduction takes away 52, 52 and 24 bits.
+//!
+//! Over GF(2): carry-less products, beside a portable twin here.
 //!
 //! This is the only module of the fields with `unsafe`: it calls functions whose processor features have just been
 //! detected, and reads and writes whole vectors inside slices. Nothing here branches on an element or uses one as an
 //! address.
 #![allow(unsafe_code)]
 
-use super::Fp;
+use super::{Fp, Gf2n};
 
 /// Elements in a vector. The loops leave what is beyond a multiple of it to the portable twins.
 pub(super) const LANES: usize = 8;
@@ -62,10 +64,20 @@ pub(super) fn multiply(modulus: Modulus, out: &mut [Fp], a: &[Fp], b: &[Fp]) -> 
     0
 }
 
+/// What is a u128 of another type: same size, same alignment, all values allowed.
+///
+/// # Safety
+/// As said, and with no destructor.
+pub(super) unsafe trait Word: Copy {}
+// SAFETY: transparent around a u128.
+unsafe impl Word for Fp {}
+// SAFETY: transparent around a u128.
+unsafe impl Word for Gf2n {}
+
 /// Zeros in memory that the system gives zeroed: register banks are large, and much of one may never be used.
-pub(super) fn zeros(len: usize) -> Vec<Fp> {
+pub(super) fn zeros<E: Word>(len: usize) -> Vec<E> {
     let mut words = std::mem::ManuallyDrop::new(vec![0u128; len]);
-    // SAFETY: an element is a u128 in another type, with the same size, alignment and values; nobody else owns the words.
+    // SAFETY: an element is a u128 in another type; nobody else owns the words.
     unsafe { Vec::from_raw_parts(words.as_mut_ptr().cast(), len, words.capacity()) }
 }
 
@@ -88,9 +100,38 @@ pub(super) fn sum_products(a: &[u128], b: &[Fp]) -> (Columns, usize) {
     ([0; 5], 0)
 }
 
+/// Σ aᵢ·bᵢ as polynomials over GF(2): low and high 128 bits.
+#[inline]
+pub(super) fn sum_carryless(pairs: impl Iterator<Item = (u128, u128)>) -> [u128; 2] {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("pclmulqdq") {
+        // SAFETY: the feature has been detected.
+        return unsafe { x86::sum_carryless(pairs) };
+    }
+    portable::sum_carryless(pairs)
+}
+
+mod portable {
+    pub fn sum_carryless(pairs: impl Iterator<Item = (u128, u128)>) -> [u128; 2] {
+        let mut sum = [0; 2];
+        for (a, b) in pairs {
+            for i in 0..128 {
+                let term = a & ((b >> i) & 1).wrapping_neg();
+                sum[0] ^= term << i;
+                // Two shifts, because a shift by 128 is none.
+                sum[1] ^= (term >> 1) >> (127 - i);
+            }
+        }
+        sum
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::{Columns, LANES, Modulus};
+    use std::arch::x86_64::{
+        __m128i, _mm_clmulepi64_si128, _mm_set_epi64x, _mm_setzero_si128, _mm_storeu_si128, _mm_xor_si128,
+    };
     use std::arch::x86_64::{
         __m512i, _mm512_add_epi64, _mm512_and_si512, _mm512_loadu_si512, _mm512_madd52hi_epu64, _mm512_madd52lo_epu64,
         _mm512_mask_mov_epi64, _mm512_movepi64_mask, _mm512_or_si512, _mm512_set1_epi64, _mm512_setzero_si512,
@@ -280,5 +321,47 @@ mod x86 {
             }
         }
         columns
+    }
+
+    #[target_feature(enable = "pclmulqdq")]
+    fn vector(x: u128) -> __m128i {
+        _mm_set_epi64x((x >> 64) as i64, x as i64)
+    }
+
+    #[target_feature(enable = "pclmulqdq")]
+    fn word(x: __m128i) -> u128 {
+        let mut bytes = [0u8; 16];
+        // SAFETY: the destination has 16 bytes, and the store needs no alignment.
+        unsafe { _mm_storeu_si128(bytes.as_mut_ptr().cast(), x) };
+        u128::from_le_bytes(bytes)
+    }
+
+    #[target_feature(enable = "pclmulqdq")]
+    pub fn sum_carryless(pairs: impl Iterator<Item = (u128, u128)>) -> [u128; 2] {
+        let zero = _mm_setzero_si128();
+        let (mut low, mut middle, mut high) = (zero, zero, zero);
+        for (a, b) in pairs {
+            let (a, b) = (vector(a), vector(b));
+            low = _mm_xor_si128(low, _mm_clmulepi64_si128::<0x00>(a, b));
+            middle = _mm_xor_si128(middle, _mm_clmulepi64_si128::<0x01>(a, b));
+            middle = _mm_xor_si128(middle, _mm_clmulepi64_si128::<0x10>(a, b));
+            high = _mm_xor_si128(high, _mm_clmulepi64_si128::<0x11>(a, b));
+        }
+        let middle = word(middle);
+        [word(low) ^ (middle << 64), word(high) ^ (middle >> 64)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn carryless_sums_agree_with_the_portable_ones(pairs: Vec<(u128, u128)>) {
+            let portable = portable::sum_carryless(pairs.iter().copied());
+            prop_assert_eq!(sum_carryless(pairs.iter().copied()), portable);
+        }
     }
 }
