@@ -283,7 +283,7 @@ fn apart<E, const N: usize>(
 }
 
 /// lanes[to + i] := op(lanes[a + i], lanes[b + i]), lane after lane.
-fn zip<E: Copy>(lanes: &mut [E], size: usize, [to, a, b]: [usize; 3], op: impl Fn(E, E) -> E) {
+pub(super) fn zip<E: Copy>(lanes: &mut [E], size: usize, [to, a, b]: [usize; 3], op: impl Fn(E, E) -> E) {
     match apart(lanes, size, to, [a, b]) {
         Some((out, [a, b])) => out.iter_mut().zip(a).zip(b).for_each(|((out, &a), &b)| *out = op(a, b)),
         None => (0..size).for_each(|i| lanes[to + i] = op(lanes[a + i], lanes[b + i])),

@@ -1,6 +1,7 @@
 //! Boolean instructions without communication. A register holds 64 bits; a vector of n bits spans ⌈n/64⌉ of them, and
 //! what lies beyond the n is zero in results.
 
+use super::arithmetic::zip;
 use super::fault::{Fault, Step};
 use super::state::{BitBank, address, copy_shares};
 use crate::field::{BinaryField, Field, Gf2n, PrimeField};
@@ -86,6 +87,24 @@ impl Board<'_> {
         store(&mut self.registers.s, to, bits);
     }
 
+    /// The sums of two vectors of bits, and zeros up to the end of the last register.
+    fn add_vectors(&mut self, bits: usize, to: usize, [a, b]: [usize; 2]) {
+        let f = *self.field;
+        let s = &mut *self.registers;
+        let end = (to + bits).next_multiple_of(WORD);
+        // Where a source begins elsewhere inside the result, it is read before it is written.
+        let shifted = |from: usize| from != to && from < to + bits && to < from + bits;
+        for half in [&mut s.s.values, &mut s.s.macs] {
+            if shifted(a) || shifted(b) {
+                let sums: Vec<Gf2n> = (0..bits).map(|i| f.add(half[a + i], half[b + i])).collect();
+                half[to..to + bits].copy_from_slice(&sums);
+            } else {
+                zip(half, bits, [to, a, b], |x, y| f.add(x, y));
+            }
+            half[to + bits..end].fill(f.zero());
+        }
+    }
+
     fn secret(&mut self, opcode: Opcode, args: &[i64]) -> Step<bool> {
         let f = *self.field;
         let at = |k: usize| args[k] as usize;
@@ -94,9 +113,7 @@ impl Board<'_> {
             Opcode::Xors => {
                 for group in args.chunks_exact(4) {
                     let [bits, to, a, b] = [0, 1, 2, 3].map(|k| group[k] as usize);
-                    let s = &self.registers.s;
-                    let sums: Vec<_> = (0..bits).map(|i| add(&f, s.get(first(a) + i), s.get(first(b) + i))).collect();
-                    self.store(to, sums.into_iter());
+                    self.add_vectors(bits, first(to), [first(a), first(b)]);
                 }
             }
             Opcode::Xorm | Opcode::Andm => {
