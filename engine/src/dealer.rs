@@ -27,6 +27,14 @@ impl<F: Field> Dealer<F> {
         Self { field, alphas, seed }
     }
 
+    /// The same with a MAC key from outside, for clients that make shares themselves.
+    #[must_use]
+    pub fn with_alpha(mut self, alpha: F::Element) -> Self {
+        let others = self.field.sum(self.alphas[1..].iter().copied());
+        self.alphas[0] = self.field.sub(alpha, others);
+        self
+    }
+
     pub fn field(&self) -> &F {
         &self.field
     }

@@ -49,6 +49,22 @@ pub enum DoorError {
     Length,
     #[error("the connection to the client failed")]
     Failed,
+    #[error("cannot listen on port {port}: {cause}")]
+    Port { port: i64, cause: std::io::ErrorKind },
+    #[error("no client has come to all parties in time")]
+    NobodyCame,
+    #[error("nobody to be a client of answers on port {port}")]
+    Unreachable { port: i64 },
+    #[error("client {0} does not answer in time")]
+    Stalled(i64),
+    #[error("client {0} has gone")]
+    Gone(i64),
+    #[error("client {client} sent {found} bytes where the program reads {expected}")]
+    MessageLength { client: i64, expected: usize, found: usize },
+    #[error("client {0} sent a number that is not in the field")]
+    NotOfField(i64),
+    #[error("another party has failed")]
+    Over,
 }
 
 /// Connections to clients.

@@ -1,6 +1,6 @@
 //! The words, flags and values of the command line.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -463,6 +463,21 @@ pub struct Run {
     /// Private inputs, in files such as Input-P0-0, as for MP-SPDZ.
     #[arg(long, value_name = "D")]
     pub input_dir: Option<PathBuf>,
+    /// Let clients connect as to MP-SPDZ, to the program's port for party 0, the next for party 1 and so on; at this
+    /// address [default: 127.0.0.1].
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, require_equals = true, default_missing_value = "127.0.0.1",
+          conflicts_with = "input")]
+    pub sockets: Option<IpAddr>,
+    /// Certificates for sockets, as MP-SPDZ's scripts make them: P0.pem, P0.key, C0.pem, C0.key, ...; those of the parties
+    /// are made if they are missing, and those of clients 0 to 9 if there are none.
+    #[arg(long, value_name = "D", default_value = "Player-Data")]
+    pub tls: PathBuf,
+    /// The MAC key, for clients that make and check shares themselves; without it nobody knows the key.
+    #[arg(long, value_name = "ALPHA", requires = "sockets")]
+    pub mac_key: Option<u128>,
+    /// How long a party waits for a client, each time.
+    #[arg(long, value_name = "T", default_value = "60s", value_parser = duration)]
+    pub client_timeout: Duration,
     /// Rounds, bytes, tuples and seconds on standard error.
     #[arg(long)]
     pub stats: bool,

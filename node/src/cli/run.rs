@@ -1,7 +1,10 @@
 //! `vcp run`: a program with all parties in this process.
 
+mod declared;
 mod parties;
+mod sockets;
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,7 +23,9 @@ use super::arguments::{Preprocessing, Run};
 use super::failure::{Context as _, Exit, Failure};
 use super::screen::Screen;
 use super::source;
+use declared::declared;
 use parties::{Job, Outcome, Phase, RunError, Source, Supplies};
+use sockets::Sockets;
 
 /// With `--json`.
 #[derive(Serialize)]
@@ -66,7 +71,7 @@ struct TupleFigure {
 
 pub fn run(screen: &Screen, wish: &Run) -> Result<(), Failure> {
     let program = source::load(&wish.program, &wish.arguments, &wish.compile)?;
-    let job = job(wish, program)?;
+    let job = job(screen, wish, program)?;
     let n = usize::from(wish.n);
     let supplies = match wish.preprocessing {
         Preprocessing::Dealer => {
@@ -74,7 +79,8 @@ pub fn run(screen: &Screen, wish: &Run) -> Result<(), Failure> {
             dealt(&job, n, Source::Ready)?
         }
         Preprocessing::Mascot => {
-            let bill = rehearse(&job, n)?;
+            // clients come once: a run with them cannot be rehearsed
+            let bill = if job.sockets.is_some() { declared(job.program.bill())? } else { rehearse(&job, n)? };
             dealt(&job, n, |_| Source::Mascot(bill.clone()))?
         }
     };
@@ -85,11 +91,15 @@ pub fn run(screen: &Screen, wish: &Run) -> Result<(), Failure> {
     let mut text = Text { screen: *screen, working, kept: Vec::new() };
     let outcome = parties::run(&job, supplies, &mut text);
     text.working.finish_and_clear();
+    let Job { sockets, field, .. } = job;
+    if let Some(sockets) = sockets {
+        sockets.close();
+    }
     let outcome = outcome.map_err(failure)?;
     if outcome.unread > 0 {
         screen.note(format!("note: the program did not read {} of its input words", outcome.unread));
     }
-    report(screen, wish, &job, &text, &outcome);
+    report(screen, wish, &field, &text, &outcome);
     Ok(())
 }
 
@@ -100,8 +110,8 @@ fn rehearse(job: &Job, n: usize) -> Result<Bill, Failure> {
     Ok(parties::bill(&rehearsal.spent))
 }
 
-fn report(screen: &Screen, wish: &Run, job: &Job, text: &Text, outcome: &Outcome) {
-    let outputs: Vec<String> = outcome.outputs.iter().map(|&word| job.field.signed_decimal(word)).collect();
+fn report(screen: &Screen, wish: &Run, field: &PrimeField, text: &Text, outcome: &Outcome) {
+    let outputs: Vec<String> = outcome.outputs.iter().map(|&word| field.signed_decimal(word)).collect();
     let figures = wish.stats.then(|| figures(wish, outcome));
     if screen.json {
         let printed = String::from_utf8_lossy(&text.kept).into_owned();
@@ -149,7 +159,7 @@ fn show(screen: &Screen, figures: &Figures) {
 /// Degree of GF(2^n) for programs that name none.
 const GF2N_DEFAULT: u32 = 128;
 
-fn job(wish: &Run, program: Program) -> Result<Job, Failure> {
+fn job(screen: &Screen, wish: &Run, program: Program) -> Result<Job, Failure> {
     let n = usize::from(wish.n);
     let prime = source::prime(&program, &wish.compile)?;
     let field = PrimeField::new(prime).map_err(|error| Failure::usage(format!("the prime {prime}: {error}")))?;
@@ -162,7 +172,15 @@ fn job(wish: &Run, program: Program) -> Result<Job, Failure> {
         .map_err(|error| Failure::usage(format!("{}: {error}", wish.program)))?;
     let inputs = wish.input.iter().map(|&value| field.from_i128(value)).collect();
     let private = (0..n).map(|party| private_inputs(wish.input_dir.as_deref(), party)).collect::<Result<_, _>>()?;
-    Ok(Job { program: Arc::new(program), field, inputs, private })
+    let sockets = wish.sockets.map(|address| open_sockets(screen, wish, address, field)).transpose()?;
+    let mac_key = wish.mac_key.map(|key| field.element(key));
+    Ok(Job { program: Arc::new(program), field, inputs, private, sockets, mac_key })
+}
+
+fn open_sockets(screen: &Screen, wish: &Run, address: IpAddr, field: PrimeField) -> Result<Sockets, Failure> {
+    let screen = *screen;
+    let remark = move |text| screen.note(format!("sockets: {text}"));
+    Sockets::open(field, wish.n.into(), address, &wish.tls, wish.client_timeout, remark).map_err(Failure::failed)
 }
 
 /// `Input-P<party>-<thread>` files; a party without any has no inputs.
@@ -189,7 +207,10 @@ fn dealt(
 ) -> Result<Vec<Supplies>, Failure> {
     let mut seed = [0; 32];
     SysRng.try_fill_bytes(&mut seed).or_failed("the operating system gives no randomness")?;
-    let dealer = Dealer::new(job.field, n, seed);
+    let mut dealer = Dealer::new(job.field, n, seed);
+    if let Some(key) = job.mac_key {
+        dealer = dealer.with_alpha(key);
+    }
     let degree = job.program.machine().gf2n;
     let binary = BinaryField::new(degree).ok_or_else(|| Failure::usage(format!("there is no GF(2^{degree}) here")))?;
     let supply = |party| {

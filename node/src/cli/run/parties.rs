@@ -19,11 +19,13 @@ use polyyne_engine::port::{Channel, ChannelError, LocalGate, Rng};
 use polyyne_engine::share::{MacKeyShare, Shares};
 use polyyne_engine::tuples::{InputMasks, Kind, Pairs, Shortage, Triples, Tuples};
 use polyyne_engine::vm::{
-    self, BitSide, Fault, Limits, MemoryStorage, Ports, Printer, Secrets, Side, TextInputs, VmError,
+    self, BitSide, DoorError, Fault, Limits, MemoryStorage, Ports, Printer, Secrets, Side, TextInputs, VmError,
 };
 use polyyne_protocol::limits::OUTPUT_WORDS_MAX;
 use rand::rngs::SysRng;
 use rand::{SeedableRng as _, TryRng as _};
+
+use super::sockets::Sockets;
 
 /// How many tuples of each kind were taken; masks by the party that knows them.
 pub type Spent = BTreeMap<(Kind, Option<usize>), u64>;
@@ -36,6 +38,10 @@ pub struct Job {
     pub inputs: Vec<Fp>,
     /// Each party's own inputs.
     pub private: Vec<TextInputs>,
+    /// Where clients come from, in place of the one that puts in `inputs`.
+    pub sockets: Option<Sockets>,
+    /// The whole MAC key, if clients are to know it.
+    pub mac_key: Option<Fp>,
 }
 
 /// What one party computes with.
@@ -111,6 +117,7 @@ impl RunError {
             RunError::Protocol(error) => error,
             RunError::Program(error) => match error.fault() {
                 Some(Fault::Engine(error)) => error,
+                Some(Fault::Door(DoorError::Over)) => return true,
                 _ => return false,
             },
             _ => return false,
@@ -139,7 +146,13 @@ pub fn run(job: &Job, supplies: Vec<Supplies>, printer: &mut (dyn Printer + Send
             let door = Client { masks: to_client.clone(), masked };
             let meter = (index == 0).then(|| Arc::clone(&spent));
             let printer = printer.take().filter(|_| index == 0);
-            let start = move || party(job, index, session, channels, supplies, door, meter, printer);
+            let start = move || {
+                let done = party(job, index, session, channels, supplies, door, meter, printer);
+                if let (Err(_), Some(sockets)) = (&done, &job.sockets) {
+                    sockets.give_up();
+                }
+                done
+            };
             let thread = std::thread::Builder::new().name(format!("party {index}")).spawn_scoped(scope, start);
             parties.push(thread.map_err(|cause| RunError::Thread { party: index, cause }));
         }
@@ -270,7 +283,8 @@ async fn compute(
     printer: Option<&mut (dyn Printer + Send)>,
 ) -> Result<(Vec<Fp>, usize), RunError> {
     let inputs = client.inputs(online, job.inputs.len())?;
-    let mut door = Secrets::new(inputs, OUTPUT_WORDS_MAX);
+    let mut secrets = Secrets::new(inputs, OUTPUT_WORDS_MAX);
+    let mut sockets = job.sockets.as_ref().map(|sockets| sockets.door(index));
     let mut private = job.private.get(index).cloned().unwrap_or_default();
     let mut unheard = Vec::new();
     let (mut binary, mut bits) = sides.unzip();
@@ -279,7 +293,10 @@ async fn compute(
         binary: binary.as_mut(),
         bits: bits.as_mut(),
         inputs: &mut private,
-        door: &mut door,
+        door: match &mut sockets {
+            Some(sockets) => sockets,
+            None => &mut secrets,
+        },
         storage: &mut MemoryStorage::default(),
         printer: match printer {
             Some(printer) => printer,
@@ -288,8 +305,8 @@ async fn compute(
         arguments: &[],
     };
     vm::run(&job.program, ports, &Limits::default()).await?;
-    let unread = door.unread();
-    Ok((online.open_checked(&door.into_outputs()).await?, unread))
+    let unread = secrets.unread();
+    Ok((online.open_checked(&secrets.into_outputs()).await?, unread))
 }
 
 /// Tells phases apart.
@@ -383,7 +400,7 @@ mod tests {
         let field = PrimeField::carbyne();
         let machine = Machine { prime: field.modulus(), parties: n, gf2n: 0 };
         let program = Arc::new(verify(program, &machine, &polyyne_bytecode::Limits::default()).unwrap());
-        let job = Job { program, field, inputs: Vec::new(), private: Vec::new() };
+        let job = Job { program, field, inputs: Vec::new(), private: Vec::new(), sockets: None, mac_key: None };
         (job, text(format!("expected/{name}.txt")))
     }
 
