@@ -76,6 +76,32 @@ pub struct DataLinks {
     pub listen: SocketAddr,
     /// Address and port under which others reach it, where they differ from `listen`.
     pub external: Option<SocketAddr>,
+    /// How links to members are opened.
+    pub links: DataWay,
+}
+
+/// How a node opens links to members.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DataWay {
+    /// Directly; over libp2p's connection to members whose data port does not answer.
+    #[default]
+    Auto,
+    /// Directly or not at all.
+    Direct,
+    /// Always over libp2p's connection.
+    Streams,
+}
+
+impl DataWay {
+    /// As it is written in the file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Direct => "direct",
+            Self::Streams => "streams",
+        }
+    }
 }
 
 /// The door for clients.
@@ -132,7 +158,7 @@ impl Default for Network {
 
 impl Default for DataLinks {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([0, 0, 0, 0], 4191)), external: None }
+        Self { listen: SocketAddr::from(([0, 0, 0, 0], 4191)), external: None, links: DataWay::default() }
     }
 }
 
@@ -222,6 +248,7 @@ mod tests {
         config.network.peers_file = Some("peers.toml".into());
         config.network.private_addresses = true;
         config.data.external = Some("203.0.113.7:4191".parse().unwrap());
+        config.data.links = DataWay::Streams;
         config.http.hosts = vec!["vcp.example.org".into()];
         config.clouds.accept_members = vec![ID.into()];
         config.generation = Generation { enabled: false };

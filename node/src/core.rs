@@ -94,6 +94,7 @@ impl Core {
         let keypair = federation::identity(data.signing_key());
         let network = Network::start(network_config(config)?, &keypair).await?;
         let links = Links::listen(config.data.listen, &keypair).await?;
+        let links = links.with_streams(network.streams(), config.data.links);
         let announcement = announcement(config, &identity, &network, &links);
         let addresses = announcement.addresses.clone();
         let directory = Directory::start(network.clone(), announcement, data.signing_key());

@@ -2,18 +2,22 @@
 //!
 //! A [`Link`] is a TCP connection with TLS 1.3 in which both sides prove the key inside their libp2p
 //! peer id. It carries whole frames, is polled by the thread that computes (no task between the
-//! socket and the protocol), and implements the engine's [`Channel`]. [`Links`] brings two members'
+//! socket and the protocol), and implements the engine's [`Channel`]. Where a member's data port cannot
+//! be reached, or if the operator says so, it is a stream of the libp2p connection instead. [`Links`] brings two members'
 //! ends of one session together: the lower rank dials, the higher one waits.
 //!
 //! Not protected against here: a member that sends nothing or sends nonsense (the protocol above
 //! ends in an error), traffic analysis.
 
+mod carrier;
 mod claim;
+mod detour;
 mod encrypted;
 mod frames;
 mod limits;
 mod pool;
 mod rendezvous;
+mod streamed;
 mod table;
 mod tls;
 
@@ -22,8 +26,9 @@ use std::task::{Context, Poll};
 use polyyne_engine::port::{Channel, ChannelError};
 use polyyne_protocol::id::PeerKey;
 
+use carrier::Carrier;
 pub use claim::SessionLabel;
-use encrypted::{Encrypted, Patience};
+use encrypted::Patience;
 pub use rendezvous::{LinkError, LinkPeer, Links};
 
 /// One end of a link that is in use by one VM thread of one session.
@@ -33,7 +38,7 @@ pub use rendezvous::{LinkError, LinkPeer, Links};
 pub struct Link {
     peer: PeerKey,
     rank: u16,
-    connection: Encrypted,
+    connection: Carrier,
     sending: Patience,
     receiving: Patience,
 }

@@ -71,6 +71,20 @@ impl Cloud {
     /// # Panics
     /// If anything does not work.
     pub fn with(vcp: Vcp, n: usize, environment: &[(&str, &str)], targets: &[(&str, u64)]) -> Self {
+        Self::configured(vcp, n, environment, targets, |_, _| {})
+    }
+
+    /// The same with what `configure` makes of each node's settings.
+    ///
+    /// # Panics
+    /// If anything does not work.
+    pub fn configured(
+        vcp: Vcp,
+        n: usize,
+        environment: &[(&str, &str)],
+        targets: &[(&str, u64)],
+        configure: impl Fn(usize, &mut Config),
+    ) -> Self {
         let mut cloud = Self {
             vcp,
             _alone: alone(),
@@ -79,7 +93,7 @@ impl Cloud {
             id: String::new(),
             environment: environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect(),
         };
-        cloud.prepare(n);
+        cloud.prepare(n, configure);
         for index in 0..n {
             cloud.start(index);
         }
@@ -87,7 +101,7 @@ impl Cloud {
         cloud
     }
 
-    fn prepare(&mut self, n: usize) {
+    fn prepare(&mut self, n: usize, configure: impl Fn(usize, &mut Config)) {
         let layouts: Vec<Layout> =
             (0..n).map(|index| Layout::new(self.folder.path().join(format!("node{index}")))).collect();
         let keys: Vec<_> =
@@ -103,6 +117,7 @@ impl Cloud {
             config.http.hosts = vec!["127.0.0.1".into()];
             let others = keys.iter().enumerate().filter(|(other, _)| *other != index);
             config.clouds.accept_members = others.map(|(_, key)| key.peer_id()).collect();
+            configure(index, &mut config);
             layout.rewrite_config(&config).expect("the folder is ours");
             let log = self.folder.path().join(format!("node{index}.log"));
             self.nodes.push(Node { dir: layout.dir().to_owned(), log, ready: None, process: None });

@@ -50,6 +50,9 @@ mdns = {mdns}
 listen = {data_listen}
 # Address and port under which others reach it, where they differ.
 {data_external}
+# How links to members are opened: \"auto\" goes directly, and over libp2p's connection to those whose data port does not
+# answer; \"direct\" and \"streams\" do the one or the other only.
+links = {data_links}
 
 # The door for clients. Requests are signed and sealed by the client, so that plain HTTP gives nothing away;
 # put a TLS proxy before it to hide who asks.
@@ -77,6 +80,7 @@ enabled = {enabled}
         private = network.private_addresses,
         mdns = network.mdns,
         data_listen = text(&data.listen),
+        data_links = text(&data.links.name()),
         data_external = optional("external", data.external.map(|address| address.to_string()), "203.0.113.7:4191"),
         http_listen = text(&http.listen),
         hosts = list(&http.hosts),

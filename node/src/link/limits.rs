@@ -27,6 +27,8 @@ pub const CONNECT_MAX: Duration = Duration::from_secs(3);
 pub const REDIAL_MIN: Duration = Duration::from_millis(25);
 /// Longest wait between dials.
 pub const REDIAL_MAX: Duration = Duration::from_millis(1000);
+/// A peer whose data port did not answer is dialled there again after this.
+pub const DETOUR: Duration = Duration::from_secs(60);
 /// A poll that waits for the peer ends in an error after this, unless bytes move.
 pub const PATIENCE: Duration = Duration::from_millis(limits::ROUND_TIMEOUT_MS);
 /// Plaintext that is encrypted at once.

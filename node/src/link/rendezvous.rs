@@ -8,12 +8,13 @@ use std::{
     collections::HashMap,
     io,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
-use futures::future::try_join_all;
-use libp2p::identity::Keypair;
+use futures::{StreamExt as _, future::try_join_all};
+use libp2p::{PeerId, Stream, identity::Keypair};
+use libp2p_stream::IncomingStreams;
 use polyyne_engine::port::FRAME_BYTES_MAX;
 use polyyne_protocol::{id::PeerKey, limits::LINK_HELLO_MAX};
 use tokio::{
@@ -26,13 +27,18 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     Link,
+    carrier::Carrier,
     claim::{Claim, Ends, SessionLabel, Ticket},
+    detour::Detour,
     encrypted::{Broken, Encrypted, Patience},
     limits,
     pool::Pool,
+    streamed::Streamed,
     table::{Awaited, Table, Taken},
     tls::{LinkTls, Members, TlsError},
 };
+use crate::config::DataWay;
+use crate::federation::peer_key;
 
 /// Why a link could not be opened. Each names the peer, since the others may be well.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +72,18 @@ pub enum DialError {
     Timeout { address: SocketAddr },
     #[error("the other end does not take the link: {0}")]
     Claim(Broken),
+    #[error("no stream: {0}")]
+    Stream(String),
+}
+
+impl DialError {
+    /// Whether the data port itself was not reached.
+    fn is_blocked(&self) -> bool {
+        match self {
+            Self::NoAddress | Self::Connect { .. } | Self::Handshake { .. } | Self::Timeout { .. } => true,
+            Self::Claim(_) | Self::Stream(_) => false,
+        }
+    }
 }
 
 /// The other end of a link that is to be opened.
@@ -83,6 +101,7 @@ pub struct LinkPeer {
 pub struct Links {
     shared: Arc<Shared>,
     _listener: Arc<AbortOnDropHandle<()>>,
+    _streams: Option<Arc<AbortOnDropHandle<()>>>,
 }
 
 struct Shared {
@@ -90,9 +109,10 @@ struct Shared {
     tls: LinkTls,
     members: Members,
     address: SocketAddr,
-    table: Mutex<Table<(Encrypted, Claim)>>,
+    table: Mutex<Table<(Carrier, Claim)>>,
     unnamed: Mutex<HashMap<PeerKey, usize>>,
     pool: Pool,
+    detour: OnceLock<Detour>,
 }
 
 impl Links {
@@ -104,7 +124,7 @@ impl Links {
         let cannot = |cause| LinkError::Listen { address, cause };
         let listener = TcpListener::bind(address).await.map_err(cannot)?;
         let members = Members::default();
-        let key = crate::federation::peer_key(&identity.public().to_peer_id())
+        let key = peer_key(&identity.public().to_peer_id())
             .map_err(|e| cannot(io::Error::new(io::ErrorKind::InvalidInput, e)))?;
         let shared = Arc::new(Shared {
             key,
@@ -114,9 +134,21 @@ impl Links {
             table: Mutex::new(Table::new()),
             unnamed: Mutex::default(),
             pool: Pool::default(),
+            detour: OnceLock::new(),
         });
         let task = tokio::spawn(accept(listener, Arc::clone(&shared)));
-        Ok(Self { shared, _listener: Arc::new(AbortOnDropHandle::new(task)) })
+        Ok(Self { shared, _listener: Arc::new(AbortOnDropHandle::new(task)), _streams: None })
+    }
+
+    /// The same with streams of libp2p as another way to members.
+    #[must_use]
+    pub fn with_streams(mut self, control: libp2p_stream::Control, way: DataWay) -> Self {
+        let detour = self.shared.detour.get_or_init(|| Detour::new(control, way));
+        if let Some(streams) = detour.accept() {
+            let task = tokio::spawn(accept_streams(streams, Arc::clone(&self.shared)));
+            self._streams = Some(Arc::new(AbortOnDropHandle::new(task)));
+        }
+        self
     }
 
     /// The address that is really listened on.
@@ -150,6 +182,9 @@ impl Links {
     /// Makes `count` links to a peer ready, so that the next sessions need no handshake. Failing to
     /// is no error: the session will dial by itself.
     pub async fn warm(&self, peer: PeerKey, addresses: &[SocketAddr], count: usize) {
+        if self.shared.detour.get().is_some_and(|detour| detour.is_first(peer, Instant::now())) {
+            return;
+        }
         for _ in 0..self.shared.pool.missing(peer, count) {
             match self.shared.dial(peer, addresses).await.map(Encrypted::park) {
                 Ok(Ok(link)) => self.shared.pool.put(peer, link),
@@ -190,7 +225,7 @@ impl Shared {
         me: u16,
         peer: &LinkPeer,
         deadline: Instant,
-    ) -> Result<Encrypted, LinkError> {
+    ) -> Result<Carrier, LinkError> {
         let mut last = DialError::NoAddress;
         let mut wait = limits::REDIAL_MIN;
         let dialling = async {
@@ -210,26 +245,59 @@ impl Shared {
         })
     }
 
-    /// One attempt: a link that is ready, else a new one; then the session is named on it.
-    async fn claim_once(&self, session: SessionLabel, me: u16, peer: &LinkPeer) -> Result<Encrypted, DialError> {
+    /// One attempt: directly where that is possible, else on a stream.
+    async fn claim_once(&self, session: SessionLabel, me: u16, peer: &LinkPeer) -> Result<Carrier, DialError> {
+        let Some(detour) = self.detour.get() else { return self.claim_directly(session, me, peer).await };
+        if !detour.is_first(peer.key, Instant::now()) {
+            match self.claim_directly(session, me, peer).await {
+                Err(error) if error.is_blocked() && detour.is_open() => {}
+                done => return done,
+            }
+        }
+        let claimed = self.claim_on_stream(detour, session, me, peer).await;
+        match &claimed {
+            Ok(_) => detour.remember(peer.key, Instant::now()),
+            Err(_) => detour.forget(peer.key),
+        }
+        claimed
+    }
+
+    /// A link that is ready, else a new one; then the session is named on it.
+    async fn claim_directly(&self, session: SessionLabel, me: u16, peer: &LinkPeer) -> Result<Carrier, DialError> {
         if let Some(ready) = self.pool.take(peer.key)
-            && let Ok(link) = self.name(ready, session, me, peer).await
+            && let Ok(link) = self.name(ready.into(), session, me, peer).await
         {
             return Ok(link);
         }
         let link = self.dial(peer.key, &peer.addresses).await?;
-        self.name(link, session, me, peer).await.map_err(DialError::Claim)
+        self.name(link.into(), session, me, peer).await.map_err(DialError::Claim)
+    }
+
+    async fn claim_on_stream(
+        &self,
+        detour: &Detour,
+        session: SessionLabel,
+        me: u16,
+        peer: &LinkPeer,
+    ) -> Result<Carrier, DialError> {
+        let opening = async {
+            let stream = detour.open(peer.key).await.map_err(|error| DialError::Stream(error.to_string()))?;
+            Streamed::open(stream).await.map_err(|error| DialError::Stream(error.to_string()))
+        };
+        let late = |_| DialError::Stream("no answer".into());
+        let link = timeout(limits::HANDSHAKE_MAX, opening).await.map_err(late)??;
+        self.name(link.into(), session, me, peer).await.map_err(DialError::Claim)
     }
 
     async fn name(
         &self,
-        mut link: Encrypted,
+        mut link: Carrier,
         session: SessionLabel,
         me: u16,
         peer: &LinkPeer,
-    ) -> Result<Encrypted, Broken> {
+    ) -> Result<Carrier, Broken> {
         let ends = Ends { dialler: self.key, acceptor: peer.key };
-        let exporter = link.exporter()?;
+        let exporter = link.binding()?;
         let claim = Claim::new(session, me, peer.rank, ends, &exporter);
         link.set_frame_max(LINK_HELLO_MAX);
         send(&mut link, claim.encode()).await?;
@@ -269,7 +337,7 @@ impl Shared {
         me: u16,
         peer: &LinkPeer,
         deadline: Instant,
-    ) -> Result<Encrypted, LinkError> {
+    ) -> Result<Carrier, LinkError> {
         let key = peer.key;
         let ticket = Ticket { session, dialler: key, from: peer.rank, to: me };
         let ends = Ends { dialler: key, acceptor: self.key };
@@ -288,7 +356,7 @@ impl Shared {
                 continue;
             }
             let answered = async {
-                let answer = claim.answer(ends, &link.exporter()?);
+                let answer = claim.answer(ends, &link.binding()?);
                 send(&mut link, answer).await
             };
             match timeout_at(deadline, answered).await {
@@ -303,14 +371,36 @@ impl Shared {
     async fn receive(self: Arc<Self>, socket: TcpStream, handshaking: OwnedSemaphorePermit) -> Result<(), Broken> {
         let tls = self.tls.accept()?;
         let handshake = Encrypted::handshake(socket, tls.into());
-        let (mut link, dialler) = timeout(limits::HANDSHAKE_MAX, handshake).await.map_err(|_| Broken::Silent)??;
+        let (link, dialler) = timeout(limits::HANDSHAKE_MAX, handshake).await.map_err(|_| Broken::Silent)??;
         drop(handshaking);
+        self.seat(link.into(), dialler, limits::UNNAMED_MAX).await
+    }
+
+    /// One stream that a peer has opened; only members' are looked at. Streams are not kept ready: they name their
+    /// session at once.
+    async fn receive_stream(
+        self: Arc<Self>,
+        peer: PeerId,
+        stream: Stream,
+        handshaking: OwnedSemaphorePermit,
+    ) -> Result<(), Broken> {
+        let dialler = peer_key(&peer).map_err(|_| Broken::NoKey)?;
+        if !self.members.contains(&dialler) {
+            return Err(Broken::NoKey);
+        }
+        let link = timeout(limits::HANDSHAKE_MAX, Streamed::accept(stream)).await.map_err(|_| Broken::Silent)??;
+        drop(handshaking);
+        self.seat(link.into(), dialler, limits::HANDSHAKE_MAX).await
+    }
+
+    /// Waits for an inbound link's claim and puts the link into the table.
+    async fn seat(self: Arc<Self>, mut link: Carrier, dialler: PeerKey, patience: Duration) -> Result<(), Broken> {
         let _counted = Unnamed::count(&self, dialler).ok_or(Broken::Closed)?;
         link.set_frame_max(LINK_HELLO_MAX);
-        let first = timeout(limits::UNNAMED_MAX, receive(&mut link)).await.map_err(|_| Broken::Silent)??;
+        let first = timeout(patience, receive(&mut link)).await.map_err(|_| Broken::Silent)??;
         link.set_frame_max(FRAME_BYTES_MAX);
         let ends = Ends { dialler, acceptor: self.key };
-        match Claim::read(&first, ends, &link.exporter()?) {
+        match Claim::read(&first, ends, &link.binding()?) {
             Ok(claim) => {
                 let ticket = claim.ticket(dialler);
                 let arrived = self.table().arrive(ticket, (link.park()?, claim), Instant::now());
@@ -323,7 +413,7 @@ impl Shared {
         }
     }
 
-    fn table(&self) -> MutexGuard<'_, Table<(Encrypted, Claim)>> {
+    fn table(&self) -> MutexGuard<'_, Table<(Carrier, Claim)>> {
         lock(&self.table)
     }
 }
@@ -379,11 +469,27 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-async fn send(link: &mut Encrypted, mut frame: Vec<u8>) -> Result<(), Broken> {
+/// Takes streams in until the task is dropped.
+async fn accept_streams(mut streams: IncomingStreams, shared: Arc<Shared>) {
+    let handshakes = Arc::new(Semaphore::new(limits::HANDSHAKES_MAX));
+    let mut inbound = JoinSet::new();
+    loop {
+        tokio::select! {
+            opened = streams.next() => {
+                let Some((peer, stream)) = opened else { return };
+                let Ok(permit) = Arc::clone(&handshakes).try_acquire_owned() else { continue };
+                inbound.spawn(Arc::clone(&shared).receive_stream(peer, stream, permit));
+            }
+            Some(_) = inbound.join_next(), if !inbound.is_empty() => {}
+        }
+    }
+}
+
+async fn send(link: &mut Carrier, mut frame: Vec<u8>) -> Result<(), Broken> {
     std::future::poll_fn(|cx| link.poll_send(cx, &mut frame)).await
 }
 
-async fn receive(link: &mut Encrypted) -> Result<Vec<u8>, Broken> {
+async fn receive(link: &mut Carrier) -> Result<Vec<u8>, Broken> {
     std::future::poll_fn(|cx| link.poll_recv(cx)).await
 }
 
