@@ -286,12 +286,13 @@ impl Ephemeral {
     /// What a program would take.
     pub fn quote(&self, quote: &Quote, _amphora: &Amphora, stock: Stock) -> Result<Quoted, Refusal> {
         let ready = self.programs.known_or_verify(&quote.program, &self.seat)?;
+        let others = self.seat.view.n() as u64 - 1;
         let count = |(kind, count): &(TupleKind, u64)| KindCount { kind: kind.name(), count: *count };
         Ok(Quoted {
             program: ready.hash,
             bill: ready.is_static.then(|| ready.bill.iter().filter(|(_, count)| *count > 0).map(count).collect()),
-            rounds: (!ready.outline.loops).then_some(ready.outline.rounds),
-            bytes: None,
+            rounds: ready.traffic.map(|traffic| traffic.rounds),
+            bytes: ready.traffic.map(|traffic| traffic.bytes.saturating_mul(others)),
             words_read: (!ready.outline.loops).then_some(ready.outline.socket_inputs),
             stock,
         })

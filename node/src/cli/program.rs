@@ -1,8 +1,10 @@
 //! `vcp program`: compile, look into, list.
 
+mod inspect;
+
 use std::path::Path;
 
-use polyyne_bytecode::{Amount, Bill, Item, Outline, TupleDomain};
+use polyyne_bytecode::{Amount, Bill, Item, TupleDomain};
 use polyyne_protocol::request::program_hash;
 use serde::Serialize;
 
@@ -18,7 +20,8 @@ pub fn run(screen: &Screen, wish: &Program) -> Result<(), Failure> {
             compiled(screen, compile, file, arguments, output.as_deref().unwrap_or(Path::new(".")))
         }
         Program::Inspect { compile, file, arguments, instructions } => {
-            inspect(screen, compile, file, arguments, *instructions)
+            let program = source::load(&file.to_string_lossy(), arguments, compile)?;
+            inspect::inspect(screen, compile, program, *instructions)
         }
         Program::List => list(screen),
     }
@@ -70,26 +73,6 @@ pub fn hash(program: &polyyne_bytecode::Program) -> String {
     program_hash(&program.to_bytes()).to_string()
 }
 
-#[derive(Serialize)]
-struct Inspection {
-    hash: String,
-    bytes: usize,
-    threads: u32,
-    tapes: Vec<TapeFigure>,
-    instructions: u64,
-    interactive: u64,
-    loops: bool,
-    bill: Vec<BillLine>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    listing: Option<Vec<Vec<String>>>,
-}
-
-#[derive(Serialize)]
-struct TapeFigure {
-    name: String,
-    instructions: usize,
-}
-
 /// One line of a bill; no count where it depends on the run.
 #[derive(Serialize)]
 pub struct BillLine {
@@ -127,56 +110,6 @@ fn name(item: Item) -> String {
         Item::Input(domain, party) => format!("{} of party {party}", over("input mask", domain)),
         Item::EdaBit { strict, bits } => format!("{}edaBit of {bits} bits", if strict { "strict " } else { "" }),
         Item::Matmul { rows, inner, columns } => format!("matrix product {rows}×{inner} by {inner}×{columns}"),
-    }
-}
-
-fn inspect(
-    screen: &Screen,
-    options: &CompileOptions,
-    file: &Path,
-    arguments: &[String],
-    instructions: bool,
-) -> Result<(), Failure> {
-    let program = source::load(&file.to_string_lossy(), arguments, options)?;
-    let outline = Outline::of(&program);
-    let tapes = program.tapes();
-    let inspection = Inspection {
-        hash: hash(&program),
-        bytes: program.to_bytes().len(),
-        threads: program.schedule().threads,
-        tapes: tapes
-            .iter()
-            .map(|tape| TapeFigure { name: tape.name.clone(), instructions: tape.instructions.len() })
-            .collect(),
-        instructions: outline.instructions,
-        interactive: outline.rounds,
-        loops: outline.loops,
-        bill: bill(&Bill::of(&program)),
-        listing: instructions
-            .then(|| tapes.iter().map(|tape| tape.instructions.iter().map(ToString::to_string).collect()).collect()),
-    };
-    screen.show(&inspection, show);
-    Ok(())
-}
-
-fn show(screen: &Screen, inspection: &Inspection) {
-    screen.facts(&[
-        ("hash", inspection.hash.clone()),
-        ("bytes", inspection.bytes.to_string()),
-        ("threads", inspection.threads.to_string()),
-        ("tapes", inspection.tapes.len().to_string()),
-        ("instructions", inspection.instructions.to_string()),
-        ("interactive", inspection.interactive.to_string()),
-        ("loops", if inspection.loops { "yes".into() } else { "no".into() }),
-    ]);
-    let rows = inspection.bill.iter().map(|line| {
-        vec![line.kind.clone(), line.count.map_or_else(|| "depends on the run".into(), |count| count.to_string())]
-    });
-    screen.table(&["needs", "count"], rows, "it needs no tuples");
-    let Some(listing) = &inspection.listing else { return };
-    for (tape, lines) in inspection.tapes.iter().zip(listing) {
-        screen.line(format!("\n{}:", tape.name));
-        lines.iter().enumerate().for_each(|(at, line)| screen.line(format!("{at:6}  {line}")));
     }
 }
 

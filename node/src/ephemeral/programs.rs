@@ -4,7 +4,9 @@ use crate::castor::TupleKind;
 use crate::desk::internal;
 use crate::seat::Seat;
 use crate::session::take::Bill;
-use polyyne_bytecode::{self as bytecode, Amount, Item, Machine, Outline, SizeLimits, TupleDomain, Verified};
+use polyyne_bytecode::{
+    self as bytecode, Amount, Certainty, Item, Machine, Outline, SizeLimits, Traffic, TupleDomain, Verified,
+};
 use polyyne_engine::vm;
 use polyyne_protocol::id::ProgramHash;
 use polyyne_protocol::request::{Program, Refusal, RefusalCode, program_hash};
@@ -23,6 +25,8 @@ pub struct Ready {
     pub hash: ProgramHash,
     pub program: Verified,
     pub outline: Outline,
+    /// What its openings take at most, unless it loops.
+    pub traffic: Option<Traffic>,
     pub bill: Bill,
     /// Whether the bill is all that the program takes.
     pub is_static: bool,
@@ -83,7 +87,7 @@ fn verify(bytes: &[u8], seat: &Seat) -> Result<Ready, Refusal> {
         bytecode::Program::from_bytes(bytes, &SizeLimits::default()).map_err(|error| invalid(error.to_string()))?;
     for tape in program.tapes() {
         for (pc, instruction) in tape.instructions.iter().enumerate() {
-            if let Some(reason) = vm::unsupported(instruction.opcode()) {
+            if let Some(reason) = vm::unsupported(instruction.opcode()).or_else(|| no_client(instruction.opcode())) {
                 return Err(invalid(format!(
                     "tape {:?}, instruction {pc} ({}): {reason}",
                     tape.name,
@@ -93,6 +97,7 @@ fn verify(bytes: &[u8], seat: &Seat) -> Result<Ready, Refusal> {
         }
     }
     let outline = Outline::of(&program);
+    let traffic = Some(Traffic::of(&program)).filter(|traffic| traffic.certainty != Certainty::Unbounded);
     let machine = Machine { prime: seat.view.parameters().prime.0, parties: seat.view.n(), gf2n: 0 };
     let limits = bytecode::Limits {
         frame_bytes_max: FRAME_BYTES_MAX,
@@ -102,7 +107,23 @@ fn verify(bytes: &[u8], seat: &Seat) -> Result<Ready, Refusal> {
     let program = bytecode::verify(program, &machine, &limits).map_err(|error| invalid(error.to_string()))?;
     let bill = bill(&program).map_err(invalid)?;
     let is_static = program.bill().is_static();
-    Ok(Ready { hash: program_hash(bytes), program, outline, bill, is_static, bytes: bytes.len() })
+    Ok(Ready { hash: program_hash(bytes), program, outline, traffic, bill, is_static, bytes: bytes.len() })
+}
+
+/// Why a socket instruction finds nobody in a cloud: behind the door are stored secrets, which are shares.
+fn no_client(opcode: bytecode::Opcode) -> Option<&'static str> {
+    use bytecode::Opcode;
+    match opcode {
+        Opcode::Readsocketc
+        | Opcode::Readsocketint
+        | Opcode::Writesocketc
+        | Opcode::Writesocketint
+        | Opcode::Writesocketshare => {
+            Some("in a cloud only shares pass through the socket (sint.read_from_socket, sint.write_to_socket)")
+        }
+        Opcode::Initclientconnection => Some("in a cloud a program is nobody's client"),
+        _ => None,
+    }
 }
 
 /// The bill in the kinds that a cloud keeps; an error names what it does not keep.

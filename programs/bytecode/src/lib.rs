@@ -39,7 +39,7 @@
 //! - [`spans`], [`call_arguments`]: which registers an instruction touches.
 //! - [`verify`]: a [`Program`] for a [`Machine`] under [`Limits`] becomes a [`Verified`] one; [`refused`] names what no
 //!   such machine runs.
-//! - [`Bill`], [`Outline`]: what it will cost.
+//! - [`Bill`], [`Outline`], [`Traffic`]: what it will cost.
 
 #![warn(missing_docs)]
 
@@ -51,6 +51,7 @@ mod opcode;
 mod program;
 mod refused;
 mod schedule;
+mod traffic;
 mod verify;
 
 pub use codec::{DecodeError, DecodeFault, decode, encode};
@@ -61,4 +62,5 @@ pub use opcode::{Access, Bank, Kind, Opcode, Spec, Tail, Vector};
 pub use program::{Program, ProgramError, SizeLimits, Tape};
 pub use refused::refused;
 pub use schedule::{Domain, Entry, SCHEDULE_BYTES_MAX, Schedule, ScheduleError, THREADS_MAX};
+pub use traffic::{Certainty, Traffic};
 pub use verify::{ELEMENT_BYTES, Fault, Limits, Machine, PerBank, Verified, VerifyError, verify};
