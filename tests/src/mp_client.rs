@@ -93,7 +93,11 @@ impl Link {
         self.receive().chunks_exact(prime.bytes()).map(|bytes| prime.decode(bytes)).collect()
     }
 
-    fn try_receive(&mut self) -> std::io::Result<Vec<u8>> {
+    /// The same.
+    ///
+    /// # Errors
+    /// If the party ends the connection.
+    pub fn try_receive(&mut self) -> std::io::Result<Vec<u8>> {
         let mut length = [0; 4];
         self.stream.read_exact(&mut length)?;
         let mut payload = vec![0; u32::from_le_bytes(length) as usize];
