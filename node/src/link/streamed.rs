@@ -95,7 +95,7 @@ impl Streamed {
         }
         self.outgoing.clear();
         self.sent = 0;
-        *frame = Vec::new();
+        frame.clear();
         Poll::Ready(Ok(()))
     }
 
