@@ -105,6 +105,20 @@ impl Board<'_> {
         }
     }
 
+    /// A function of each bit of a vector by its place, for values and MACs, and zeros up to the end of the last register.
+    fn map_vector(
+        &mut self,
+        bits: usize,
+        to: usize,
+        from: usize,
+        value: impl Fn(usize, Gf2n) -> Gf2n,
+        mac: impl Fn(usize, Gf2n) -> Gf2n,
+    ) {
+        let s = &mut self.registers.s;
+        map_half(&mut s.values, bits, to, from, value);
+        map_half(&mut s.macs, bits, to, from, mac);
+    }
+
     fn secret(&mut self, opcode: Opcode, args: &[i64]) -> Step<bool> {
         let f = *self.field;
         let at = |k: usize| args[k] as usize;
@@ -117,25 +131,31 @@ impl Board<'_> {
                 }
             }
             Opcode::Xorm | Opcode::Andm => {
-                let (s, c) = (&self.registers.s, &self.registers.c);
+                let words = self.registers.c[at(3)..at(3) + at(0).div_ceil(WORD)].to_vec();
+                // A bit of the word as 0 or all ones: nothing branches, though clear bits might.
+                let mask = |i: usize| u128::from(words[i / WORD] >> (i % WORD) & 1).wrapping_neg();
                 let one = self.constant(true);
-                let bits: Vec<_> = (0..at(0))
-                    .map(|i| {
-                        let (share, clear) = (s.get(first(at(2)) + i), c[at(3) + i / WORD] >> (i % WORD) & 1 == 1);
-                        match (opcode, clear) {
-                            (Opcode::Xorm, true) => add(&f, share, one),
-                            (Opcode::Andm, false) => (f.zero(), f.zero()),
-                            _ => share,
-                        }
-                    })
-                    .collect();
-                self.store(at(1), bits.into_iter());
+                match opcode {
+                    Opcode::Xorm => {
+                        let plus = |i: usize, x: Gf2n, one: Gf2n| f.add(x, f.cut(f.to_bits(one) & mask(i)));
+                        self.map_vector(
+                            at(0),
+                            first(at(1)),
+                            first(at(2)),
+                            |i, x| plus(i, x, one.0),
+                            |i, x| plus(i, x, one.1),
+                        );
+                    }
+                    _ => {
+                        let select = |i: usize, x: Gf2n| f.cut(f.to_bits(x) & mask(i));
+                        self.map_vector(at(0), first(at(1)), first(at(2)), select, select);
+                    }
+                }
             }
             Opcode::Nots => {
                 let one = self.constant(true);
-                let s = &self.registers.s;
-                let bits: Vec<_> = (0..at(0)).map(|i| add(&f, s.get(first(at(2)) + i), one)).collect();
-                self.store(at(1), bits.into_iter());
+                let (plus_value, plus_mac) = (|_, x| f.add(x, one.0), |_, x| f.add(x, one.1));
+                self.map_vector(at(0), first(at(1)), first(at(2)), plus_value, plus_mac);
             }
             Opcode::Movsb => {
                 let s = &self.registers.s;
@@ -217,8 +237,12 @@ impl Board<'_> {
     }
 }
 
-fn add(f: &BinaryField, a: (Gf2n, Gf2n), b: (Gf2n, Gf2n)) -> (Gf2n, Gf2n) {
-    (f.add(a.0, b.0), f.add(a.1, b.1))
+fn map_half(half: &mut [Gf2n], bits: usize, to: usize, from: usize, op: impl Fn(usize, Gf2n) -> Gf2n) {
+    half.copy_within(from..from + bits, to);
+    for (i, bit) in half[to..to + bits].iter_mut().enumerate() {
+        *bit = op(i, *bit);
+    }
+    half[to + bits..(to + bits).next_multiple_of(WORD)].fill(Gf2n::default());
 }
 
 /// Which bits of word `j` of a vector of `bits` bits are meaningful.
