@@ -77,10 +77,15 @@ pub struct Bill {
 }
 
 impl Bill {
-    /// The declarations of tape 0.
+    /// The declarations of tape 0: what the whole run takes.
     pub fn of(program: &Program) -> Self {
+        Self::of_tape(program, 0)
+    }
+
+    /// The declarations of one tape: what it takes with all that it calls and starts.
+    pub fn of_tape(program: &Program, tape: usize) -> Self {
         let mut bill = Bill::default();
-        for instruction in program.tapes().first().map_or(&[][..], |tape| &tape.instructions) {
+        for instruction in program.tapes().get(tape).map_or(&[][..], |tape| &tape.instructions) {
             let number = |at| instruction.number(at);
             let small = |at| u32::try_from(number(at)).ok();
             let (item, amount) = match instruction.opcode() {
@@ -99,6 +104,13 @@ impl Bill {
                 bill.add(item, u64::try_from(amount).map_or(Amount::Unknown, Amount::Exactly));
             }
         }
+        bill
+    }
+
+    /// A bill of known amounts.
+    pub fn exactly(amounts: impl IntoIterator<Item = (self::Item, u64)>) -> Self {
+        let mut bill = Bill::default();
+        amounts.into_iter().for_each(|(item, count)| bill.add(item, Amount::Exactly(count)));
         bill
     }
 

@@ -46,6 +46,7 @@
 mod codec;
 mod cost;
 mod extent;
+mod group;
 mod instruction;
 mod opcode;
 mod program;
@@ -57,6 +58,7 @@ mod verify;
 pub use codec::{DecodeError, DecodeFault, decode, encode};
 pub use cost::{Amount, Bill, Item, Outline, TupleDomain, is_interactive};
 pub use extent::{CallArgument, Span, call_arguments, lanes, spans, words};
+pub use group::Group;
 pub use instruction::{Instruction, Operand, SIZE_MAX, ShapeError};
 pub use opcode::{Access, Bank, Kind, Opcode, Spec, Tail, Vector};
 pub use program::{Program, ProgramError, SizeLimits, Tape};
