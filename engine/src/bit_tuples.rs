@@ -11,6 +11,7 @@ use crate::port::Rng;
 use crate::share::{MacKeyShare, Shares};
 use crate::tuples::{InputMasks, Triples};
 use rand_core::{Rng as _, SeedableRng};
+use std::collections::BTreeMap;
 use thiserror::Error;
 
 /// What a bit tuple is.
@@ -36,6 +37,9 @@ pub struct BitShortage {
     pub left: usize,
 }
 
+/// How many bit tuples of each kind but input masks, which have an owner.
+pub type BitCounts = BTreeMap<BitKind, usize>;
+
 /// The same bits in both worlds.
 pub struct DaBits {
     pub arithmetic: Shares<PrimeField>,
@@ -57,6 +61,103 @@ pub trait BitTuples: Send {
     fn dabits(&mut self, count: usize) -> Result<DaBits, BitShortage>;
     /// Integers of exactly this range: they serve where a program asks for loose ones too.
     fn edabits(&mut self, bits: u32, count: usize) -> Result<EdaBits, BitShortage>;
+
+    /// Sets tuples apart for an independent user; see [`crate::tuples::Tuples::split`].
+    fn split(&mut self, counts: &BitCounts) -> Result<Box<dyn BitTuples>, BitShortage> {
+        let mut parts = BTreeMap::new();
+        for (&kind, &count) in counts {
+            let part = match kind {
+                BitKind::Triple => {
+                    let Triples { a, b, c } = self.triples(count)?;
+                    Part::bits(vec![a, b, c])
+                }
+                BitKind::Bit => Part::bits(vec![self.bits(count)?]),
+                BitKind::DaBit => {
+                    let DaBits { arithmetic, binary } = self.dabits(count)?;
+                    Part { arithmetic: Some(arithmetic), binary: vec![binary], used: 0 }
+                }
+                BitKind::EdaBit { bits } => {
+                    let EdaBits { arithmetic, bits } = self.edabits(bits, count)?;
+                    Part { arithmetic: Some(arithmetic), binary: bits, used: 0 }
+                }
+                BitKind::InputMask => panic!("input masks are not set apart"),
+            };
+            parts.insert(kind, part);
+        }
+        Ok(Box::new(Parts(parts)))
+    }
+}
+
+/// Bit tuples that were set apart.
+struct Parts(BTreeMap<BitKind, Part>);
+
+/// Those of one kind: columns of one length and how far they are used.
+struct Part {
+    arithmetic: Option<Shares<PrimeField>>,
+    binary: Vec<Shares<BinaryField>>,
+    used: usize,
+}
+
+impl Part {
+    fn bits(binary: Vec<Shares<BinaryField>>) -> Self {
+        Self { arithmetic: None, binary, used: 0 }
+    }
+
+    fn left(&self) -> usize {
+        self.binary.first().map_or(0, Shares::len) - self.used
+    }
+}
+
+impl Parts {
+    fn take(&mut self, kind: BitKind, columns: usize, count: usize) -> Result<EdaBits, BitShortage> {
+        if count == 0 {
+            let bits = (0..columns).map(|_| Shares::default()).collect();
+            return Ok(EdaBits { arithmetic: Shares::default(), bits });
+        }
+        let left = self.0.get(&kind).map_or(0, Part::left);
+        let short = BitShortage { kind, wanted: count, left };
+        let part = self.0.get_mut(&kind).filter(|_| count <= left).ok_or(short)?;
+        let range = part.used..part.used + count;
+        part.used = range.end;
+        Ok(EdaBits {
+            arithmetic: part.arithmetic.as_ref().map_or_else(Shares::default, |column| column.slice(range.clone())),
+            bits: part.binary.iter().map(|column| column.slice(range.clone())).collect(),
+        })
+    }
+
+    fn columns<const N: usize>(
+        &mut self,
+        kind: BitKind,
+        count: usize,
+    ) -> Result<[Shares<BinaryField>; N], BitShortage> {
+        let columns = self.take(kind, N, count)?.bits;
+        Ok(columns.try_into().unwrap_or_else(|_| unreachable!("a part holds the columns of its kind")))
+    }
+}
+
+impl BitTuples for Parts {
+    fn triples(&mut self, count: usize) -> Result<Triples<BinaryField>, BitShortage> {
+        let [a, b, c] = self.columns(BitKind::Triple, count)?;
+        Ok(Triples { a, b, c })
+    }
+
+    fn bits(&mut self, count: usize) -> Result<Shares<BinaryField>, BitShortage> {
+        let [bits] = self.columns(BitKind::Bit, count)?;
+        Ok(bits)
+    }
+
+    fn input_masks(&mut self, _owner: usize, count: usize) -> Result<InputMasks<BinaryField>, BitShortage> {
+        Err(BitShortage { kind: BitKind::InputMask, wanted: count, left: 0 })
+    }
+
+    fn dabits(&mut self, count: usize) -> Result<DaBits, BitShortage> {
+        let EdaBits { arithmetic, mut bits } = self.take(BitKind::DaBit, 1, count)?;
+        Ok(DaBits { arithmetic, binary: bits.swap_remove(0) })
+    }
+
+    fn edabits(&mut self, bits: u32, count: usize) -> Result<EdaBits, BitShortage> {
+        self.take(BitKind::EdaBit { bits }, bits as usize, count)
+    }
 }
 
 /// The field that MACs of bits live in.

@@ -8,7 +8,7 @@ use crate::digest::Transcript;
 use crate::field::{Field, PrimeField};
 use crate::port::Rng;
 use crate::share::{MacKeyShare, Shares};
-use crate::tuples::{InputMasks, Kind, Pairs, Shortage, Triples, Tuples};
+use crate::tuples::{Counts, InputMasks, Kind, Pairs, Shortage, Triples, Tuples};
 use rand_core::{Rng as _, SeedableRng};
 use std::collections::BTreeMap;
 
@@ -71,7 +71,15 @@ impl<F: Field> Dealer<F> {
     /// The tuples of one party, an endless source. All parties' sources fit together as long as
     /// they take the same kinds and counts; `stream` tells independent users (VM threads) apart.
     pub fn tuples(&self, party: usize, stream: u64) -> DealerTuples<F> {
-        DealerTuples { dealer: self.clone(), party, stream, streams: BTreeMap::new(), counts: BTreeMap::new() }
+        DealerTuples {
+            dealer: self.clone(),
+            party,
+            stream,
+            streams: BTreeMap::new(),
+            counts: BTreeMap::new(),
+            left: None,
+            parts: 0,
+        }
     }
 }
 
@@ -82,6 +90,10 @@ pub struct DealerTuples<F: Field> {
     stream: u64,
     streams: BTreeMap<(Kind, usize), Rng>,
     counts: BTreeMap<Kind, u64>,
+    /// What a part that was split off may still take; no limit otherwise.
+    left: Option<Counts>,
+    /// How many parts were split off.
+    parts: u64,
 }
 
 impl<F: Field> DealerTuples<F> {
@@ -96,6 +108,17 @@ impl<F: Field> DealerTuples<F> {
         self.streams.remove(&(kind, owner)).unwrap_or_else(|| Rng::from_seed(seed))
     }
 
+    /// Counts against what was set apart, if this is a part.
+    fn allow(&mut self, kind: Kind, count: usize) -> Result<(), Shortage> {
+        let Some(left) = &mut self.left else { return Ok(()) };
+        let left = left.entry(kind).or_default();
+        match left.checked_sub(count) {
+            Some(rest) => *left = rest,
+            None => return Err(Shortage { kind, wanted: count, left: *left }),
+        }
+        Ok(())
+    }
+
     /// Deals vectors made by `make`, and gives this party's shares of each.
     fn deal(
         &mut self,
@@ -103,24 +126,30 @@ impl<F: Field> DealerTuples<F> {
         owner: usize,
         count: usize,
         make: impl Fn(&F, &mut Rng, usize) -> Vec<Vec<F::Element>>,
-    ) -> (Vec<Shares<F>>, Vec<Vec<F::Element>>) {
+    ) -> Result<(Vec<Shares<F>>, Vec<Vec<F::Element>>), Shortage> {
+        self.allow(kind, count)?;
         let mut rng = self.rng(kind, owner);
         *self.counts.entry(kind).or_default() += count as u64;
         let columns = make(&self.dealer.field, &mut rng, count);
         let shares = columns.iter().map(|column| self.dealer.share(&mut rng, column).swap_remove(self.party)).collect();
         self.streams.insert((kind, owner), rng);
-        (shares, columns)
+        Ok((shares, columns))
     }
 
-    fn pairs(&mut self, kind: Kind, count: usize, image: impl Fn(&F, F::Element) -> F::Element) -> Pairs<F> {
+    fn pairs(
+        &mut self,
+        kind: Kind,
+        count: usize,
+        image: impl Fn(&F, F::Element) -> F::Element,
+    ) -> Result<Pairs<F>, Shortage> {
         let (mut shares, _) = self.deal(kind, 0, count, |f, rng, count| {
             let a: Vec<F::Element> = (0..count).map(|_| nonzero(f, rng)).collect();
             let images = a.iter().map(|&a| image(f, a)).collect();
             vec![a, images]
-        });
+        })?;
         let image = shares.pop().expect("two columns");
         let a = shares.pop().expect("two columns");
-        Pairs { a, image }
+        Ok(Pairs { a, image })
     }
 }
 
@@ -140,36 +169,54 @@ impl<F: Field> Tuples<F> for DealerTuples<F> {
             let b = f.random_vec(rng, count);
             let c = a.iter().zip(&b).map(|(&a, &b)| f.mul(a, b)).collect();
             vec![a, b, c]
-        });
+        })?;
         let [a, b, c] = shares.try_into().unwrap_or_else(|_| unreachable!("three columns were dealt"));
         Ok(Triples { a, b, c })
     }
 
     fn squares(&mut self, count: usize) -> Result<Pairs<F>, Shortage> {
-        Ok(self.pairs(Kind::Square, count, |f, a| f.mul(a, a)))
+        self.pairs(Kind::Square, count, |f, a| f.mul(a, a))
     }
 
     fn inverses(&mut self, count: usize) -> Result<Pairs<F>, Shortage> {
-        Ok(self.pairs(Kind::Inverse, count, |f, a| f.inv(a)))
+        self.pairs(Kind::Inverse, count, |f, a| f.inv(a))
     }
 
     fn bits(&mut self, count: usize) -> Result<Shares<F>, Shortage> {
         let (mut shares, _) = self.deal(Kind::Bit, 0, count, |f, rng, count| {
             vec![(0..count).map(|_| if rng.next_u32() & 1 == 1 { f.one() } else { f.zero() }).collect()]
-        });
+        })?;
         Ok(shares.pop().expect("one column was dealt"))
     }
 
     fn randoms(&mut self, count: usize) -> Result<Shares<F>, Shortage> {
-        let (mut shares, _) = self.deal(Kind::Random, 0, count, |f, rng, count| vec![f.random_vec(rng, count)]);
+        let (mut shares, _) = self.deal(Kind::Random, 0, count, |f, rng, count| vec![f.random_vec(rng, count)])?;
         Ok(shares.pop().expect("one column was dealt"))
     }
 
     fn input_masks(&mut self, owner: usize, count: usize) -> Result<InputMasks<F>, Shortage> {
         let (mut shares, mut clear) =
-            self.deal(Kind::InputMask, owner, count, |f, rng, count| vec![f.random_vec(rng, count)]);
+            self.deal(Kind::InputMask, owner, count, |f, rng, count| vec![f.random_vec(rng, count)])?;
         let clear = (owner == self.party).then(|| clear.pop().expect("one column was dealt"));
         Ok(InputMasks { shares: shares.pop().expect("one column was dealt"), clear })
+    }
+
+    /// A stream of its own, which is dealt when it is used.
+    fn split(&mut self, counts: &Counts) -> Result<Box<dyn Tuples<F>>, Shortage> {
+        for (&kind, &count) in counts {
+            self.allow(kind, count)?;
+        }
+        self.parts += 1;
+        let dealer = Dealer {
+            seed: Transcript::new("dealer/part")
+                .bytes(&self.dealer.seed)
+                .number(self.stream)
+                .number(self.parts)
+                .finish(),
+            ..self.dealer.clone()
+        };
+        let stream = self.stream;
+        Ok(Box::new(DealerTuples { left: Some(counts.clone()), ..dealer.tuples(self.party, stream) }))
     }
 }
 

@@ -27,4 +27,5 @@ pub mod share;
 pub mod sim;
 pub mod step;
 pub mod tuples;
+pub mod turns;
 pub mod vm;

@@ -2,10 +2,15 @@
 //! and a hook on every frame. The same seed gives the same run.
 //!
 //! It plays the network and an adversary who controls it and some parties' messages; a party that
-//! waits for what nobody will send meets its deadline.
+//! waits for what nobody will send meets its deadline. VM threads are tasks among the others, with wires of their own
+//! ([`Simulator::threads`]).
+
+mod threads;
+
+pub use threads::{Orders, SimThreads};
 
 use crate::party::{PartyIndex, step_of};
-use crate::port::{Channel, ChannelError, Rng};
+use crate::port::{BoxFuture, Channel, ChannelError, Rng};
 use crate::step::Step;
 use rand_core::{Rng as _, SeedableRng};
 use std::collections::VecDeque;
@@ -17,9 +22,11 @@ use std::task::{Context, Poll, Wake, Waker};
 
 /// A frame on its way.
 pub struct Frame<'a> {
+    /// The VM thread that it belongs to.
+    pub thread: u32,
     pub from: PartyIndex,
     pub to: PartyIndex,
-    /// Which frame of this step between these two, counted from 0.
+    /// Which frame of this step of the thread between these two, counted from 0.
     pub occurrence: usize,
     pub step: Option<Step>,
     pub bytes: &'a [u8],
@@ -47,13 +54,22 @@ struct Net {
 }
 
 impl Net {
-    fn wire(&mut self, from: usize, to: usize) -> &mut Wire {
-        let n = self.n;
-        &mut self.wires[from * n + to]
+    fn wire(&mut self, thread: u32, from: usize, to: usize) -> &mut Wire {
+        let at = (thread as usize * self.n + from) * self.n + to;
+        if at >= self.wires.len() {
+            self.wires.resize_with(at + 1, Wire::default);
+        }
+        &mut self.wires[at]
     }
 }
 
 type Shared = Arc<Mutex<Net>>;
+
+/// One party's channels of one VM thread.
+fn channels(net: &Shared, n: usize, thread: u32, own: usize) -> Vec<Option<Box<dyn Channel>>> {
+    let channel = |peer| Box::new(SimChannel { net: Arc::clone(net), thread, own, peer }) as Box<dyn Channel>;
+    (0..n).map(|peer| (own != peer).then(|| channel(peer))).collect()
+}
 
 fn lock(net: &Shared) -> MutexGuard<'_, Net> {
     net.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
@@ -64,16 +80,27 @@ pub struct Simulator {
     net: Shared,
     rng: Rng,
     n: usize,
+    spawned: Spawned,
 }
+
+/// VM threads that were started and wait for their place among the tasks.
+type Spawned = Arc<Mutex<Vec<BoxFuture<'static, ()>>>>;
 
 struct SimChannel {
     net: Shared,
+    thread: u32,
     own: usize,
     peer: usize,
 }
 
 /// A task's flag: it has been woken since it was last polled.
 struct Flag(AtomicBool);
+
+impl Flag {
+    fn raised() -> Arc<Self> {
+        Arc::new(Flag(AtomicBool::new(true)))
+    }
+}
 
 impl Wake for Flag {
     fn wake(self: Arc<Self>) {
@@ -87,7 +114,7 @@ impl Simulator {
     pub fn new(seed: u64, n: usize) -> Self {
         let wires = (0..n * n).map(|_| Wire::default()).collect();
         let net = Net { n, wires, hook: None, deadline: false, trace: Vec::new() };
-        Self { net: Arc::new(Mutex::new(net)), rng: Rng::seed_from_u64(seed), n }
+        Self { net: Arc::new(Mutex::new(net)), rng: Rng::seed_from_u64(seed), n, spawned: Spawned::default() }
     }
 
     /// Lets `hook` decide about every frame.
@@ -97,10 +124,7 @@ impl Simulator {
 
     /// The channels of each party.
     pub fn channels(&self) -> Vec<Vec<Option<Box<dyn Channel>>>> {
-        let channel = |own, peer| -> Option<Box<dyn Channel>> {
-            (own != peer).then(|| Box::new(SimChannel { net: self.net.clone(), own, peer }) as Box<dyn Channel>)
-        };
-        (0..self.n).map(|own| (0..self.n).map(|peer| channel(own, peer)).collect()).collect()
+        (0..self.n).map(|own| channels(&self.net, self.n, 0, own)).collect()
     }
 
     /// Every frame that was sent so far: from, to, step and length.
@@ -112,11 +136,18 @@ impl Simulator {
     pub fn run<'a, T>(&mut self, parties: Vec<impl Future<Output = T> + 'a>) -> Vec<T> {
         let mut tasks: Vec<Option<Task<'a, T>>> =
             parties.into_iter().map(|party| Some(Box::pin(party) as Task<'a, T>)).collect();
-        let flags: Vec<Arc<Flag>> = tasks.iter().map(|_| Arc::new(Flag(AtomicBool::new(true)))).collect();
+        let mut flags: Vec<Arc<Flag>> = tasks.iter().map(|_| Flag::raised()).collect();
         let mut results: Vec<Option<T>> = tasks.iter().map(|_| None).collect();
+        let mut threads: Vec<Option<Task<'a, ()>>> = Vec::new();
+        let parties = tasks.len();
         while tasks.iter().any(Option::is_some) {
+            for thread in self.spawned.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).drain(..) {
+                threads.push(Some(thread));
+                flags.push(Flag::raised());
+            }
+            let alive = |i: usize| if i < parties { tasks[i].is_some() } else { threads[i - parties].is_some() };
             let runnable: Vec<usize> =
-                (0..tasks.len()).filter(|&i| tasks[i].is_some() && flags[i].0.load(Ordering::Relaxed)).collect();
+                (0..flags.len()).filter(|&i| alive(i) && flags[i].0.load(Ordering::Relaxed)).collect();
             let busy = self.busy_wires();
             let choices = runnable.len() + busy.len();
             if choices == 0 {
@@ -125,7 +156,8 @@ impl Simulator {
             }
             let choice = (self.rng.next_u64() % choices as u64) as usize;
             match runnable.get(choice) {
-                Some(&i) => poll(&mut tasks[i], &flags[i], &mut results[i]),
+                Some(&i) if i < parties => poll(&mut tasks[i], &flags[i], &mut results[i]),
+                Some(&i) => poll(&mut threads[i - parties], &flags[i], &mut None),
                 None => self.deliver(busy[choice - runnable.len()]),
             }
         }
@@ -177,7 +209,7 @@ impl Channel for SimChannel {
         let (from, to) = (PartyIndex(self.own as u16), PartyIndex(self.peer as u16));
         let step = step_of(&frame);
         net.trace.push((from, to, step, frame.len()));
-        let wire = net.wire(self.own, self.peer);
+        let wire = net.wire(self.thread, self.own, self.peer);
         let occurrence = match wire.seen.iter_mut().find(|(seen, _)| *seen == step) {
             Some((_, count)) => {
                 *count += 1;
@@ -189,17 +221,17 @@ impl Channel for SimChannel {
             }
         };
         let frames = match &mut net.hook {
-            Some(hook) => hook(&Frame { from, to, occurrence, step, bytes: &frame }),
+            Some(hook) => hook(&Frame { thread: self.thread, from, to, occurrence, step, bytes: &frame }),
             None => vec![frame],
         };
-        net.wire(self.own, self.peer).in_flight.extend(frames);
+        net.wire(self.thread, self.own, self.peer).in_flight.extend(frames);
         Poll::Ready(Ok(()))
     }
 
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<u8>, ChannelError>> {
         let mut net = lock(&self.net);
         let deadline = net.deadline;
-        let wire = net.wire(self.peer, self.own);
+        let wire = net.wire(self.thread, self.peer, self.own);
         if let Some(frame) = wire.delivered.pop_front() {
             return Poll::Ready(Ok(frame));
         }
@@ -217,7 +249,7 @@ impl Channel for SimChannel {
 impl Drop for SimChannel {
     fn drop(&mut self) {
         let mut net = lock(&self.net);
-        let wire = net.wire(self.own, self.peer);
+        let wire = net.wire(self.thread, self.own, self.peer);
         wire.closed = true;
         if let Some(waker) = wire.reader.take() {
             waker.wake();

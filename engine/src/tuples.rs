@@ -77,6 +77,9 @@ pub struct InputMasks<F: Field> {
     pub clear: Option<Vec<F::Element>>,
 }
 
+/// How many tuples of each of [`Kind::STOCK`].
+pub type Counts = std::collections::BTreeMap<Kind, usize>;
+
 /// A source that gives every tuple once. All parties of a session take the same kinds and counts
 /// in the same order.
 pub trait Tuples<F: Field>: Send {
@@ -87,6 +90,40 @@ pub trait Tuples<F: Field>: Send {
     fn randoms(&mut self, count: usize) -> Result<Shares<F>, Shortage>;
     /// Masks that party `owner` knows.
     fn input_masks(&mut self, owner: usize, count: usize) -> Result<InputMasks<F>, Shortage>;
+
+    /// Sets tuples apart for an independent user (a VM thread). Whatever either takes afterwards, and when, all parties
+    /// give it the same.
+    fn split(&mut self, counts: &Counts) -> Result<Box<dyn Tuples<F>>, Shortage> {
+        let mut pool = Pool::new();
+        for kind in Kind::STOCK {
+            let count = counts.get(&kind).copied().unwrap_or(0);
+            if count > 0 {
+                pool.add(kind, self.columns(kind, count)?);
+            }
+        }
+        Ok(Box::new(pool))
+    }
+
+    /// Tuples of a kind, a column per element.
+    ///
+    /// # Panics
+    /// For input masks, which have an owner.
+    fn columns(&mut self, kind: Kind, count: usize) -> Result<Vec<Shares<F>>, Shortage> {
+        Ok(match kind {
+            Kind::Triple => {
+                let Triples { a, b, c } = self.triples(count)?;
+                vec![a, b, c]
+            }
+            Kind::Square | Kind::Inverse => {
+                let Pairs { a, image } =
+                    if kind == Kind::Square { self.squares(count)? } else { self.inverses(count)? };
+                vec![a, image]
+            }
+            Kind::Bit => vec![self.bits(count)?],
+            Kind::Random => vec![self.randoms(count)?],
+            Kind::InputMask => panic!("input masks are not set apart"),
+        })
+    }
 }
 
 /// A source filled beforehand: a pool per kind, drained from the front.

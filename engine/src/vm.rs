@@ -2,8 +2,8 @@
 //!
 //! A program's tapes are decoded once ([`polyyne_bytecode::verify`] has bounded every register, address and jump that it
 //! can); instructions work on vectors in register banks; one interactive instruction is one round, which reads all its
-//! operands before it writes. VM threads run one after the other where they are started, in program order: a legal
-//! schedule, since programs join before they share what they write.
+//! operands before it writes. VM threads run beside each other where the driver and the program allow it, in place
+//! otherwise ([`Threads`]); what a program does is the same either way.
 //!
 //! # Security
 //!
@@ -13,22 +13,28 @@
 //! - `open` without the check flag is for values that the compiler has masked; it is checked like all others before
 //!   anything leaves, but not before it is opened.
 //! - Run-time faults are typed errors that name tape, instruction and mnemonic. Steps, rounds, call frames and printed
-//!   bytes are bounded by [`Limits`]; tuples by the source itself.
+//!   bytes of all threads together are bounded by [`Limits`]; tuples by the source itself.
 //! - It does not protect against a program that reveals what its author should not have revealed.
 
 mod arithmetic;
 mod bit_rounds;
 mod boolean;
+mod budget;
 mod clear;
 mod clients;
 mod code;
 mod dealt;
 mod door;
 mod fault;
+mod forecast;
+mod handover;
+mod image;
 mod input;
 mod integer;
 mod interactive;
 mod local;
+mod memory;
+mod meter;
 mod permutation;
 mod personal;
 mod polynomial;
@@ -38,24 +44,33 @@ mod shuffle;
 mod state;
 mod storage;
 mod support;
+mod threads;
 
 pub use bit_rounds::BitSide;
-pub use dealt::dealt_sides;
+pub use dealt::{dealt_sides, dealt_sides_behind};
+use door::NoDoor;
 pub use door::{Door, DoorError, Message, Secrets, Wanted};
 pub use fault::{Fault, VmError};
+pub use forecast::{Forecast, Unforeseen, forecast};
 pub use input::{InputError, Inputs, NoInputs, TextInputs};
+pub use meter::{Lap, Meter};
 pub use print::Printer;
 pub use rounds::Side;
+use storage::NoStorage;
 pub use storage::{MemoryStorage, Storage};
-pub use support::{Need, need, unsupported, unsupported_with};
+pub use support::{Need, distrusted, need, unsupported, unsupported_with};
+pub use threads::{ThreadEnds, Threads, ThreadsError};
 
 use crate::bit_tuples::mac_field;
 use crate::field::{BinaryField, PrimeField};
 use crate::online::Online;
 use crate::port::Rng;
 use crate::share::MacKeyShare;
+use budget::Budget;
 use fault::Step;
-use polyyne_bytecode::{Bank, Opcode, PerBank, Verified};
+use image::Image;
+use memory::Memory;
+use polyyne_bytecode::{Bank, Group, Opcode, PerBank, Verified};
 use state::Banks;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -96,15 +111,21 @@ pub struct Ports<'a> {
     pub inputs: &'a mut dyn Inputs,
     /// Clients, or stored secrets.
     pub door: &'a mut dyn Door,
-    /// Persistent shares.
-    pub storage: &'a mut dyn Storage,
+    /// Persistent shares over the prime field.
+    pub storage: &'a mut dyn Storage<PrimeField>,
+    /// And over GF(2^n).
+    pub binary_storage: &'a mut dyn Storage<BinaryField>,
     /// Where checked text goes.
     pub printer: &'a mut dyn Printer,
     /// Run-time arguments (`cmdlinearg`).
     pub arguments: &'a [i64],
+    /// How VM threads run beside each other; without it they run in place.
+    pub threads: Option<&'a mut dyn Threads>,
+    /// Who measures where time and traffic go.
+    pub meter: Option<Box<dyn Meter>>,
 }
 
-/// What a run took.
+/// What a run took, all its threads together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Statistics {
     /// Instructions, each counted with its vector size.
@@ -117,16 +138,28 @@ pub struct Statistics {
     pub bytes_sent: u64,
 }
 
+impl Statistics {
+    fn add(&mut self, other: &Self) {
+        self.steps += other.steps;
+        self.rounds += other.rounds;
+        self.checks += other.checks;
+        self.bytes_sent += other.bytes_sent;
+    }
+}
+
 /// Runs a program from the beginning of tape 0 to its end, and checks everything that was opened.
 ///
 /// All parties of the session run the same program in lock-step.
 ///
 /// # Errors
-/// [`VmError`]. After one, nothing that was still held back is released; see [`VmError::severity`].
+/// [`VmError`], the gravest of all threads. After one, nothing that was still held back is released; see
+/// [`VmError::severity`].
 pub async fn run<'a>(program: &'a Verified, ports: Ports<'a>, limits: &Limits) -> Result<Statistics, VmError> {
     let mut machine = Machine::new(program, ports, *limits)?;
-    machine.run().await?;
-    Ok(machine.statistics())
+    match machine.run().await {
+        Ok(()) => Ok(machine.statistics()),
+        Err(error) => Err(machine.gravest(error).await),
+    }
 }
 
 /// Where a thread or call is.
@@ -149,17 +182,21 @@ enum Waiting {
 }
 
 struct Machine<'a> {
-    program: &'a Verified,
-    code: Arc<Vec<code::Tape>>,
+    image: Arc<Image>,
+    budget: Arc<Budget>,
     ports: Ports<'a>,
-    limits: Limits,
     place: Place,
     banks: Banks,
-    memory: Banks,
+    memory: Memory,
     waiting: Vec<Waiting>,
-    /// Registers of threads that are not running, by thread number.
-    threads: BTreeMap<u32, Banks>,
-    frame_bytes: u64,
+    /// Registers of threads that do not run, by thread number.
+    resting: BTreeMap<u32, Banks>,
+    workers: BTreeMap<u32, threads::Worker>,
+    running: BTreeMap<u32, threads::Running>,
+    /// What a joined thread failed with.
+    failure: Option<VmError>,
+    /// What joined threads took.
+    joined: Statistics,
     binary: BinaryField,
     binary_key: MacKeyShare<BinaryField>,
     bit_field: BinaryField,
@@ -170,85 +207,132 @@ struct Machine<'a> {
     integers: Vec<i64>,
     public_rng: Option<Rng>,
     public_input: std::vec::IntoIter<String>,
-    shuffles: Vec<Option<shuffle::Shuffle>>,
+    shuffles: Vec<Option<Arc<shuffle::Shuffle>>>,
+    /// Steps taken, and how many may be taken before more are asked for.
     steps: u64,
+    steps_granted: u64,
+    rounds_counted: u64,
+    /// Bytes of this thread's frames that exist.
+    frame_bytes: u64,
     start: crate::party::Traffic,
     checks_before: u64,
+    /// What is measured now, and the traffic when the last lap ended.
+    group: Group,
+    lap: crate::party::Traffic,
 }
 
 impl<'a> Machine<'a> {
     fn new(program: &'a Verified, ports: Ports<'a>, limits: Limits) -> Result<Self, VmError> {
         check_machine(program, &ports)?;
         support::check(program, ports.binary.is_some(), ports.bits.is_some())?;
-        let field = ports.online.field;
         let binary = BinaryField::new(program.machine().gf2n).unwrap_or_else(default_binary);
         let words: Vec<String> =
             program.program().public_input().unwrap_or_default().split_whitespace().map(str::to_owned).collect();
-        let start = ports.online.party.traffic();
-        let checks_before = checks(&ports);
-        let mut machine = Self {
-            program,
-            code: Arc::new(code::compile(program.program())),
-            limits,
-            place: Place { tape: 0, pc: 0, thread: 0, argument: 0 },
-            banks: Banks::new(&field, &binary, program.registers(0)),
-            memory: Banks::new(&field, &binary, program.memory()),
-            waiting: Vec::new(),
-            threads: BTreeMap::new(),
-            frame_bytes: 0,
-            binary,
-            binary_key: ports.binary.as_ref().map_or_else(no_key, |side| side.mac.key().clone()),
-            bit_field: mac_field(),
-            bit_key: ports.bits.as_ref().map_or_else(no_key, |side| side.mac.key().clone()),
-            unchecked: false,
-            pending: print::Pending::new(limits.printed_bytes_max),
-            integers: Vec::new(),
-            public_rng: None,
-            public_input: words.into_iter(),
-            shuffles: Vec::new(),
-            steps: 0,
-            start,
-            checks_before,
-            ports,
-        };
+        let image = Arc::new(Image::new(program, binary));
+        let banks = Banks::new(&ports.online.field, &binary, image.registers(0));
+        let place = Place { tape: 0, pc: 0, thread: 0, argument: 0 };
+        let memory = Memory::new(program.memory());
+        let mut machine = Self::start(image, Arc::new(Budget::new(limits)), ports, place, banks, memory);
+        machine.public_input = words.into_iter();
         machine.reserve(0).map_err(VmError::End)?;
         Ok(machine)
     }
 
+    /// A thread at the beginning of a tape.
+    fn start(
+        image: Arc<Image>,
+        budget: Arc<Budget>,
+        ports: Ports<'a>,
+        place: Place,
+        banks: Banks,
+        memory: Memory,
+    ) -> Self {
+        let start = ports.online.party.traffic();
+        Self {
+            place,
+            banks,
+            memory,
+            waiting: Vec::new(),
+            resting: BTreeMap::new(),
+            workers: BTreeMap::new(),
+            running: BTreeMap::new(),
+            failure: None,
+            joined: Statistics::default(),
+            binary: image.binary,
+            binary_key: ports.binary.as_ref().map_or_else(no_key, |side| side.mac.key().clone()),
+            bit_field: mac_field(),
+            bit_key: ports.bits.as_ref().map_or_else(no_key, |side| side.mac.key().clone()),
+            unchecked: false,
+            pending: print::Pending::new(Arc::clone(&budget)),
+            integers: Vec::new(),
+            public_rng: None,
+            public_input: Vec::new().into_iter(),
+            shuffles: Vec::new(),
+            steps: 0,
+            steps_granted: 0,
+            rounds_counted: 0,
+            frame_bytes: 0,
+            start,
+            checks_before: checks(&ports),
+            group: Group::Control,
+            lap: start,
+            image,
+            budget,
+            ports,
+        }
+    }
+
+    /// What a thread leaves: its registers, its view of the memory, how it prints and what it took.
+    fn finish(mut self) -> (Banks, Memory, print::Format, Statistics) {
+        let statistics = self.statistics();
+        let format = self.pending.format(self.place.thread);
+        let banks = std::mem::replace(&mut self.banks, no_banks());
+        let memory = std::mem::replace(&mut self.memory, Memory::new(&PerBank::default()));
+        (banks, memory, format, statistics)
+    }
+
     async fn run(&mut self) -> Result<(), VmError> {
-        let code = Arc::clone(&self.code);
+        let image = Arc::clone(&self.image);
         loop {
-            let tape = &code[self.place.tape];
+            let tape = &image.tapes[self.place.tape];
             let pc = self.place.pc;
             let Some(&op) = tape.ops.get(pc) else {
                 if self.leave_tape() {
                     continue;
                 }
-                return self.settle().await.map_err(VmError::End);
+                return self.end().await.map_err(VmError::End);
             };
             self.place.pc += 1;
             let args = tape.args(&op);
             let place = |fault| VmError::At { tape: tape.name.clone(), pc, opcode: op.opcode, fault };
             self.count(&op).map_err(place)?;
+            self.group = op.opcode.group();
             if !self.local(op, args).map_err(place)? {
                 self.interactive(op, args, tape).await.map_err(place)?;
                 self.after_interaction().await.map_err(place)?;
             }
+            self.measure(self.group);
         }
+    }
+
+    /// The end of the program, or of a thread.
+    async fn end(&mut self) -> Step {
+        self.join_all().await?;
+        self.settle().await
     }
 
     fn count(&mut self, op: &code::Op) -> Step {
         self.steps += u64::from(op.size);
-        if self.steps > self.limits.steps_max {
-            return Err(Fault::Limit { what: "steps", max: self.limits.steps_max });
+        if self.steps > self.steps_granted {
+            self.steps_granted += self.budget.grant_steps(self.steps - self.steps_granted)?;
         }
         Ok(())
     }
 
     async fn after_interaction(&mut self) -> Step {
-        if self.statistics().rounds > self.limits.rounds_max {
-            return Err(Fault::Limit { what: "rounds", max: self.limits.rounds_max });
-        }
+        let rounds = self.ports.online.party.traffic().rounds - self.start.rounds;
+        self.budget.spend_rounds(rounds - self.rounds_counted)?;
+        self.rounds_counted = rounds;
         let openings = self.ports.online.mac.pending()
             + self.ports.binary.as_ref().map_or(0, |side| side.mac.pending())
             + self.ports.bits.as_ref().map_or(0, |side| side.mac.pending());
@@ -260,6 +344,7 @@ impl<'a> Machine<'a> {
 
     /// Checks everything opened so far, and releases the text that waited for it.
     async fn settle(&mut self) -> Step {
+        self.measure(self.group);
         self.ports.online.check().await?;
         let party = &mut self.ports.online.party;
         if let Some(side) = self.ports.binary.as_deref_mut() {
@@ -270,7 +355,26 @@ impl<'a> Machine<'a> {
         }
         self.unchecked = false;
         self.pending.release(self.ports.printer);
+        self.measure(Group::Check);
         Ok(())
+    }
+
+    /// Before values leave this party or are told to another: all threads have ended, and everything is checked.
+    async fn settle_all(&mut self) -> Step {
+        self.await_threads().await?;
+        self.settle().await
+    }
+
+    /// Ends a lap, if somebody measures.
+    #[inline]
+    fn measure(&mut self, group: Group) {
+        if let Some(meter) = &mut self.ports.meter {
+            let now = self.ports.online.party.traffic();
+            let lap =
+                meter::Lap { rounds: now.rounds - self.lap.rounds, bytes_sent: now.bytes_sent - self.lap.bytes_sent };
+            self.lap = now;
+            meter.lap(group, lap);
+        }
     }
 
     /// Makes sure that control flow depends on checked values only.
@@ -280,25 +384,37 @@ impl<'a> Machine<'a> {
 
     fn statistics(&self) -> Statistics {
         let now = self.ports.online.party.traffic();
-        Statistics {
+        let mut statistics = Statistics {
             steps: self.steps,
             rounds: now.rounds - self.start.rounds,
             checks: checks(&self.ports) - self.checks_before,
             bytes_sent: now.bytes_sent - self.start.bytes_sent,
-        }
+        };
+        statistics.add(&self.joined);
+        statistics
     }
 
     /// Counts the frame of a tape against the limit.
     fn reserve(&mut self, tape: usize) -> Step {
-        self.frame_bytes = self.frame_bytes.saturating_add(frame_bytes(self.program.registers(tape)));
-        if self.frame_bytes > self.limits.frame_bytes_max {
-            return Err(Fault::Limit { what: "bytes of call frames", max: self.limits.frame_bytes_max });
-        }
-        Ok(())
+        let bytes = frame_bytes(self.image.registers(tape));
+        self.frame_bytes += bytes;
+        self.budget.reserve_frame(bytes)
     }
 
     fn new_banks(&self, tape: usize) -> Banks {
-        Banks::new(&self.ports.online.field, &self.binary, self.program.registers(tape))
+        Banks::new(&self.ports.online.field, &self.binary, self.image.registers(tape))
+    }
+
+    /// A thread's registers, as it left them, for a tape.
+    fn rested(&mut self, thread: u32, tape: usize) -> Banks {
+        let mut banks = self.resting.remove(&thread).unwrap_or_else(|| self.new_banks(tape));
+        banks.grow(&self.ports.online.field, &self.binary, self.image.registers(tape));
+        banks
+    }
+
+    /// A thread keeps its registers from one tape to the next.
+    fn rest(&mut self, thread: u32, banks: Banks) {
+        self.resting.insert(thread, banks);
     }
 
     /// `call_tape`: a new frame in the same thread, with the arguments that go in.
@@ -322,9 +438,11 @@ impl<'a> Machine<'a> {
     fn return_to(&mut self, place: Place, banks: Banks) {
         let callee = std::mem::replace(&mut self.banks, banks);
         let finished = std::mem::replace(&mut self.place, place).tape;
-        self.frame_bytes = self.frame_bytes.saturating_sub(frame_bytes(self.program.registers(finished)));
-        let code = Arc::clone(&self.code);
-        let tape = &code[place.tape];
+        let bytes = frame_bytes(self.image.registers(finished));
+        self.frame_bytes -= bytes;
+        self.budget.release_frame(bytes);
+        let image = Arc::clone(&self.image);
+        let tape = &image.tapes[place.tape];
         let args = tape.args(&tape.ops[place.pc - 1]);
         for argument in args[2..].chunks_exact(5).filter(|argument| argument[0] == 1) {
             let (bank, count, to, from) = parse_argument(argument);
@@ -332,42 +450,47 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// `run_tape`: each group runs on its thread, one after the other, before this thread continues.
-    fn start_threads(&mut self, args: &[i64]) -> Step {
-        let busy = |machine: &Self, thread: u32| {
-            machine.place.thread == thread
-                || machine.waiting.iter().any(|waiting| match waiting {
-                    Waiting::Caller { place, .. } | Waiting::Starter { place, .. } => place.thread == thread,
-                    Waiting::Start(_) => false,
-                })
-        };
+    /// `run_tape`: tapes that may run beside this one are started, the others run in place before this thread goes on.
+    async fn start_threads(&mut self, args: &[i64]) -> Step {
+        let mut in_place = Vec::new();
         for group in args.chunks_exact(3) {
-            let thread = group[0] as u32;
-            if busy(self, thread) {
-                return Err(Fault::ThreadBusy(thread));
-            }
-            if !self.threads.contains_key(&thread) {
-                self.reserve(group[1] as usize)?;
-            }
-        }
-        let banks =
-            std::mem::replace(&mut self.banks, Banks::new(&self.ports.online.field, &self.binary, &PerBank::default()));
-        self.waiting.push(Waiting::Starter { place: self.place, banks });
-        for group in args.chunks_exact(3).rev() {
             let place = Place { tape: group[1] as usize, pc: 0, thread: group[0] as u32, argument: group[2] };
-            self.waiting.push(Waiting::Start(place));
+            if self.is_busy(place.thread) {
+                return Err(Fault::ThreadBusy(place.thread));
+            }
+            self.join(place.thread).await?;
+            if !self.resting.contains_key(&place.thread) {
+                self.reserve(place.tape)?;
+            }
+            if self.runs_beside(place.thread, place.tape) {
+                self.start_beside(place).await?;
+            } else {
+                in_place.push(place);
+            }
         }
-        self.next_waiting();
+        if !in_place.is_empty() {
+            let banks = std::mem::replace(&mut self.banks, no_banks());
+            self.waiting.push(Waiting::Starter { place: self.place, banks });
+            self.waiting.extend(in_place.into_iter().rev().map(Waiting::Start));
+            self.next_waiting();
+        }
         Ok(())
+    }
+
+    /// Whether a thread waits, beneath the one that runs, for what it has called or started.
+    fn is_busy(&self, thread: u32) -> bool {
+        self.place.thread == thread
+            || self.waiting.iter().any(|waiting| match waiting {
+                Waiting::Caller { place, .. } | Waiting::Starter { place, .. } => place.thread == thread,
+                Waiting::Start(_) => false,
+            })
     }
 
     /// The tape has ended: goes on with what waits. False at the end of the program.
     fn leave_tape(&mut self) -> bool {
         if let Some(Waiting::Starter { .. } | Waiting::Start(_)) = self.waiting.last() {
-            // A thread keeps its registers from one tape to the next.
-            let empty = Banks::new(&self.ports.online.field, &self.binary, &PerBank::default());
-            let banks = std::mem::replace(&mut self.banks, empty);
-            self.threads.insert(self.place.thread, banks);
+            let banks = std::mem::replace(&mut self.banks, no_banks());
+            self.rest(self.place.thread, banks);
         }
         self.next_waiting()
     }
@@ -378,9 +501,7 @@ impl<'a> Machine<'a> {
             Some(Waiting::Caller { place, banks }) => self.return_to(place, banks),
             Some(Waiting::Starter { place, banks }) => (self.place, self.banks) = (place, banks),
             Some(Waiting::Start(place)) => {
-                let sizes = self.program.registers(place.tape);
-                let mut banks = self.threads.remove(&place.thread).unwrap_or_else(|| self.new_banks(place.tape));
-                banks.grow(&self.ports.online.field, &self.binary, sizes);
+                let banks = self.rested(place.thread, place.tape);
                 (self.place, self.banks) = (place, banks);
             }
         }
@@ -390,9 +511,19 @@ impl<'a> Machine<'a> {
     /// Jumps `distance` instructions from the one after the jump.
     fn jump(&mut self, distance: i64) -> Step {
         let target = self.place.pc as i128 + i128::from(distance);
-        let length = self.code[self.place.tape].ops.len();
+        let length = self.image.tapes[self.place.tape].ops.len();
         self.place.pc = usize::try_from(target).ok().filter(|&pc| pc <= length).ok_or(Fault::Jump(target))?;
         Ok(())
+    }
+}
+
+impl Drop for Machine<'_> {
+    /// Gives back what is not used; a run that is dropped ends its threads.
+    fn drop(&mut self) {
+        self.budget.return_steps(self.steps_granted.saturating_sub(self.steps));
+        if !self.running.is_empty() {
+            self.budget.stop();
+        }
     }
 }
 
@@ -407,6 +538,11 @@ fn checks(ports: &Ports<'_>) -> u64 {
     let binary = ports.binary.as_ref().map_or(0, |side| side.mac.checks());
     let bits = ports.bits.as_ref().map_or(0, |side| side.mac.checks());
     ports.online.mac.checks() + binary + bits
+}
+
+/// Stands where a thread's registers were while another runs.
+fn no_banks() -> Banks {
+    Banks::new(&PrimeField::carbyne(), &default_binary(), &PerBank::default())
 }
 
 fn frame_bytes(registers: &PerBank) -> u64 {

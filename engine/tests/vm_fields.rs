@@ -275,3 +275,102 @@ fn a_deleted_shuffle_is_gone_and_lengths_must_match() {
     let error = printed(&[&other]).unwrap_err();
     assert_eq!(error.fault(), Some(&Fault::ShuffleLength { expected: 2, found: 3 }));
 }
+
+#[test]
+fn elements_of_gf2n_are_input_as_patterns_and_in_native_form() {
+    struct Native;
+    impl polyyne_engine::vm::Inputs for Native {
+        fn word(&mut self, _thread: u32) -> Option<String> {
+            Some("-1".to_owned())
+        }
+        fn native_binary(&mut self, count: usize) -> Option<Vec<polyyne_engine::field::Gf2n>> {
+            let field = polyyne_engine::field::BinaryField::new(128).unwrap();
+            Some(vec![field.cut(7 << 100); count])
+        }
+    }
+    let lines: &[Line<'_>] = &[
+        ("gasm_input", 2, &[0, 0, 4, 1]),
+        ("grawinput", 0, &[1, 8]),
+        ("gmovs", 0, &[5, 4]),
+        ("gmovs", 0, &[6, 8]),
+        ("gasm_open", 2, &[1, 0, 0]),
+        ("gasm_open", 2, &[1, 5, 5]),
+        ("gprint_reg_plain", 2, &[0]),
+        ("gprint_reg_plain", 1, &[5]),
+        ("gprint_reg_plain", 1, &[6]),
+    ];
+    let inputs = |party: usize| -> Box<dyn polyyne_engine::vm::Inputs> {
+        match party {
+            0 => Box::new(TextInputs::default().with(0, "5 0x10000000000000000")),
+            _ => Box::new(Native),
+        }
+    };
+    let ended = run_with(&verify(program(&[lines]), 2), &Setup::new(2), |_, _| None, inputs, &mut |_| {});
+    let expected = format!("{:032x}{:032x}{:032x}{:032x}", 5, 1u128 << 64, u64::MAX, 7u128 << 100);
+    for party in &ended {
+        assert_eq!(String::from_utf8_lossy(&party.printed), expected, "{:?}", party.result);
+    }
+}
+
+#[test]
+fn shares_over_gf2n_have_a_file_of_their_own() {
+    let lines: &[Line<'_>] = &[
+        ("ldint", 0, &[0, -1]),
+        ("gldsi", 2, &[0, 9]),
+        ("gwritesharestofile", 2, &[0, 0]),
+        ("ldint", 0, &[0, 1]),
+        ("greadsharesfromfile", 0, &[0, 1, 5]),
+        ("gasm_open", 0, &[1, 0, 5]),
+        ("gprint_reg_plain", 0, &[0]),
+        ("print_int", 0, &[1]),
+        ("ldint", 0, &[0, 0]),
+        ("readsharesfromfile", 0, &[0, 1, 0]),
+        ("print_int", 0, &[1]),
+    ];
+    assert_eq!(printed(&[lines]).unwrap(), format!("{:032x}-1-2", 9));
+}
+
+#[test]
+fn a_shuffle_over_gf2n_moves_blocks() {
+    let lines: &[Line<'_>] = &[
+        ("gldsi", 1, &[0, 1]),
+        ("gldsi", 1, &[1, 2]),
+        ("gldsi", 1, &[2, 4]),
+        ("gldsi", 1, &[3, 8]),
+        ("gsecshuffle", 4, &[10, 0, 2]),
+        ("gasm_open", 4, &[1, 0, 10]),
+        ("gprint_reg_plain", 4, &[0]),
+    ];
+    let words = |values: [u32; 4]| values.map(|value| format!("{value:032x}")).concat();
+    let mut seen = std::collections::BTreeSet::new();
+    for seed in 1..20 {
+        let ended = run(&verify(program(&[lines]), 3), &Setup { seed, ..Setup::new(3) }).swap_remove(0);
+        ended.result.unwrap();
+        seen.insert(String::from_utf8(ended.printed).unwrap());
+    }
+    assert_eq!(seen, [words([1, 2, 4, 8]), words([4, 8, 1, 2])].into());
+}
+
+#[test]
+fn a_share_that_is_printed_is_this_party_s_own_with_its_mac() {
+    let lines: &[Line<'_>] = &[
+        ("ldsi", 0, &[0, 7]),
+        ("print_reg_plains", 0, &[0]),
+        ("print_char", 0, &[10]),
+        ("gldsi", 0, &[0, 7]),
+        ("gprint_reg_plains", 0, &[0]),
+        ("print_char", 0, &[10]),
+        ("ldbits", 0, &[0, 3, 5]),
+        ("print_reg_plainsb", 0, &[0]),
+    ];
+    let ended = run(&verify(program(&[lines]), 2), &Setup::new(2));
+    let text = |party: usize| String::from_utf8(ended[party].printed.clone()).unwrap();
+    let (first, second) = (text(0), text(1));
+    let shares =
+        |text: &str| -> Vec<String> { text.lines().map(|line| line.split(' ').next().unwrap().into()).collect() };
+    // The first party holds public constants.
+    assert_eq!(shares(&first), ["7", "7", "0x5"]);
+    assert_eq!(shares(&second), ["0", "0", "0x0"]);
+    assert_ne!(first.lines().next(), second.lines().next());
+    assert_eq!(first.lines().next().unwrap().split(' ').count(), 2);
+}

@@ -275,12 +275,13 @@ fn the_door_gives_input_secrets_in_order_and_takes_new_ones() {
 
 #[test]
 fn threads_share_memory_keep_their_registers_and_know_their_number() {
-    let schedule = "3\n3\nm:6 f:5 g:2\n1 0\n0\n\nlgp:0\n";
+    let schedule = "3\n3\nm:7 f:5 g:2\n1 0\n0\n\nlgp:0\n";
     let tapes = [
         vec_of(&[
             ("run_tape", 0, &[1, 1, 7, 2, 1, 8]),
             ("join_tape", 0, &[1]),
             ("run_tape", 0, &[1, 2, 0]),
+            ("join_tape", 0, &[1]),
             ("join_tape", 0, &[2]),
             ("ldmint", 30, &[0, 0]),
             ("print_int", 30, &[0]),

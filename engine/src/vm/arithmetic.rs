@@ -1,6 +1,7 @@
 //! Element-wise arithmetic on clear elements and the local (linear) operations on shares, the same for every field.
 
 use super::fault::{Fault, Step};
+use super::memory::PairMemory;
 use super::state::{Pair, address};
 use crate::field::{BinaryField, Field, PrimeField};
 use crate::share::MacKeyShare;
@@ -70,7 +71,7 @@ pub(super) struct Desk<'a, F: Field> {
     pub field: &'a F,
     pub key: &'a MacKeyShare<F>,
     pub registers: &'a mut Pair<F>,
-    pub memory: &'a mut Pair<F>,
+    pub memory: &'a mut PairMemory<F>,
     pub ints: &'a mut [i64],
 }
 
@@ -237,16 +238,16 @@ impl<F: Domain> Desk<'_, F> {
         let at = |k: usize| args[k] as usize;
         let (registers, memory) = (&mut *self.registers, &mut *self.memory);
         match opcode {
-            Opcode::Ldmc => registers.c[at(0)..at(0) + size].copy_from_slice(&memory.c[at(1)..at(1) + size]),
-            Opcode::Stmc => memory.c[at(1)..at(1) + size].copy_from_slice(&registers.c[at(0)..at(0) + size]),
-            Opcode::Ldms => super::state::copy_shares(&mut registers.s, at(0), &memory.s, at(1), size),
-            Opcode::Stms => super::state::copy_shares(&mut memory.s, at(1), &registers.s, at(0), size),
+            Opcode::Ldmc => memory.c.read(at(1), &mut registers.c[at(0)..at(0) + size]),
+            Opcode::Stmc => memory.c.write(at(1), &registers.c[at(0)..at(0) + size]),
+            Opcode::Ldms => memory.s.load(at(1), &mut registers.s, at(0), size),
+            Opcode::Stms => memory.s.store(at(1), &registers.s, at(0), size),
             Opcode::Ldmci | Opcode::Stmci => {
                 for i in 0..size {
                     let address = address(F::CLEAR, self.ints[at(1) + i], memory.c.len())?;
                     match opcode {
-                        Opcode::Ldmci => registers.c[at(0) + i] = memory.c[address],
-                        _ => memory.c[address] = registers.c[at(0) + i],
+                        Opcode::Ldmci => registers.c[at(0) + i] = memory.c.get(address),
+                        _ => memory.c.set(address, registers.c[at(0) + i]),
                     }
                 }
             }

@@ -3,7 +3,8 @@
 
 use super::arithmetic::zip;
 use super::fault::{Fault, Step};
-use super::state::{BitBank, address, copy_shares};
+use super::memory::BitMemory;
+use super::state::{BitBank, address};
 use crate::field::{BinaryField, Field, Gf2n, PrimeField};
 use crate::share::{MacKeyShare, Shares};
 use polyyne_bytecode::{Bank, Opcode};
@@ -17,7 +18,7 @@ pub(super) struct Board<'a> {
     pub key: &'a MacKeyShare<BinaryField>,
     pub prime: &'a PrimeField,
     pub registers: &'a mut BitBank,
-    pub memory: &'a mut BitBank,
+    pub memory: &'a mut BitMemory,
     pub ints: &'a mut [i64],
     pub clear: &'a [crate::field::Fp],
 }
@@ -223,15 +224,13 @@ impl Board<'_> {
         let (registers, memory) = (&mut *self.registers, &mut *self.memory);
         match opcode {
             Opcode::Ldmsb | Opcode::Ldmsbi => {
-                copy_shares(&mut registers.s, register * WORD, &memory.s, start * WORD, size * WORD);
+                memory.s.load(start * WORD, &mut registers.s, register * WORD, size * WORD);
             }
             Opcode::Stmsb | Opcode::Stmsbi => {
-                copy_shares(&mut memory.s, start * WORD, &registers.s, register * WORD, size * WORD);
+                memory.s.store(start * WORD, &registers.s, register * WORD, size * WORD);
             }
-            Opcode::Ldmcb | Opcode::Ldmcbi => {
-                registers.c[register..register + size].copy_from_slice(&memory.c[start..start + size]);
-            }
-            _ => memory.c[start..start + size].copy_from_slice(&registers.c[register..register + size]),
+            Opcode::Ldmcb | Opcode::Ldmcbi => memory.c.read(start, &mut registers.c[register..register + size]),
+            _ => memory.c.write(start, &registers.c[register..register + size]),
         }
         Ok(true)
     }

@@ -59,7 +59,7 @@ impl Machine<'_> {
 
     pub(super) async fn write_socket(&mut self, opcode: Opcode, args: &[i64]) -> Step {
         // What goes to a client leaves the secret domain.
-        self.settle().await?;
+        self.settle_all().await?;
         let client = self.banks.ints[args[0] as usize];
         let (label, lanes, registers) = (args[1] as i32, args[2] as usize, &args[3..]);
         let places = (0..lanes).flat_map(|lane| registers.iter().map(move |&register| register as usize + lane));

@@ -82,6 +82,35 @@ pub trait Door: Send {
     fn write(&mut self, client: i64, label: i32, message: Message) -> BoxFuture<'_, Result<(), DoorError>>;
 }
 
+/// No door: for threads, whose tapes do not talk to clients.
+pub(super) struct NoDoor;
+
+fn nobody<T: Send + 'static>() -> BoxFuture<'static, Result<T, DoorError>> {
+    Box::pin(std::future::ready(Err(DoorError::NoClients)))
+}
+
+impl Door for NoDoor {
+    fn listen(&mut self, _port: i64) -> BoxFuture<'_, Result<(), DoorError>> {
+        nobody()
+    }
+
+    fn accept(&mut self, _port: i64) -> BoxFuture<'_, Result<i64, DoorError>> {
+        nobody()
+    }
+
+    fn close(&mut self, _client: i64) -> BoxFuture<'_, Result<(), DoorError>> {
+        nobody()
+    }
+
+    fn read(&mut self, _client: i64, _wanted: Wanted, _count: usize) -> BoxFuture<'_, Result<Message, DoorError>> {
+        nobody()
+    }
+
+    fn write(&mut self, _client: i64, _label: i32, _message: Message) -> BoxFuture<'_, Result<(), DoorError>> {
+        nobody()
+    }
+}
+
 /// The door to stored secrets: the inputs' words in order, and the words that the program writes.
 pub struct Secrets {
     inputs: Shares<PrimeField>,

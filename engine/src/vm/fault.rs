@@ -2,6 +2,7 @@
 
 use super::door::DoorError;
 use super::input::InputError;
+use super::threads::ThreadsError;
 use crate::bit_tuples::BitShortage;
 use crate::error::{Error, Severity};
 use crate::tuples::Shortage;
@@ -88,6 +89,12 @@ pub enum Fault {
     PublicInput,
     #[error("thread {0} is still running")]
     ThreadBusy(u32),
+    #[error("thread {thread} gets no channels of its own: {cause}")]
+    ThreadLinks { thread: u32, cause: ThreadsError },
+    #[error("thread {0} has failed")]
+    ThreadFailed(u32),
+    #[error("the run has ended")]
+    Stopped,
     #[error("the program exceeds its limit of {what} ({max})")]
     Limit { what: &'static str, max: u64 },
 }

@@ -1,6 +1,6 @@
 //! Where a party's own inputs come from, and how text becomes field elements.
 
-use crate::field::{Field, Fp, PrimeField};
+use crate::field::{BinaryField, Field, Fp, Gf2n, PrimeField};
 use thiserror::Error;
 
 /// A party's own inputs. All methods default to having none.
@@ -17,6 +17,11 @@ pub trait Inputs: Send {
 
     /// The next elements of the private input in native form (`Private-Input-<party>`).
     fn native(&mut self, _count: usize) -> Option<Vec<Fp>> {
+        None
+    }
+
+    /// The same over GF(2^n).
+    fn native_binary(&mut self, _count: usize) -> Option<Vec<Gf2n>> {
         None
     }
 }
@@ -78,6 +83,16 @@ pub(super) fn integer(field: &PrimeField, word: &str) -> Result<Fp, InputError> 
     Ok(if negative { field.neg(value) } else { value })
 }
 
+/// An element of GF(2^n): a decimal integer of 64 bits by its pattern, or any element in hexadecimal after `0x`.
+pub(super) fn pattern(field: &BinaryField, word: &str) -> Result<Gf2n, InputError> {
+    let bits = match word.strip_prefix("0x") {
+        Some(digits) => u128::from_str_radix(digits, 16).ok(),
+        None => word.parse().ok().map(|value: i64| u128::from(value as u64)),
+    };
+    let wrong = || InputError::NotAnInteger(word.chars().take(40).collect());
+    bits.map(|bits| field.cut(bits)).ok_or_else(wrong)
+}
+
 /// A decimal number.
 pub(super) fn number(word: &str) -> Result<f64, InputError> {
     let wrong = || InputError::NotANumber(word.chars().take(40).collect());
@@ -133,6 +148,16 @@ mod tests {
         for word in ["", "-", "1.5", "0x1", "1e3", "--1"] {
             assert!(integer(&f, word).is_err(), "{word}");
         }
+    }
+
+    #[test]
+    fn elements_of_gf2n_are_patterns() {
+        let f = BinaryField::new(128).unwrap();
+        let bits = |word| pattern(&f, word).map(|x| f.to_bits(x));
+        assert_eq!(bits("5"), Ok(5));
+        assert_eq!(bits("-1"), Ok(u128::from(u64::MAX)));
+        assert_eq!(bits("0x10000000000000000"), Ok(1 << 64));
+        assert!(bits("0x").is_err() && bits("18446744073709551616").is_err() && bits("1.5").is_err());
     }
 
     #[test]

@@ -25,7 +25,8 @@ impl Machine<'_> {
         match op.opcode {
             Opcode::Jmpnz | Opcode::Jmpeqz | Opcode::Jmpi | Opcode::Crash => self.branch(op.opcode, args).await,
             Opcode::CallTape => self.call(args),
-            Opcode::RunTape => self.start_threads(args),
+            Opcode::RunTape => self.start_threads(args).await,
+            Opcode::JoinTape => self.join(args[0] as u32).await,
             Opcode::Check => self.settle().await,
             Opcode::Rand | Opcode::Shuffle => self.public_random(op.opcode, size, args).await,
             Opcode::Pubinput => self.public_input(size, args),
@@ -46,10 +47,13 @@ impl Machine<'_> {
             | Opcode::Inputmixedreg
             | Opcode::Rawinput
             | Opcode::Inputpersonal => self.input(op.opcode, size, args).await,
+            Opcode::GInput | Opcode::GRawinput => self.binary_input(op.opcode, size, args).await,
             Opcode::Privateoutput => self.private_outputs(args).await,
             Opcode::Sendpersonal => self.send_personal(args).await,
             Opcode::Fixinput => self.fixed_input(size, args),
-            Opcode::Intoutput | Opcode::Floatoutput | Opcode::RawOutput => self.own_output(op.opcode, size, args).await,
+            Opcode::Intoutput | Opcode::Floatoutput | Opcode::RawOutput | Opcode::GRawOutput => {
+                self.own_output(op.opcode, size, args).await
+            }
 
             Opcode::Listen
             | Opcode::Acceptclientconnection
@@ -64,6 +68,8 @@ impl Machine<'_> {
 
             Opcode::Writesharestofile => self.write_file(size, args),
             Opcode::Readsharesfromfile => self.read_file(size, args),
+            Opcode::GWritesharestofile => self.write_binary_file(size, args),
+            Opcode::GReadsharesfromfile => self.read_binary_file(size, args),
             opcode => self.arithmetic(opcode, size, args).await,
         }
     }
@@ -78,6 +84,7 @@ impl Machine<'_> {
         }
         let done = match opcode.code() {
             0x200.. | 0x58..=0x5a => self.bit_rounds(opcode)?.run(opcode, size, args).await?,
+            0x1fa => self.binary_rounds(opcode)?.shuffle_once(size, args).await?,
             0x100.. => self.binary_rounds(opcode)?.run(general, size, args).await?,
             _ => self.prime_rounds().run(opcode, size, args).await? || self.shuffle(opcode, size, args).await?,
         };
@@ -85,7 +92,7 @@ impl Machine<'_> {
         if done { Ok(()) } else { Err(Fault::Unsupported(opcode)) }
     }
 
-    fn prime_rounds(&mut self) -> Rounds<'_, PrimeField> {
+    pub(super) fn prime_rounds(&mut self) -> Rounds<'_, PrimeField> {
         let online = &mut *self.ports.online;
         Rounds {
             field: &online.field,

@@ -1,7 +1,7 @@
 //! Instructions without communication.
 
 use super::arithmetic::Desk;
-use super::boolean::Board;
+use super::boolean::{Board, WORD};
 use super::code::Op;
 use super::fault::{Fault, Step};
 use super::print::{characters, float, vector};
@@ -82,17 +82,17 @@ impl Machine<'_> {
         let at = |k: usize| args[k] as usize;
         let (ints, memory) = (&mut self.banks.ints, &mut self.memory.ints);
         match opcode {
-            Opcode::Ldmint => ints[at(0)..at(0) + size].copy_from_slice(&memory[at(1)..at(1) + size]),
-            Opcode::Stmint => memory[at(1)..at(1) + size].copy_from_slice(&ints[at(0)..at(0) + size]),
+            Opcode::Ldmint => memory.read(at(1), &mut ints[at(0)..at(0) + size]),
+            Opcode::Stmint => memory.write(at(1), &ints[at(0)..at(0) + size]),
             Opcode::Ldminti => {
                 for i in 0..size {
-                    ints[at(0) + i] = memory[address(Bank::Regint, ints[at(1) + i], memory.len())?];
+                    ints[at(0) + i] = memory.get(address(Bank::Regint, ints[at(1) + i], memory.len())?);
                 }
             }
             Opcode::Stminti => {
                 for i in 0..size {
                     let address = address(Bank::Regint, ints[at(1) + i], memory.len())?;
-                    memory[address] = ints[at(0) + i];
+                    memory.set(address, ints[at(0) + i]);
                 }
             }
             Opcode::Pushint => self.integers.push(ints[at(0)]),
@@ -111,8 +111,7 @@ impl Machine<'_> {
                 self.jump(args[0])?;
                 return Ok(true);
             }
-            Opcode::JoinTape
-            | Opcode::Use
+            Opcode::Use
             | Opcode::UseInp
             | Opcode::UseEdabit
             | Opcode::UseMatmul
@@ -159,6 +158,10 @@ impl Machine<'_> {
             Opcode::PrintRegPlain => vector(&decimals(at(0))),
             Opcode::PrintInt => vector(&(0..size).map(|i| self.banks.ints[at(0) + i].to_string()).collect::<Vec<_>>()),
             Opcode::PrintReg => return self.print_register(size, args),
+            Opcode::PrintRegPlains => {
+                let (value, mac) = self.banks.prime.s.get(at(0));
+                format!("{} {}", field.signed_decimal(value), field.signed_decimal(mac))
+            }
             Opcode::PrintFloatPlain => {
                 let floats = (0..size).map(|i| self.float(args, i)).collect::<Step<Vec<_>>>()?;
                 vector(&floats)
@@ -207,6 +210,12 @@ impl Machine<'_> {
 
     /// Elements in hexadecimal, padded beyond 64 bits, one after the other.
     fn print_binary(&mut self, opcode: Opcode, size: usize, args: &[i64]) -> Step<bool> {
+        if opcode == Opcode::GPrintRegPlains {
+            let (value, mac) = self.banks.binary.s.get(args[0] as usize);
+            let text = format!("{:x} {:x}", self.binary.to_bits(value), self.binary.to_bits(mac));
+            self.pending.push(text.as_bytes())?;
+            return Ok(true);
+        }
         if !matches!(opcode, Opcode::GPrintReg | Opcode::GPrintRegPlain) {
             return Ok(false);
         }
@@ -239,6 +248,11 @@ impl Machine<'_> {
             Opcode::PrintRegPlainb => {
                 self.pending.show_base(self.place.thread);
                 if c[at(0)] == 0 { "0".to_owned() } else { format!("{:#x}", c[at(0)]) }
+            }
+            Opcode::PrintRegPlainsb => {
+                let share = |k: usize| self.banks.bits.s.values[at(0) * WORD + k];
+                let bit = |k: usize| (self.bit_field.to_bits(share(k)) as u64 & 1) << k;
+                format!("{:#x}", (0..WORD).map(bit).fold(0, |word, bit| word | bit))
             }
             Opcode::PrintFloatPlainb => {
                 let [value, exponent, zero, sign, nan] = [0, 1, 2, 3, 4].map(|k| c[at(k)] as i64);

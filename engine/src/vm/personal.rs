@@ -4,11 +4,12 @@ use super::Machine;
 use super::fault::{Fault, Step};
 use super::input::{self, InputError};
 use super::rounds::gather;
-use crate::field::{Field, Fp, PrimeField};
-use crate::party::PartyIndex;
-use crate::share::Shares;
+use super::state::copy_shares;
+use crate::field::{Field, Fp, Gf2n, PrimeField};
+use crate::party::{Party, PartyIndex};
+use crate::share::{MacKeyShare, Shares};
 use crate::step::Step as Wire;
-use crate::tuples::InputMasks;
+use crate::tuples::{InputMasks, Tuples};
 use polyyne_bytecode::Opcode;
 
 impl Machine<'_> {
@@ -24,35 +25,53 @@ impl Machine<'_> {
         }
         let wishes = self.wishes(opcode, size, args)?;
         let own = self.ports.online.party.index();
-        let mut masks = Vec::new();
-        let mut message = Vec::new();
-        for wish in &wishes {
-            let count = wish.count();
-            let InputMasks { shares, clear } = self.ports.online.tuples.input_masks(wish.owner.get(), count)?;
-            if wish.owner == own {
-                let field = self.ports.online.field;
-                let clear = clear.expect("the source gives the owner its masks in clear");
-                let values = self.own_values(&wish.source, size, count)?;
-                let masked: Vec<Fp> = values.iter().zip(&clear).map(|(&x, &r)| field.sub(x, r)).collect();
-                field.encode(&masked, &mut message);
-            }
-            masks.push(shares);
+        let mut values = Vec::new();
+        for wish in wishes.iter().filter(|wish| wish.owner == own) {
+            values.extend(self.own_values(&wish.source, size, wish.count())?);
         }
-        let party = &mut self.ports.online.party;
-        let received = party.broadcast(Wire::Input, message).await?;
-        let mut offers = Vec::new();
-        for (j, message) in received.iter().enumerate() {
-            let peer = PartyIndex(j as u16);
-            let count = wishes.iter().filter(|wish| wish.owner == peer).map(Wish::count).sum();
-            let party = &self.ports.online.party;
-            offers.push(party.elements(&self.ports.online.field, peer, Wire::Input, message, count)?.into_iter());
-        }
-        for (wish, masks) in wishes.iter().zip(masks) {
-            let masked: Vec<Fp> = offers[wish.owner.get()].by_ref().take(wish.count()).collect();
-            let shares = self.ports.online.mac.key().add_public(&self.ports.online.field, &masks, &masked);
-            wish.write(&shares, &mut self.banks.prime.s);
+        let counts: Vec<_> = wishes.iter().map(|wish| (wish.owner, wish.count())).collect();
+        let online = &mut *self.ports.online;
+        let key = online.mac.key().clone();
+        let shared =
+            share_inputs(&online.field, &mut online.party, &key, &mut *online.tuples, &counts, &values).await?;
+        for (wish, shares) in wishes.iter().zip(&shared) {
+            wish.write(shares, &mut self.banks.prime.s);
         }
         Ok(())
+    }
+
+    /// The same over GF(2^n): patterns, or native elements.
+    pub(super) async fn binary_input(&mut self, opcode: Opcode, size: usize, args: &[i64]) -> Step {
+        let native = opcode == Opcode::GRawinput;
+        let mut wishes = Vec::new();
+        for group in args.chunks_exact(2) {
+            let (to, player) = if native { (group[1], group[0]) } else { (group[0], group[1]) };
+            wishes.push((self.player(player)?, to as usize));
+        }
+        let own = self.ports.online.party.index();
+        let mut values = Vec::new();
+        for _ in wishes.iter().filter(|(owner, _)| *owner == own) {
+            values.extend(self.own_patterns(native, size)?);
+        }
+        let counts: Vec<_> = wishes.iter().map(|&(owner, _)| (owner, size)).collect();
+        let side = self.ports.binary.as_deref_mut().ok_or(Fault::Unsupported(opcode))?;
+        let key = side.mac.key().clone();
+        let party = &mut self.ports.online.party;
+        let shared = share_inputs(&side.field, party, &key, &mut *side.tuples, &counts, &values).await?;
+        for ((_, to), shares) in wishes.into_iter().zip(&shared) {
+            copy_shares(&mut self.banks.binary.s, to, shares, 0, size);
+        }
+        Ok(())
+    }
+
+    fn own_patterns(&mut self, native: bool, size: usize) -> Step<Vec<Gf2n>> {
+        let inputs = &mut *self.ports.inputs;
+        if native {
+            let values = inputs.native_binary(size).filter(|values| values.len() == size);
+            return Ok(values.ok_or(InputError::Ended)?);
+        }
+        let mut value = || Ok(input::pattern(&self.binary, &inputs.word(self.place.thread).ok_or(InputError::Ended)?)?);
+        (0..size).map(|_| value()).collect()
     }
 
     fn wishes(&self, opcode: Opcode, size: usize, args: &[i64]) -> Step<Vec<Wish>> {
@@ -125,7 +144,7 @@ impl Machine<'_> {
 
     /// Values towards one party each: masked, opened in one round, checked, unmasked.
     pub(super) async fn private_outputs(&mut self, args: &[i64]) -> Step {
-        self.settle().await?;
+        self.settle_all().await?;
         let mut masked = Shares::default();
         let mut masks = Vec::new();
         for group in args.chunks_exact(4) {
@@ -223,11 +242,12 @@ impl Machine<'_> {
 
     /// Binary output of this party, after a check.
     pub(super) async fn own_output(&mut self, opcode: Opcode, size: usize, args: &[i64]) -> Step {
-        self.settle().await?;
+        self.settle_all().await?;
         let own = i64::from(self.ports.online.party.index().0);
         let thread = self.place.thread;
         let field = self.ports.online.field;
-        if opcode != Opcode::RawOutput && args[0] != -1 && args[0] != own {
+        let raw = matches!(opcode, Opcode::RawOutput | Opcode::GRawOutput);
+        if !raw && args[0] != -1 && args[0] != own {
             return Ok(());
         }
         for i in 0..size {
@@ -235,6 +255,9 @@ impl Machine<'_> {
                 Opcode::Intoutput => self.banks.ints[args[1] as usize + i].to_le_bytes().to_vec(),
                 Opcode::RawOutput => {
                     field.to_montgomery(self.banks.prime.c[args[0] as usize + i]).to_le_bytes().to_vec()
+                }
+                Opcode::GRawOutput => {
+                    self.binary.to_bits(self.banks.binary.c[args[0] as usize + i]).to_le_bytes().to_vec()
                 }
                 _ => self.double(&args[1..], i).to_le_bytes().to_vec(),
             };
@@ -252,6 +275,44 @@ impl Machine<'_> {
         let value = if part(2) != 0.0 { 0.0 } else { part(0) * part(1).exp2() };
         if part(3) != 0.0 { -value } else { value }
     }
+}
+
+/// Inputs of several parties in one round: each broadcasts x − r for masks r that it alone knows, and all take
+/// ⟦x⟧ = ⟦r⟧ + (x − r). `counts` says whose inputs come and how many, `own` are this party's in that order.
+pub(super) async fn share_inputs<F: Field>(
+    field: &F,
+    party: &mut Party,
+    key: &MacKeyShare<F>,
+    tuples: &mut dyn Tuples<F>,
+    counts: &[(PartyIndex, usize)],
+    own: &[F::Element],
+) -> Step<Vec<Shares<F>>> {
+    let mut masks = Vec::new();
+    let mut message = Vec::new();
+    let mut own_left = own;
+    for &(owner, count) in counts {
+        let InputMasks { shares, clear } = tuples.input_masks(owner.get(), count)?;
+        if owner == party.index() {
+            let clear = clear.expect("the source gives the owner its masks in clear");
+            let (values, rest) = own_left.split_at(count);
+            own_left = rest;
+            let masked: Vec<F::Element> = values.iter().zip(&clear).map(|(&x, &r)| field.sub(x, r)).collect();
+            field.encode(&masked, &mut message);
+        }
+        masks.push(shares);
+    }
+    let received = party.broadcast(Wire::Input, message).await?;
+    let mut offers = Vec::new();
+    for (j, message) in received.iter().enumerate() {
+        let peer = PartyIndex(j as u16);
+        let count = counts.iter().filter(|(owner, _)| *owner == peer).map(|(_, count)| count).sum();
+        offers.push(party.elements(field, peer, Wire::Input, message, count)?.into_iter());
+    }
+    let shared = counts.iter().zip(masks).map(|(&(owner, count), masks)| {
+        let masked: Vec<F::Element> = offers[owner.get()].by_ref().take(count).collect();
+        key.add_public(field, &masks, &masked)
+    });
+    Ok(shared.collect())
 }
 
 /// Where a party takes the values of an input group from.

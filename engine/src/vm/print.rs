@@ -1,7 +1,9 @@
 //! What programs print, in MP-SPDZ's exact formats, held back until a MAC check has covered it.
 
+use super::budget::Budget;
 use super::fault::{Fault, Step};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Where released text goes.
 pub trait Printer: Send {
@@ -24,28 +26,41 @@ const DEFAULT_PRECISION: usize = 6;
 /// Powers of two beyond this are refused: exact decimals of them are long.
 const EXPONENT_MAX: i64 = 16_384;
 
+/// How a thread's stream shows numbers; sticky.
+#[derive(Clone, Copy)]
+pub(super) struct Format {
+    precision: usize,
+    /// Hexadecimal numbers begin with `0x`.
+    base: bool,
+}
+
+impl Default for Format {
+    fn default() -> Self {
+        Self { precision: DEFAULT_PRECISION, base: false }
+    }
+}
+
 /// Text that waits for its check, and the formatting state of each thread.
-#[derive(Default)]
 pub(super) struct Pending {
     text: Vec<u8>,
-    total: u64,
-    limit: u64,
-    precisions: BTreeMap<u32, usize>,
-    bases: BTreeSet<u32>,
+    budget: Arc<Budget>,
+    formats: BTreeMap<u32, Format>,
 }
 
 impl Pending {
-    pub(super) fn new(limit: u64) -> Self {
-        Self { limit, ..Self::default() }
+    pub(super) fn new(budget: Arc<Budget>) -> Self {
+        Self { text: Vec::new(), budget, formats: BTreeMap::new() }
     }
 
     pub(super) fn push(&mut self, text: &[u8]) -> Step {
-        self.total += text.len() as u64;
-        if self.total > self.limit {
-            return Err(Fault::Limit { what: "printed bytes", max: self.limit });
-        }
+        self.budget.print(text.len())?;
         self.text.extend_from_slice(text);
         Ok(())
+    }
+
+    /// Takes over text of a joined thread, which has been counted there.
+    pub(super) fn append(&mut self, text: &[u8]) {
+        self.text.extend_from_slice(text);
     }
 
     /// Bytes that wait.
@@ -60,21 +75,29 @@ impl Pending {
         }
     }
 
+    pub(super) fn format(&self, thread: u32) -> Format {
+        self.formats.get(&thread).copied().unwrap_or_default()
+    }
+
+    pub(super) fn set_format(&mut self, thread: u32, format: Format) {
+        self.formats.insert(thread, format);
+    }
+
     pub(super) fn set_precision(&mut self, thread: u32, digits: usize) {
-        self.precisions.insert(thread, digits);
+        self.formats.entry(thread).or_default().precision = digits;
     }
 
     /// Printing a bit register leaves its stream showing `0x` before hexadecimal numbers.
     pub(super) fn show_base(&mut self, thread: u32) {
-        self.bases.insert(thread);
+        self.formats.entry(thread).or_default().base = true;
     }
 
     pub(super) fn shows_base(&self, thread: u32) -> bool {
-        self.bases.contains(&thread)
+        self.format(thread).base
     }
 
     pub(super) fn precision(&self, thread: u32) -> usize {
-        self.precisions.get(&thread).copied().unwrap_or(DEFAULT_PRECISION)
+        self.format(thread).precision
     }
 }
 
@@ -227,7 +250,8 @@ mod tests {
 
     #[test]
     fn output_is_bounded_and_held_back() {
-        let mut pending = Pending::new(4);
+        let budget = Budget::new(crate::vm::Limits { printed_bytes_max: 4, ..crate::vm::Limits::default() });
+        let mut pending = Pending::new(Arc::new(budget));
         let mut shown = Vec::new();
         pending.push(b"abc").unwrap();
         assert!(shown.is_empty());

@@ -2,6 +2,7 @@
 
 use super::fault::{Fault, Step};
 use super::interactive::Run;
+use super::memory::PairMemory;
 use super::state::{Pair, address, copy_shares};
 use crate::field::Field;
 use crate::mac_check::{MacCheck, Whole};
@@ -25,7 +26,7 @@ pub(super) struct Rounds<'a, F: Field> {
     pub mac: &'a mut MacCheck<F>,
     pub tuples: &'a mut dyn Tuples<F>,
     pub registers: &'a mut Pair<F>,
-    pub memory: &'a Pair<F>,
+    pub memory: &'a PairMemory<F>,
     pub ints: &'a [i64],
 }
 

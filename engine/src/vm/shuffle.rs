@@ -9,32 +9,34 @@ use super::Machine;
 use super::fault::{Fault, Step};
 use super::interactive::below;
 use super::permutation::{layers, route};
-use super::rounds::{gather, scatter};
-use crate::field::{Field, Fp, PrimeField};
+use super::personal::share_inputs;
+use super::rounds::{Rounds, gather, scatter};
+use crate::field::{Field, PrimeField};
+use crate::online::beaver;
 use crate::party::PartyIndex;
 use crate::share::Shares;
-use crate::step::Step as Wire;
 use polyyne_bytecode::Opcode;
+use std::sync::Arc;
 
 /// A secret permutation of blocks.
-pub(super) struct Shuffle {
+pub(super) struct Shuffle<F: Field = PrimeField> {
     blocks: usize,
     /// The switches of each party's network, layer by layer.
-    networks: Vec<Vec<Shares<PrimeField>>>,
+    networks: Vec<Vec<Shares<F>>>,
 }
 
 /// Shuffles that a program keeps at once have no more switches than this.
 const SWITCHES_MAX: usize = 1 << 24;
 
 /// Switches that are passed together, with their settings.
-type Layer = (Vec<(usize, usize)>, Shares<PrimeField>);
+type Layer<F> = (Vec<(usize, usize)>, Shares<F>);
 
 /// One shuffle on its way through the networks.
-struct Passage {
-    data: Shares<PrimeField>,
+struct Passage<F: Field> {
+    data: Shares<F>,
     unit: usize,
     /// Switches and their settings, in the order in which they are passed.
-    layers: Vec<Layer>,
+    layers: Vec<Layer<F>>,
     to: usize,
 }
 
@@ -43,9 +45,10 @@ impl Machine<'_> {
     pub(super) async fn shuffle(&mut self, opcode: Opcode, size: usize, args: &[i64]) -> Step<bool> {
         match opcode {
             Opcode::Gensecshuffle => {
-                let shuffle = self.new_shuffle(args[1] as usize).await?;
+                let kept: usize = self.shuffles.iter().flatten().map(|shuffle| shuffle.switches()).sum();
+                let shuffle = self.prime_rounds().new_shuffle(args[1] as usize, kept).await?;
                 let handle = self.shuffles.len() as i64;
-                self.shuffles.push(Some(shuffle));
+                self.shuffles.push(Some(Arc::new(shuffle)));
                 self.banks.ints[args[0] as usize] = handle;
             }
             Opcode::Delshuffle => {
@@ -56,20 +59,15 @@ impl Machine<'_> {
             Opcode::Applyshuffle => {
                 self.settle_control().await?;
                 let passages = args.chunks_exact(6).map(|group| self.passage(group)).collect::<Step<Vec<_>>>()?;
-                self.pass(passages).await?;
+                self.prime_rounds().pass(passages).await?;
             }
-            Opcode::Secshuffle => {
-                let unit = args[2] as usize;
-                let shuffle = self.new_shuffle(size / unit).await?;
-                let data = gather(&self.banks.prime.s, std::iter::once((args[1] as usize, size)));
-                self.pass(vec![Passage { data, unit, layers: shuffle.passed(false), to: args[0] as usize }]).await?;
-            }
+            Opcode::Secshuffle => self.prime_rounds().shuffle_once(size, args).await.map(drop)?,
             _ => return Ok(false),
         }
         Ok(true)
     }
 
-    fn passage(&self, group: &[i64]) -> Step<Passage> {
+    fn passage(&self, group: &[i64]) -> Step<Passage<PrimeField>> {
         let [size, to, from, unit] = [0, 1, 2, 3].map(|k| group[k] as usize);
         let handle = self.banks.ints[group[4] as usize];
         let kept = usize::try_from(handle).ok().and_then(|handle| self.shuffles.get(handle)?.as_ref());
@@ -80,21 +78,36 @@ impl Machine<'_> {
         let data = gather(&self.banks.prime.s, std::iter::once((from, size)));
         Ok(Passage { data, unit, layers: shuffle.passed(group[5] == 1), to })
     }
+}
 
-    /// Every party inputs the switches of a random permutation, all in one round; then they are shown to be bits.
-    async fn new_shuffle(&mut self, blocks: usize) -> Step<Shuffle> {
+impl<F: Field> Rounds<'_, F> {
+    /// `secshuffle`: a permutation that is used once.
+    pub(super) async fn shuffle_once(&mut self, size: usize, args: &[i64]) -> Step<bool> {
+        let unit = args[2] as usize;
+        let shuffle = self.new_shuffle(size / unit, 0).await?;
+        let data = gather(&self.registers.s, std::iter::once((args[1] as usize, size)));
+        self.pass(vec![Passage { data, unit, layers: shuffle.passed(false), to: args[0] as usize }]).await?;
+        Ok(true)
+    }
+
+    /// Every party inputs the switches of a random permutation, all in one round; then they are shown to be bits. `kept`
+    /// switches exist already.
+    async fn new_shuffle(&mut self, blocks: usize, kept: usize) -> Step<Shuffle<F>> {
         let widths: Vec<usize> = layers(blocks).iter().map(Vec::len).collect();
         let switches: usize = widths.iter().sum();
-        let n = self.ports.online.party.n();
-        let kept: usize = self.shuffles.iter().flatten().map(Shuffle::switches).sum();
+        let n = self.party.n();
         if kept.saturating_add(switches.saturating_mul(n)) > SWITCHES_MAX {
             return Err(Fault::Limit { what: "switches of secure shuffles", max: SWITCHES_MAX as u64 });
         }
         let mut own: Vec<usize> = (0..blocks).collect();
-        let rng = &mut self.ports.online.party.rng;
+        let rng = &mut self.party.rng;
         (1..blocks).rev().for_each(|last| own.swap(last, below(rng, last as u64 + 1) as usize));
-        let own: Vec<bool> = route(&own).concat();
-        let bits = self.input_switches(&own).await?;
+        let field = self.field;
+        let own: Vec<F::Element> =
+            route(&own).concat().into_iter().map(|bit| if bit { field.one() } else { field.zero() }).collect();
+        let counts: Vec<_> = (0..n).map(|j| (PartyIndex(j as u16), switches)).collect();
+        let key = self.mac.key().clone();
+        let bits = share_inputs(field, self.party, &key, self.tuples, &counts, &own).await?;
         self.prove_bits(&bits).await?;
         let networks = bits
             .iter()
@@ -110,72 +123,46 @@ impl Machine<'_> {
         Ok(Shuffle { blocks, networks })
     }
 
-    async fn input_switches(&mut self, own: &[bool]) -> Step<Vec<Shares<PrimeField>>> {
-        let field = self.ports.online.field;
-        let online = &mut *self.ports.online;
-        let mut message = Vec::new();
-        let mut masks = Vec::new();
-        for owner in 0..online.party.n() {
-            let mask = online.tuples.input_masks(owner, own.len())?;
-            if owner == online.party.index().get() {
-                let clear = mask.clear.as_ref().expect("the source gives the owner its masks in clear");
-                let masked: Vec<Fp> =
-                    own.iter().zip(clear).map(|(&bit, &r)| field.sub(field.element(bit.into()), r)).collect();
-                field.encode(&masked, &mut message);
-            }
-            masks.push(mask.shares);
-        }
-        let received = online.party.broadcast(Wire::Input, message).await?;
-        let mut bits = Vec::new();
-        for (owner, mask) in masks.iter().enumerate() {
-            let peer = PartyIndex(owner as u16);
-            let masked = online.party.elements(&field, peer, Wire::Input, &received[owner], own.len())?;
-            bits.push(online.mac.key().add_public(&field, mask, &masked));
-        }
-        Ok(bits)
-    }
-
-    async fn prove_bits(&mut self, bits: &[Shares<PrimeField>]) -> Step {
+    async fn prove_bits(&mut self, bits: &[Shares<F>]) -> Step {
         let mut all = Shares::default();
         bits.iter().for_each(|bits| all.append(bits));
-        let online = &mut *self.ports.online;
-        let squares = online.multiply(&all, &all).await?;
-        let zeros = squares.sub(&online.field, &all);
-        online.mac.register(&vec![online.field.zero(); zeros.len()], &zeros.macs);
+        let triples = self.tuples.triples(all.len())?;
+        let squares = beaver(self.field, self.party, self.mac, triples, &all, &all).await?;
+        let zeros = squares.sub(self.field, &all);
+        self.mac.register(&vec![self.field.zero(); zeros.len()], &zeros.macs);
         Ok(())
     }
 
     /// Takes all passages through their layers together, and writes where they end.
-    async fn pass(&mut self, mut passages: Vec<Passage>) -> Step {
+    async fn pass(&mut self, mut passages: Vec<Passage<F>>) -> Step {
         let rounds = passages.iter().map(|passage| passage.layers.len()).max().unwrap_or(0);
-        let field = self.ports.online.field;
         for round in 0..rounds {
             let (mut switches, mut differences) = (Shares::default(), Shares::default());
             for passage in &passages {
-                passage.differences(&field, round, &mut switches, &mut differences);
+                passage.differences(self.field, round, &mut switches, &mut differences);
             }
-            let products = self.ports.online.multiply(&switches, &differences).await?;
+            let triples = self.tuples.triples(switches.len())?;
+            let products = beaver(self.field, self.party, self.mac, triples, &switches, &differences).await?;
             let mut start = 0;
-            passages.iter_mut().for_each(|passage| passage.cross(&field, round, &products, &mut start));
+            passages.iter_mut().for_each(|passage| passage.cross(self.field, round, &products, &mut start));
         }
         for passage in &passages {
             let run = std::iter::once((passage.to, passage.data.len()));
-            scatter(&mut self.banks.prime.s, &passage.data, run);
+            scatter(&mut self.registers.s, &passage.data, run);
         }
         Ok(())
     }
 }
 
-impl Shuffle {
+impl<F: Field> Shuffle<F> {
     fn switches(&self) -> usize {
         self.networks.iter().flatten().map(Shares::len).sum()
     }
 
     /// All layers of all networks in the order of the permutation or of its inverse.
-    fn passed(&self, inverse: bool) -> Vec<Layer> {
+    fn passed(&self, inverse: bool) -> Vec<Layer<F>> {
         let pairs = layers(self.blocks);
-        let network =
-            |bits: &Vec<Shares<PrimeField>>| pairs.iter().cloned().zip(bits.iter().cloned()).collect::<Vec<_>>();
+        let network = |bits: &Vec<Shares<F>>| pairs.iter().cloned().zip(bits.iter().cloned()).collect::<Vec<_>>();
         let mut all: Vec<_> = self.networks.iter().flat_map(network).collect();
         if inverse {
             all.reverse();
@@ -184,15 +171,9 @@ impl Shuffle {
     }
 }
 
-impl Passage {
+impl<F: Field> Passage<F> {
     /// Appends, for each register of each switch of a layer, the switch and y − x.
-    fn differences(
-        &self,
-        field: &PrimeField,
-        round: usize,
-        switches: &mut Shares<PrimeField>,
-        differences: &mut Shares<PrimeField>,
-    ) {
+    fn differences(&self, field: &F, round: usize, switches: &mut Shares<F>, differences: &mut Shares<F>) {
         let Some((pairs, bits)) = self.layers.get(round) else { return };
         for (k, &(a, b)) in pairs.iter().enumerate() {
             let (bit, bit_mac) = bits.get(k);
@@ -206,7 +187,7 @@ impl Passage {
     }
 
     /// Adds the products of [`Self::differences`] on one side and takes them away on the other.
-    fn cross(&mut self, field: &PrimeField, round: usize, products: &Shares<PrimeField>, start: &mut usize) {
+    fn cross(&mut self, field: &F, round: usize, products: &Shares<F>, start: &mut usize) {
         let Some((pairs, _)) = self.layers.get(round) else { return };
         for &(a, b) in pairs {
             for lane in 0..self.unit {

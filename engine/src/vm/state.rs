@@ -1,4 +1,4 @@
-//! Register banks and memories.
+//! Register banks.
 
 use super::boolean::WORD;
 use super::fault::{Fault, Step};
@@ -6,7 +6,7 @@ use crate::field::{BinaryField, Field, PrimeField};
 use crate::share::Shares;
 use polyyne_bytecode::{Bank, PerBank};
 
-/// The secret and clear elements of one field: a pair of register banks, or of memories.
+/// The secret and clear elements of one field: a pair of register banks.
 pub(super) struct Pair<F: Field> {
     pub s: Shares<F>,
     pub c: Vec<F::Element>,
@@ -25,14 +25,14 @@ impl<F: Field> Pair<F> {
     }
 }
 
-/// Words of 64 shared and of 64 clear bits: a pair of register banks, or of memories.
+/// Words of 64 shared and of 64 clear bits: a pair of register banks.
 pub(super) struct BitBank {
     /// 64 shares for each register.
     pub s: Shares<BinaryField>,
     pub c: Vec<u64>,
 }
 
-/// All banks of a frame, or all memories. Both start as zeros.
+/// All banks of a frame; they start as zeros.
 pub(super) struct Banks {
     pub prime: Pair<PrimeField>,
     pub binary: Pair<BinaryField>,

@@ -3,11 +3,11 @@
 use super::Machine;
 use super::fault::{Fault, Step};
 use super::rounds::{gather, scatter};
-use crate::field::PrimeField;
+use crate::field::{Field, PrimeField};
 use crate::share::Shares;
 
-/// One file of shares, addressed by index.
-pub trait Storage: Send {
+/// One file of shares over a field, addressed by index.
+pub trait Storage<F: Field = PrimeField>: Send {
     /// Number of shares; `None` if there is no file yet.
     fn len(&self) -> Option<usize>;
 
@@ -16,38 +16,60 @@ pub trait Storage: Send {
     }
 
     /// The shares from `start` on. Only asked for what is there.
-    fn read(&mut self, start: usize, count: usize) -> Shares<PrimeField>;
+    fn read(&mut self, start: usize, count: usize) -> Shares<F>;
 
     /// Writes at `start`, filling a gap before it with zeros.
-    fn write(&mut self, start: usize, shares: &Shares<PrimeField>);
+    fn write(&mut self, start: usize, shares: &Shares<F>);
+}
+
+/// No file: for threads, whose tapes do not touch any.
+pub(super) struct NoStorage;
+
+impl<F: Field> Storage<F> for NoStorage {
+    fn len(&self) -> Option<usize> {
+        None
+    }
+
+    fn read(&mut self, _start: usize, _count: usize) -> Shares<F> {
+        Shares::default()
+    }
+
+    fn write(&mut self, _start: usize, _shares: &Shares<F>) {
+        unreachable!("a tape that writes files runs in place");
+    }
 }
 
 /// A file that lives as long as the value.
-#[derive(Default)]
-pub struct MemoryStorage {
-    file: Option<Shares<PrimeField>>,
+pub struct MemoryStorage<F: Field = PrimeField> {
+    file: Option<Shares<F>>,
 }
 
-impl MemoryStorage {
-    pub fn new(file: Option<Shares<PrimeField>>) -> Self {
+impl<F: Field> Default for MemoryStorage<F> {
+    fn default() -> Self {
+        Self { file: None }
+    }
+}
+
+impl<F: Field> MemoryStorage<F> {
+    pub fn new(file: Option<Shares<F>>) -> Self {
         Self { file }
     }
 
-    pub fn into_file(self) -> Option<Shares<PrimeField>> {
+    pub fn into_file(self) -> Option<Shares<F>> {
         self.file
     }
 }
 
-impl Storage for MemoryStorage {
+impl<F: Field> Storage<F> for MemoryStorage<F> {
     fn len(&self) -> Option<usize> {
         self.file.as_ref().map(Shares::len)
     }
 
-    fn read(&mut self, start: usize, count: usize) -> Shares<PrimeField> {
+    fn read(&mut self, start: usize, count: usize) -> Shares<F> {
         self.file.as_ref().map_or_else(Shares::default, |file| file.slice(start..start + count))
     }
 
-    fn write(&mut self, start: usize, shares: &Shares<PrimeField>) {
+    fn write(&mut self, start: usize, shares: &Shares<F>) {
         let file = self.file.get_or_insert_default();
         let end = file.len().max(start + shares.len());
         file.values.resize(end, Default::default());
@@ -62,33 +84,64 @@ const STORED_SHARES_MAX: usize = 1 << 22;
 impl Machine<'_> {
     pub(super) fn write_file(&mut self, size: usize, args: &[i64]) -> Step {
         let position = self.banks.ints[args[0] as usize];
-        let shares = gather(&self.banks.prime.s, args[1..].iter().map(|&register| (register as usize, size)));
-        let length = self.ports.storage.len().unwrap_or(0);
-        let start =
-            if position == -1 { length } else { usize::try_from(position).map_err(|_| Fault::Storage(position))? };
-        if start.saturating_add(shares.len()) > STORED_SHARES_MAX {
-            return Err(Fault::Limit { what: "stored shares", max: STORED_SHARES_MAX as u64 });
-        }
-        self.ports.storage.write(start, &shares);
-        Ok(())
+        write(self.ports.storage, &self.banks.prime.s, position, size, &args[1..])
+    }
+
+    pub(super) fn write_binary_file(&mut self, size: usize, args: &[i64]) -> Step {
+        let position = self.banks.ints[args[0] as usize];
+        write(self.ports.binary_storage, &self.banks.binary.s, position, size, &args[1..])
     }
 
     pub(super) fn read_file(&mut self, size: usize, args: &[i64]) -> Step {
         let position = self.banks.ints[args[0] as usize];
-        let end_register = args[1] as usize;
-        let Some(length) = self.ports.storage.len() else {
-            self.banks.ints[end_register] = -2;
-            return Ok(());
-        };
-        let count = size * args[2..].len();
-        let start = usize::try_from(position).map_err(|_| Fault::Storage(position))?;
-        if start.checked_add(count).is_none_or(|end| end > length) {
-            return Err(Fault::Storage(position));
-        }
-        let shares = self.ports.storage.read(start, count);
-        scatter(&mut self.banks.prime.s, &shares, args[2..].iter().map(|&register| (register as usize, size)));
-        let end = start + count;
-        self.banks.ints[end_register] = if end == length { -1 } else { end as i64 };
+        let end = read(self.ports.storage, &mut self.banks.prime.s, position, size, &args[2..])?;
+        self.banks.ints[args[1] as usize] = end;
         Ok(())
     }
+
+    pub(super) fn read_binary_file(&mut self, size: usize, args: &[i64]) -> Step {
+        let position = self.banks.ints[args[0] as usize];
+        let end = read(self.ports.binary_storage, &mut self.banks.binary.s, position, size, &args[2..])?;
+        self.banks.ints[args[1] as usize] = end;
+        Ok(())
+    }
+}
+
+/// Writes register vectors from a position on, or at the end if it is -1.
+fn write<F: Field>(
+    storage: &mut dyn Storage<F>,
+    registers: &Shares<F>,
+    position: i64,
+    size: usize,
+    vectors: &[i64],
+) -> Step {
+    let shares = gather(registers, vectors.iter().map(|&register| (register as usize, size)));
+    let length = storage.len().unwrap_or(0);
+    let start =
+        if position == -1 { length } else { usize::try_from(position).map_err(|_| Fault::Storage(position))? };
+    if start.saturating_add(shares.len()) > STORED_SHARES_MAX {
+        return Err(Fault::Limit { what: "stored shares", max: STORED_SHARES_MAX as u64 });
+    }
+    storage.write(start, &shares);
+    Ok(())
+}
+
+/// Reads register vectors from a position on; gives the next position, -1 at the end, -2 if there is no file.
+fn read<F: Field>(
+    storage: &mut dyn Storage<F>,
+    registers: &mut Shares<F>,
+    position: i64,
+    size: usize,
+    vectors: &[i64],
+) -> Step<i64> {
+    let Some(length) = storage.len() else { return Ok(-2) };
+    let count = size * vectors.len();
+    let start = usize::try_from(position).map_err(|_| Fault::Storage(position))?;
+    if start.checked_add(count).is_none_or(|end| end > length) {
+        return Err(Fault::Storage(position));
+    }
+    let shares = storage.read(start, count);
+    scatter(registers, &shares, vectors.iter().map(|&register| (register as usize, size)));
+    let end = start + count;
+    Ok(if end == length { -1 } else { end as i64 })
 }

@@ -22,24 +22,30 @@ pub fn unsupported(opcode: Opcode) -> Option<&'static str> {
 /// Why a machine that has, beside the prime field, tuples over GF(2^n) (`binary`) or of bits (`bits`), or has them not,
 /// does not run an instruction; `None` if it does.
 pub fn unsupported_with(opcode: Opcode, binary: bool, bits: bool) -> Option<&'static str> {
-    unsupported_always(opcode).or_else(|| match need(opcode) {
+    refused(opcode).or_else(|| match need(opcode) {
         Need::Binary if !binary => Some("there are no tuples over GF(2^n) here"),
         Need::Bits if !bits => Some("there are no bit tuples here"),
         _ => None,
     })
 }
 
-fn unsupported_always(opcode: Opcode) -> Option<&'static str> {
-    refused(opcode).or(match opcode {
-        Opcode::PrintRegPlains | Opcode::GPrintRegPlains | Opcode::PrintRegPlainsb => {
-            Some("it would print a share of a secret")
+/// Why parties that do not trust the program do not run an instruction although the machine could; `None` if they do.
+///
+/// Some give parties different clear values. A program that computes shares with such values opens what was never
+/// shared: its MAC check fails, and burns the key, though every party was honest.
+pub fn distrusted(opcode: Opcode) -> Option<&'static str> {
+    match opcode {
+        Opcode::Playerid
+        | Opcode::Inputmask
+        | Opcode::GInputmask
+        | Opcode::Inputmaskreg
+        | Opcode::Privateoutput
+        | Opcode::Sendpersonal
+        | Opcode::Fixinput => {
+            Some("it gives parties different clear values, with which a program could burn the MAC key")
         }
-        Opcode::GSecshuffle => Some("secure shuffles are over the prime field only"),
-        Opcode::GInput | Opcode::GRawinput => Some("private inputs are taken over the prime field and as bits only"),
-        Opcode::GWritesharestofile | Opcode::GReadsharesfromfile => Some("shares are stored over the prime field only"),
-        Opcode::GRawOutput => Some("binary output is of the prime field only"),
         _ => None,
-    })
+    }
 }
 
 /// What an instruction needs.

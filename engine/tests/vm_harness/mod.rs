@@ -9,14 +9,17 @@ use polyyne_engine::field::{BinaryField, Field, PrimeField};
 use polyyne_engine::mac_check::MacCheck;
 use polyyne_engine::online::Online;
 use polyyne_engine::party::Party;
-use polyyne_engine::port::{LocalGate, Rng};
+use polyyne_engine::port::Rng;
 use polyyne_engine::share::Shares;
-use polyyne_engine::sim::Simulator;
+use polyyne_engine::sim::{SimThreads, Simulator};
 use polyyne_engine::tuples::Tuples;
 use polyyne_engine::vm::{
-    self, BitSide, Door, Inputs, Limits, MemoryStorage, NoInputs, Ports, Secrets, Side, Statistics, VmError,
+    self, BitSide, Door, Inputs, Limits, MemoryStorage, NoInputs, Ports, Secrets, Side, Statistics, Threads, VmError,
 };
 use rand_core::SeedableRng;
+
+/// The session id of all runs.
+pub const SESSION: [u8; 32] = [7; 32];
 
 /// How a run is set up beside its program.
 pub struct Setup {
@@ -27,11 +30,21 @@ pub struct Setup {
     /// Words behind the door to stored secrets.
     pub secrets: Vec<i128>,
     pub storage: Option<Vec<i128>>,
+    /// Whether VM threads have channels of their own; otherwise all run in place.
+    pub threads: bool,
 }
 
 impl Setup {
     pub fn new(n: usize) -> Self {
-        Setup { n, seed: 1, limits: Limits::default(), arguments: Vec::new(), secrets: Vec::new(), storage: None }
+        Setup {
+            n,
+            seed: 1,
+            limits: Limits::default(),
+            arguments: Vec::new(),
+            secrets: Vec::new(),
+            storage: None,
+            threads: true,
+        }
     }
 }
 
@@ -131,16 +144,20 @@ fn run_whole(
         Some(values) => words(values).into_iter().map(Some).collect(),
         None => (0..n).map(|_| None).collect(),
     };
+    let orders = simulator.orders();
     let parties = simulator.channels().into_iter().zip(secrets).zip(storage).enumerate();
     let futures: Vec<_> = parties
         .map(|(i, ((channels, secrets), storage))| {
-            let party = Party::new(i, [7; 32], channels, Rng::seed_from_u64(setup.seed * 100 + i as u64));
-            let mac = MacCheck::new(field, dealer.key(i), Box::new(LocalGate::default()));
+            let party = Party::new(i, SESSION, channels, Rng::seed_from_u64(setup.seed * 100 + i as u64));
+            let [gate, binary_gate, bits_gate] = orders.each_ref().map(|order| order.gate(i, SESSION));
+            let mac = MacCheck::new(field, dealer.key(i), gate);
             let online = Online::new(field, party, mac, wrap(i, Box::new(dealer.tuples(i, 0))));
             let binary = BinaryField::new(program.machine().gf2n).unwrap();
-            let sides = vm::dealt_sides(&dealer, binary, n, i, [setup.seed as u8; 32]);
+            let gates = [binary_gate, bits_gate];
+            let sides = vm::dealt_sides_behind(&dealer, binary, n, i, [setup.seed as u8; 32], gates);
             let (door, inputs) = (door(i, &dealer), inputs(i));
-            party_run(program, setup, (online, sides), (secrets, storage), door, inputs)
+            let threads = setup.threads.then(|| simulator.threads(i, SESSION, &orders, setup.seed));
+            party_run(program, setup, (online, sides), (secrets, storage), (door, inputs), threads)
         })
         .collect();
     simulator.run(futures)
@@ -151,8 +168,8 @@ async fn party_run(
     setup: &Setup,
     (mut online, (mut binary, mut bits)): (Online<PrimeField>, (Side<BinaryField>, BitSide)),
     (secrets, storage): (Shares<PrimeField>, Option<Shares<PrimeField>>),
-    mut door: Option<Box<dyn Door>>,
-    mut inputs: Box<dyn Inputs>,
+    (mut door, mut inputs): (Option<Box<dyn Door>>, Box<dyn Inputs>),
+    mut threads: Option<SimThreads>,
 ) -> Ended {
     let mut printed = Vec::new();
     let mut standard = Secrets::new(secrets, 1 << 20);
@@ -164,8 +181,11 @@ async fn party_run(
         inputs: &mut *inputs,
         door: door.as_deref_mut().unwrap_or(&mut standard),
         storage: &mut storage,
+        binary_storage: &mut MemoryStorage::default(),
         printer: &mut printed,
         arguments: &setup.arguments,
+        threads: threads.as_mut().map(|threads| threads as &mut dyn Threads),
+        meter: None,
     };
     let result = vm::run(program, ports, &setup.limits).await;
     Ended { result, printed, outputs: standard.into_outputs() }
