@@ -8,6 +8,7 @@
 
 mod programs;
 mod settle;
+mod threads;
 mod votes;
 
 use crate::amphora::{Amphora, Usable, delivery_bill};
@@ -46,6 +47,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use threads::LinkedThreads;
 
 /// Instructions (each counted with its vector size) that an execution may run.
 const STEPS_MAX: u64 = 10_000_000_000;
@@ -290,7 +292,10 @@ impl Ephemeral {
         let count = |(kind, count): &(TupleKind, u64)| KindCount { kind: kind.name(), count: *count };
         Ok(Quoted {
             program: ready.hash,
-            bill: ready.is_static.then(|| ready.bill.iter().filter(|(_, count)| *count > 0).map(count).collect()),
+            bill: ready
+                .unforeseen
+                .is_none()
+                .then(|| ready.bill.iter().filter(|(_, count)| *count > 0).map(count).collect()),
             rounds: ready.traffic.map(|traffic| traffic.rounds),
             bytes: ready.traffic.map(|traffic| traffic.bytes.saturating_mul(others)),
             words_read: (!ready.outline.loops).then_some(ready.outline.socket_inputs),
@@ -385,11 +390,13 @@ impl Run {
 
     async fn run_unlimited(&self) -> Result<(Outcome, Option<ResultCertificate>), RunError> {
         let seat = &self.seat;
-        let mut party = seat.meet(&Agenda { purpose: SessionPurpose::Execution, subject: self.asked }).await?;
+        let agenda = Agenda { purpose: SessionPurpose::Execution, subject: self.asked };
+        let mut party = seat.meet(&agenda).await?;
         let Taken { pool, certificate: take } = seat.take(&mut party, &self.taking(), &self.bill).await?;
         let session = session::session_id(&party);
         let mut online = seat.online(party, pool);
-        let (printed, outputs) = self.program(&mut online).await?;
+        let threads = LinkedThreads { seat: seat.clone(), label: agenda.label(&seat.view), session: session.0 };
+        let (printed, outputs) = self.program(&mut online, threads).await?;
         let delivery = match self.reveal && !outputs.is_empty() {
             true => Some(self.deliver(&mut online, &outputs).await?),
             false => None,
@@ -433,7 +440,11 @@ impl Run {
     }
 
     /// Runs the program; everything opened has been checked when this returns.
-    async fn program(&self, online: &mut Online<PrimeField>) -> Result<(String, Shares<PrimeField>), RunError> {
+    async fn program(
+        &self,
+        online: &mut Online<PrimeField>,
+        mut threads: LinkedThreads,
+    ) -> Result<(String, Shares<PrimeField>), RunError> {
         let mut words = Shares::default();
         for input in &self.inputs {
             words.append(&input.shares);
@@ -447,8 +458,11 @@ impl Run {
             inputs: &mut NoInputs,
             door: &mut door,
             storage: &mut MemoryStorage::default(),
+            binary_storage: &mut MemoryStorage::default(),
             printer: &mut printed,
             arguments: &self.arguments,
+            threads: Some(&mut threads),
+            meter: None,
         };
         let limits =
             vm::Limits { steps_max: STEPS_MAX, printed_bytes_max: limits::PRINTED_MAX as u64, ..vm::Limits::default() };

@@ -29,7 +29,7 @@ use polyyne_protocol::view::CloudView;
 use rand::SeedableRng as _;
 use rand::rngs::SysRng;
 
-pub use thread::{Crashed, run};
+pub use thread::{Crashed, run, start};
 
 /// Longest encoded hello.
 const HELLO_BYTES_MAX: usize = 4096;

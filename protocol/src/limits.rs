@@ -147,6 +147,8 @@ pub const OUTPUTS_MAX: usize = 4096;
 pub const OUTPUT_WORDS_MAX: usize = 65_536;
 /// Longest text that an execution may print.
 pub const PRINTED_MAX: usize = 4 * MIB;
+/// VM threads of an execution that have links of their own; others run in place.
+pub const EXECUTION_THREADS_MAX: u32 = 8;
 /// Longest time of an execution.
 pub const EXECUTION_TIMEOUT_MAX_MS: u64 = 3_600_000;
 /// Time of an execution where the client names none.

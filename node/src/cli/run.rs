@@ -1,15 +1,17 @@
 //! `vcp run`: a program with all parties in this process.
 
 mod declared;
+mod meter;
 mod parties;
 mod sockets;
+mod threads;
 
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use indicatif::ProgressBar;
-use polyyne_bytecode::{Limits, Machine, Program, Verified, verify};
+use polyyne_bytecode::{Group, Limits, Machine, Program, Verified, verify};
 use polyyne_engine::dealer::Dealer;
 use polyyne_engine::field::{BinaryField, PrimeField};
 use polyyne_engine::mascot::Bill;
@@ -26,6 +28,7 @@ use super::source;
 use declared::declared;
 use parties::{Job, Outcome, Phase, RunError, Source, Supplies};
 use sockets::Sockets;
+use threads::{MAIN, Orders};
 
 /// With `--json`.
 #[derive(Serialize)]
@@ -46,6 +49,16 @@ struct Figures {
     checks: u64,
     offline: PhaseFigure,
     online: PhaseFigure,
+    /// Of the program at party 0, all its VM threads together: seconds may add up to more than have passed.
+    groups: Vec<GroupFigure>,
+}
+
+#[derive(Serialize)]
+struct GroupFigure {
+    group: &'static str,
+    seconds: f64,
+    rounds: u64,
+    bytes_sent: u64,
 }
 
 #[derive(Serialize)]
@@ -139,7 +152,20 @@ fn figures(wish: &Run, outcome: &Outcome) -> Figures {
         checks: outcome.checks,
         offline: outcome.offline.into(),
         online: outcome.online.into(),
+        groups: groups(outcome),
     }
+}
+
+/// The groups of instructions that took anything.
+fn groups(outcome: &Outcome) -> Vec<GroupFigure> {
+    let spent = Group::ALL.into_iter().map(|group| (group, outcome.groups[group as usize]));
+    let figure = |(group, spent): (Group, meter::Spent)| GroupFigure {
+        group: group.name(),
+        seconds: spent.time.as_secs_f64(),
+        rounds: spent.rounds,
+        bytes_sent: spent.bytes_sent,
+    };
+    spent.filter(|(_, spent)| !spent.time.is_zero()).map(figure).collect()
 }
 
 fn show(screen: &Screen, figures: &Figures) {
@@ -153,6 +179,9 @@ fn show(screen: &Screen, figures: &Figures) {
     for TupleFigure { kind, party, count } in &figures.tuples {
         let of = party.map(|party| format!(" of party {party}")).unwrap_or_default();
         screen.note(format!("tuples   {count} × {kind}{of} ({})", figures.preprocessing));
+    }
+    for GroupFigure { group, seconds, rounds, bytes_sent } in &figures.groups {
+        screen.note(format!("party 0  {group:25} {seconds:>9.6} s {rounds:>9} rounds {bytes_sent:>12} bytes sent"));
     }
 }
 
@@ -174,7 +203,7 @@ fn job(screen: &Screen, wish: &Run, program: Program) -> Result<Job, Failure> {
     let private = (0..n).map(|party| private_inputs(wish.input_dir.as_deref(), party)).collect::<Result<_, _>>()?;
     let sockets = wish.sockets.map(|address| open_sockets(screen, wish, address, field)).transpose()?;
     let mac_key = wish.mac_key.map(|key| field.element(key));
-    Ok(Job { program: Arc::new(program), field, inputs, private, sockets, mac_key })
+    Ok(Job { program: Arc::new(program), field, inputs, private, sockets, mac_key, measured: wish.stats })
 }
 
 fn open_sockets(screen: &Screen, wish: &Run, address: IpAddr, field: PrimeField) -> Result<Sockets, Failure> {
@@ -213,10 +242,13 @@ fn dealt(
     }
     let degree = job.program.machine().gf2n;
     let binary = BinaryField::new(degree).ok_or_else(|| Failure::usage(format!("there is no GF(2^{degree}) here")))?;
+    let orders = Orders::new(n);
     let supply = |party| {
         let tuples = source(Box::new(dealer.tuples(party, 0)));
-        let sides = matches!(tuples, Source::Ready(_)).then(|| vm::dealt_sides(&dealer, binary, n, party, seed));
-        Supplies { key: dealer.key(party), tuples, sides }
+        let gates = || orders.side_gates(party, MAIN);
+        let sides = matches!(tuples, Source::Ready(_))
+            .then(|| vm::dealt_sides_behind(&dealer, binary, n, party, seed, gates()));
+        Supplies { key: dealer.key(party), tuples, sides, orders: orders.clone() }
     };
     Ok((0..n).map(supply).collect())
 }

@@ -3,7 +3,7 @@
 use super::world::{World, clear, describe, get, put};
 use crate::castor::TupleKind;
 use ed25519_dalek::SigningKey;
-use polyyne_bytecode::{Instruction, Operand, Program as Bytecode, Tape};
+use polyyne_bytecode::{Entry, Instruction, Operand, Program as Bytecode, Schedule, Tape};
 use polyyne_engine::field::PrimeField;
 use polyyne_protocol::client_io;
 use polyyne_protocol::id::{ExecutionId, SecretId};
@@ -99,6 +99,65 @@ async fn secrets_go_in_through_one_node_and_come_out_through_another_and_program
     }
 }
 
+/// Two threads multiply the same two words, each to a place of its own.
+fn products_in_threads() -> Program {
+    let i = |name: &str, size: u64, numbers: &[i64]| Instruction::numeric(name, size, numbers).unwrap();
+    let declares = |count| Instruction::new("use", 1, vec![Operand::Int(0), Operand::Int(0), Operand::Long(count)]);
+    let main = vec![
+        i("ldint", 1, &[0, 10000]),
+        i("listen", 1, &[0]),
+        i("acceptclientconnection", 1, &[1, 0]),
+        i("readsockets", 1, &[1, 1, 0, 1]),
+        i("stms", 2, &[0, 100]),
+        i("run_tape", 1, &[1, 1, 0, 2, 1, 1]),
+        i("join_tape", 1, &[1]),
+        i("join_tape", 1, &[2]),
+        i("ldms", 2, &[2, 200]),
+        i("writesockets", 1, &[1, 0, 1, 2, 3]),
+        i("print_char", 1, &[i64::from(b'!')]),
+        declares(2).unwrap(),
+    ];
+    let thread = vec![
+        i("ldarg", 1, &[0]),
+        i("ldint", 1, &[1, 200]),
+        i("addint", 1, &[2, 0, 1]),
+        i("ldms", 2, &[0, 100]),
+        i("muls", 1, &[1, 2, 0, 1]),
+        i("stmsi", 1, &[2, 2]),
+        i("print_char", 1, &[i64::from(b'.')]),
+        declares(1).unwrap(),
+    ];
+    let tapes = [("main-0", main), ("thread-1", thread)]
+        .map(|(name, instructions)| Tape { name: name.into(), instructions })
+        .to_vec();
+    let entries = tapes
+        .iter()
+        .map(|tape| Entry { name: tape.name.clone(), instructions: Some(tape.instructions.len() as u64) })
+        .collect();
+    let program = Bytecode::new(Schedule { threads: 3, ..Schedule::new(entries) }, tapes).unwrap();
+    Program::Bytes(ByteBuf::from(program.to_bytes()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_vm_threads_of_an_execution_run_over_links_of_their_own() {
+    let world = World::new(3, 256).await;
+    let owner = client(1);
+    let (secret, _) = put(&world, 0, &owner, &[177, -4]).await;
+    for _ in 0..2 {
+        let wish = execute(products_in_threads(), &[secret], true);
+        let answers = world.ask(1, &owner, Request::Execute(wish)).await;
+        let all = executed(&answers);
+        assert!(all.iter().all(|one| one.printed == "..!"));
+        let shares: Vec<_> = all.iter().map(|one| one.delivery.as_ref().unwrap()).collect();
+        assert_eq!(clear(world.view(), 2, &shares), [-708, -708]);
+    }
+    for core in &world.cores {
+        for account in core.clouds.stores().castor.audit(world.scope()).unwrap() {
+            assert!(account.balances(), "{account:?}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_name_their_cause_and_spend_nothing() {
     let world = World::new(2, 256).await;
@@ -123,6 +182,14 @@ async fn refusals_name_their_cause_and_spend_nothing() {
         refusals(world.ask(1, &owner, Request::Execute(execute(garbage, &[secret], true))).await),
         all(RefusalCode::ProgramInvalid)
     );
+    // With values that differ from member to member a program could make honest members fail a MAC check.
+    let divisive = [Instruction::numeric("playerid", 1, &[0]).unwrap()].to_vec();
+    let tape = Tape { name: "divisive-0".into(), instructions: divisive };
+    let divisive = Program::Bytes(ByteBuf::from(Bytecode::from_tapes(vec![tape]).unwrap().to_bytes()));
+    assert_eq!(
+        refusals(world.ask(1, &owner, Request::Execute(execute(divisive, &[secret], true))).await),
+        all(RefusalCode::ProgramInvalid)
+    );
     for core in &world.cores {
         core.clouds.klyshko(world.view().cloud()).unwrap().pause();
     }
@@ -130,8 +197,7 @@ async fn refusals_name_their_cause_and_spend_nothing() {
     if let Program::Bytes(bytes) = &mut hungry {
         let program = Bytecode::from_bytes(bytes, &polyyne_bytecode::SizeLimits::default()).unwrap();
         let mut tape = program.tapes()[0].clone();
-        tape.instructions
-            .push(Instruction::new("use", 1, vec![Operand::Int(0), Operand::Int(2), Operand::Long(1 << 20)]).unwrap());
+        tape.instructions.push(Instruction::numeric("bit", 1 << 20, &[10]).unwrap());
         *bytes = ByteBuf::from(Bytecode::from_tapes(vec![tape]).unwrap().to_bytes());
     }
     let wish = Request::Execute(execute(hungry, &[secret, secret], true));

@@ -7,8 +7,9 @@ use crate::session::take::Bill;
 use polyyne_bytecode::{
     self as bytecode, Amount, Certainty, Item, Machine, Outline, SizeLimits, Traffic, TupleDomain, Verified,
 };
-use polyyne_engine::vm;
+use polyyne_engine::vm::{self, Unforeseen};
 use polyyne_protocol::id::ProgramHash;
+use polyyne_protocol::limits::EXECUTION_THREADS_MAX;
 use polyyne_protocol::request::{Program, Refusal, RefusalCode, program_hash};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +21,9 @@ const PROGRAM_BYTES_MAX: usize = 64 << 20;
 /// Registers of one tape, and memory, of a program in a cloud.
 const FRAME_BYTES_MAX: u64 = 256 << 20;
 
+/// How far a member walks through a program to see what it takes.
+const FORECAST_STEPS_MAX: u64 = 1 << 24;
+
 /// A program that can be run here.
 pub struct Ready {
     pub hash: ProgramHash,
@@ -28,8 +32,8 @@ pub struct Ready {
     /// What its openings take at most, unless it loops.
     pub traffic: Option<Traffic>,
     pub bill: Bill,
-    /// Whether the bill is all that the program takes.
-    pub is_static: bool,
+    /// Why the bill is not all that the program may take, if it is not.
+    pub unforeseen: Option<Unforeseen>,
     bytes: usize,
 }
 
@@ -43,12 +47,12 @@ impl Programs {
         let (programs, program, seat) = (self.clone(), program.clone(), seat.clone());
         let work = tokio::task::spawn_blocking(move || programs.known_or_verify(&program, &seat));
         let ready = work.await.map_err(internal)??;
-        match ready.is_static {
-            true => Ok(ready),
-            false => Err(Refusal::new(
+        match &ready.unforeseen {
+            None => Ok(ready),
+            Some(unforeseen) => Err(Refusal::new(
                 RefusalCode::ProgramInvalid,
-                "how many tuples the program takes is not known before it runs",
-                "Bound its loops at compile time: members take all tuples before they begin.",
+                format!("how many tuples the program takes is not known before it runs: {unforeseen}"),
+                "Let no branch or loop depend on a secret that it opens: members take all tuples before they begin.",
             )),
         }
     }
@@ -87,7 +91,9 @@ fn verify(bytes: &[u8], seat: &Seat) -> Result<Ready, Refusal> {
         bytecode::Program::from_bytes(bytes, &SizeLimits::default()).map_err(|error| invalid(error.to_string()))?;
     for tape in program.tapes() {
         for (pc, instruction) in tape.instructions.iter().enumerate() {
-            if let Some(reason) = vm::unsupported(instruction.opcode()).or_else(|| no_client(instruction.opcode())) {
+            let opcode = instruction.opcode();
+            let refused = vm::unsupported(opcode).or_else(|| vm::distrusted(opcode)).or_else(|| no_client(opcode));
+            if let Some(reason) = refused {
                 return Err(invalid(format!(
                     "tape {:?}, instruction {pc} ({}): {reason}",
                     tape.name,
@@ -105,9 +111,18 @@ fn verify(bytes: &[u8], seat: &Seat) -> Result<Ready, Refusal> {
         ..bytecode::Limits::default()
     };
     let program = bytecode::verify(program, &machine, &limits).map_err(|error| invalid(error.to_string()))?;
-    let bill = bill(&program).map_err(invalid)?;
-    let is_static = program.bill().is_static();
-    Ok(Ready { hash: program_hash(bytes), program, outline, traffic, bill, is_static, bytes: bytes.len() })
+    let (declared, unforeseen) = expected(&program);
+    let bill = bill(&declared).map_err(invalid)?;
+    Ok(Ready { hash: program_hash(bytes), program, outline, traffic, bill, unforeseen, bytes: bytes.len() })
+}
+
+/// What the program takes: found by walking through it, else what it declares, else why that is not all.
+fn expected(program: &Verified) -> (bytecode::Bill, Option<Unforeseen>) {
+    match vm::forecast(program, EXECUTION_THREADS_MAX, FORECAST_STEPS_MAX) {
+        Ok(forecast) => (forecast.bill, None),
+        Err(_) if program.bill().is_static() => (program.bill().clone(), None),
+        Err(unforeseen) => (program.bill().clone(), Some(unforeseen)),
+    }
 }
 
 /// Why a socket instruction finds nobody in a cloud: behind the door are stored secrets, which are shares.
@@ -127,9 +142,9 @@ fn no_client(opcode: bytecode::Opcode) -> Option<&'static str> {
 }
 
 /// The bill in the kinds that a cloud keeps; an error names what it does not keep.
-fn bill(program: &Verified) -> Result<Bill, String> {
+fn bill(expected: &bytecode::Bill) -> Result<Bill, String> {
     let mut bill: Bill = TupleKind::ALL.into_iter().map(|kind| (kind, 0)).collect();
-    for (item, amount) in program.bill().items() {
+    for (item, amount) in expected.items() {
         let kind = match item {
             Item::Triple(TupleDomain::Prime) => TupleKind::TRIPLE,
             Item::Square(TupleDomain::Prime) => TupleKind::SQUARE,

@@ -1,6 +1,8 @@
-//! A session's OS thread.
+//! A session's OS thread, and those of the VM threads of its program.
 
+use polyyne_engine::port::BoxFuture;
 use std::future::Future;
+use std::io;
 use tokio::sync::oneshot;
 
 /// The session's thread panicked, or could not be started.
@@ -20,22 +22,34 @@ where
     S: FnOnce() -> F + Send + 'static,
 {
     let (done, result) = oneshot::channel();
-    let span = tracing::Span::current();
-    let body = move || {
-        let _span = span.enter();
-        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => runtime,
-            Err(error) => return tracing::error!(%error, "a session's runtime cannot be started"),
-        };
-        let value = runtime.block_on(session());
-        // The asker may be gone.
-        drop(done.send(value));
-    };
-    if let Err(error) = std::thread::Builder::new().name(name.to_owned()).spawn(body) {
+    // The asker may be gone.
+    let started = on_thread(name, move |runtime| drop(done.send(runtime.block_on(session()))));
+    if let Err(error) = started {
         tracing::error!(%error, "a session's thread cannot be started");
         return Err(Crashed);
     }
     result.await.map_err(|_| Crashed)
+}
+
+/// Runs `body` to its end on a thread of its own with a current-thread runtime. If it panics, or has no runtime, it is
+/// dropped.
+///
+/// # Errors
+/// If the thread cannot be started.
+pub fn start(name: &str, body: BoxFuture<'static, ()>) -> io::Result<()> {
+    on_thread(name, move |runtime| runtime.block_on(body))
+}
+
+fn on_thread(name: &str, work: impl FnOnce(tokio::runtime::Runtime) + Send + 'static) -> io::Result<()> {
+    let span = tracing::Span::current();
+    let body = move || {
+        let _span = span.enter();
+        match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => work(runtime),
+            Err(error) => tracing::error!(%error, "a session's runtime cannot be started"),
+        }
+    };
+    std::thread::Builder::new().name(name.to_owned()).spawn(body).map(drop)
 }
 
 #[cfg(test)]
@@ -46,5 +60,16 @@ mod tests {
     async fn a_panic_in_a_session_is_an_error_of_that_session() {
         assert_eq!(run("panics", || async { panic!("on purpose") }).await, Err::<(), _>(Crashed));
         assert_eq!(run("works", || async { 7 }).await, Ok(7));
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_a_vm_thread_drops_what_it_holds() {
+        let (held, gone) = oneshot::channel::<()>();
+        let body = Box::pin(async move {
+            let _held = held;
+            panic!("on purpose")
+        });
+        start("panics", body).unwrap();
+        assert!(gone.await.is_err());
     }
 }

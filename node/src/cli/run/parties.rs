@@ -15,17 +15,19 @@ use polyyne_engine::mascot::{self, Bill, Params, Setup};
 use polyyne_engine::memory;
 use polyyne_engine::online::Online;
 use polyyne_engine::party::{Party, Traffic};
-use polyyne_engine::port::{Channel, ChannelError, LocalGate, Rng};
+use polyyne_engine::port::{Channel, ChannelError, Rng};
 use polyyne_engine::share::{MacKeyShare, Shares};
-use polyyne_engine::tuples::{InputMasks, Kind, Pairs, Shortage, Triples, Tuples};
+use polyyne_engine::tuples::{Counts, InputMasks, Kind, Pairs, Shortage, Triples, Tuples};
 use polyyne_engine::vm::{
-    self, BitSide, DoorError, Fault, Limits, MemoryStorage, Ports, Printer, Secrets, Side, TextInputs, VmError,
+    self, BitSide, DoorError, Fault, Limits, MemoryStorage, Meter, Ports, Printer, Secrets, Side, TextInputs, VmError,
 };
 use polyyne_protocol::limits::OUTPUT_WORDS_MAX;
 use rand::rngs::SysRng;
 use rand::{SeedableRng as _, TryRng as _};
 
+use super::meter::{GroupMeter, Groups};
 use super::sockets::Sockets;
+use super::threads::{Ground, LocalThreads, MAIN, Orders};
 
 /// How many tuples of each kind were taken; masks by the party that knows them.
 pub type Spent = BTreeMap<(Kind, Option<usize>), u64>;
@@ -42,6 +44,8 @@ pub struct Job {
     pub sockets: Option<Sockets>,
     /// The whole MAC key, if clients are to know it.
     pub mac_key: Option<Fp>,
+    /// Whether party 0 measures where its time goes.
+    pub measured: bool,
 }
 
 /// What one party computes with.
@@ -50,6 +54,8 @@ pub struct Supplies {
     pub tuples: Source,
     /// GF(2^n) and bits, which only a dealer supplies yet.
     pub sides: Option<(Side<BinaryField>, BitSide)>,
+    /// The order of MAC checks; the same for all parties, and that of the gates of `sides`.
+    pub orders: Orders,
 }
 
 /// Where a party's tuples come from.
@@ -83,6 +89,8 @@ pub struct Outcome {
     pub offline: Phase,
     pub online: Phase,
     pub checks: u64,
+    /// Where party 0's time went, if it was measured.
+    pub groups: Groups,
 }
 
 /// What one phase took.
@@ -135,6 +143,9 @@ pub fn run(job: &Job, supplies: Vec<Supplies>, printer: &mut (dyn Printer + Send
     let spent = Arc::new(Mutex::new(Spent::new()));
     let mut session = [0; 32];
     SysRng.try_fill_bytes(&mut session).map_err(|_| RunError::NoRandomness)?;
+    let orders = supplies.first().map_or_else(|| Orders::new(n), |supplies| supplies.orders.clone());
+    let ground = Ground::new(session, orders, n);
+    let groups = Arc::new(Mutex::new(Groups::default()));
     let (to_client, client) = mpsc::channel();
     let mut printer = Some(printer);
     let results = std::thread::scope(|scope| {
@@ -144,10 +155,14 @@ pub fn run(job: &Job, supplies: Vec<Supplies>, printer: &mut (dyn Printer + Send
             let (reply, masked) = mpsc::channel();
             replies.push(reply);
             let door = Client { masks: to_client.clone(), masked };
-            let meter = (index == 0).then(|| Arc::clone(&spent));
+            let watch = Watch {
+                spent: (index == 0).then(|| Arc::clone(&spent)),
+                groups: (index == 0 && job.measured).then(|| Arc::clone(&groups)),
+            };
+            let threads = ground.threads(index);
             let printer = printer.take().filter(|_| index == 0);
             let start = move || {
-                let done = party(job, index, session, channels, supplies, door, meter, printer);
+                let done = party(job, index, (session, channels), supplies, door, threads, watch, printer);
                 if let (Err(_), Some(sockets)) = (&done, &job.sockets) {
                     sockets.give_up();
                 }
@@ -168,6 +183,7 @@ pub fn run(job: &Job, supplies: Vec<Supplies>, printer: &mut (dyn Printer + Send
     let [offline, online] = [0, 1].map(|phase| done.iter().map(|done| done.phases[phase].bytes_sent).sum::<u64>());
     let Done { outputs, unread, checks, phases } = done.swap_remove(0);
     let spent = std::mem::take(&mut *spent.lock().unwrap_or_else(PoisonError::into_inner));
+    let groups = *groups.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(Outcome {
         outputs,
         unread,
@@ -175,7 +191,14 @@ pub fn run(job: &Job, supplies: Vec<Supplies>, printer: &mut (dyn Printer + Send
         offline: Phase { bytes_sent: offline, ..phases[0] },
         online: Phase { bytes_sent: online, ..phases[1] },
         checks,
+        groups,
     })
+}
+
+/// What is counted and measured at a party.
+struct Watch {
+    spent: Option<Arc<Mutex<Spent>>>,
+    groups: Option<Arc<Mutex<Groups>>>,
 }
 
 /// One party's end of a run.
@@ -235,16 +258,16 @@ impl Client {
 fn party(
     job: &Job,
     index: usize,
-    session: [u8; 32],
-    channels: Vec<Option<Box<dyn Channel>>>,
+    (session, channels): ([u8; 32], Vec<Option<Box<dyn Channel>>>),
     supplies: Supplies,
     client: Client,
-    meter: Option<Arc<Mutex<Spent>>>,
+    mut threads: LocalThreads,
+    watch: Watch,
     printer: Option<&mut (dyn Printer + Send)>,
 ) -> Result<Done, RunError> {
     let rng = Rng::try_from_rng(&mut SysRng).map_err(|_| RunError::NoRandomness)?;
     let mut party = Party::new(index, session, channels, rng);
-    let mut mac = MacCheck::new(job.field, supplies.key, Box::new(LocalGate::default()));
+    let mut mac = MacCheck::new(job.field, supplies.key, supplies.orders.gate(index, MAIN));
     futures::executor::block_on(async {
         let mut clock = Clock::start();
         let mut tuples = match supplies.tuples {
@@ -252,14 +275,19 @@ fn party(
             Source::Mascot(bill) => generate(job.field, &mut party, &mut mac, &bill).await?,
         };
         let offline = clock.phase(&party);
-        if let Some(spent) = meter {
+        if let Some(spent) = watch.spent {
             tuples = Box::new(Metered { tuples, spent });
         }
         let checks = mac.checks();
         let mut online = Online::new(job.field, party, mac, tuples);
-        let (outputs, unread) = compute(job, index, &mut online, supplies.sides, client, printer).await?;
-        let checks = online.mac.checks() - checks;
-        Ok(Done { outputs, unread, checks, phases: [offline, clock.phase(&online.party)] })
+        let meter = watch.groups.map(|groups| Box::new(GroupMeter::new(groups)) as Box<dyn Meter>);
+        let computed = compute(job, index, &mut online, supplies.sides, client, (&mut threads, meter), printer).await?;
+        let Computed { outputs, unread, beside } = computed;
+        let mut phase = clock.phase(&online.party);
+        phase.rounds += beside.rounds;
+        phase.bytes_sent += beside.bytes_sent;
+        let checks = online.mac.checks() - checks + beside.checks;
+        Ok(Done { outputs, unread, checks, phases: [offline, phase] })
     })
 }
 
@@ -273,6 +301,14 @@ async fn generate(
     Ok(Box::new(mascot::fill(&mut setup, party, mac, bill).await?))
 }
 
+/// What came of a program.
+struct Computed {
+    outputs: Vec<Fp>,
+    unread: usize,
+    /// What it took beside the main thread's channels and its checks over the prime field.
+    beside: vm::Statistics,
+}
+
 /// The program between its inputs and its opened outputs.
 async fn compute(
     job: &Job,
@@ -280,14 +316,16 @@ async fn compute(
     online: &mut Online<PrimeField>,
     sides: Option<(Side<BinaryField>, BitSide)>,
     client: Client,
+    (threads, meter): (&mut LocalThreads, Option<Box<dyn Meter>>),
     printer: Option<&mut (dyn Printer + Send)>,
-) -> Result<(Vec<Fp>, usize), RunError> {
+) -> Result<Computed, RunError> {
     let inputs = client.inputs(online, job.inputs.len())?;
     let mut secrets = Secrets::new(inputs, OUTPUT_WORDS_MAX);
     let mut sockets = job.sockets.as_ref().map(|sockets| sockets.door(index));
     let mut private = job.private.get(index).cloned().unwrap_or_default();
     let mut unheard = Vec::new();
     let (mut binary, mut bits) = sides.unzip();
+    let (traffic, checks) = (online.party.traffic(), online.mac.checks());
     let ports = Ports {
         online,
         binary: binary.as_mut(),
@@ -298,15 +336,22 @@ async fn compute(
             None => &mut secrets,
         },
         storage: &mut MemoryStorage::default(),
+        binary_storage: &mut MemoryStorage::default(),
         printer: match printer {
             Some(printer) => printer,
             None => &mut unheard,
         },
         arguments: &[],
+        threads: Some(threads),
+        meter,
     };
-    vm::run(&job.program, ports, &Limits::default()).await?;
+    let mut beside = vm::run(&job.program, ports, &Limits::default()).await?;
+    beside.rounds -= online.party.traffic().rounds - traffic.rounds;
+    beside.bytes_sent -= online.party.traffic().bytes_sent - traffic.bytes_sent;
+    beside.checks -= online.mac.checks() - checks;
     let unread = secrets.unread();
-    Ok((online.open_checked(&secrets.into_outputs()).await?, unread))
+    let outputs = online.open_checked(&secrets.into_outputs()).await?;
+    Ok(Computed { outputs, unread, beside })
 }
 
 /// Tells phases apart.
@@ -371,6 +416,11 @@ impl Tuples<PrimeField> for Metered {
         self.count(Kind::InputMask, Some(owner), count);
         self.tuples.input_masks(owner, count)
     }
+    /// What is set apart is spent, whatever the thread leaves of it.
+    fn split(&mut self, counts: &Counts) -> Result<Box<dyn Tuples<PrimeField>>, Shortage> {
+        counts.iter().for_each(|(&kind, &count)| self.count(kind, None, count));
+        self.tuples.split(counts)
+    }
 }
 
 /// Whether the error says that a party misbehaved.
@@ -400,16 +450,26 @@ mod tests {
         let field = PrimeField::carbyne();
         let machine = Machine { prime: field.modulus(), parties: n, gf2n: 0 };
         let program = Arc::new(verify(program, &machine, &polyyne_bytecode::Limits::default()).unwrap());
-        let job = Job { program, field, inputs: Vec::new(), private: Vec::new(), sockets: None, mac_key: None };
+        let job = Job {
+            program,
+            field,
+            inputs: Vec::new(),
+            private: Vec::new(),
+            sockets: None,
+            mac_key: None,
+            measured: true,
+        };
         (job, text(format!("expected/{name}.txt")))
     }
 
     fn dealt(n: usize) -> Vec<Supplies> {
         let dealer = Dealer::new(PrimeField::carbyne(), n, [3; 32]);
+        let orders = Orders::new(n);
         let supply = |party| Supplies {
             key: dealer.key(party),
             tuples: Source::Ready(Box::new(dealer.tuples(party, 0))),
             sides: None,
+            orders: orders.clone(),
         };
         (0..n).map(supply).collect()
     }
@@ -429,6 +489,30 @@ mod tests {
         // the whole bill was used, and nothing else
         assert_eq!(outcome.spent, rehearsal.spent);
         assert!(outcome.checks > 0);
+    }
+
+    #[test]
+    fn threads_take_from_generated_tuples_what_they_took_from_dealt_ones() {
+        let (job, expected) = conformance("c10_threads", 2);
+        let mut printed = Vec::new();
+        let outcome = run(&job, dealt(2), &mut printed).unwrap();
+        assert_eq!(String::from_utf8(printed).unwrap(), expected);
+        // what was measured is what was counted, the main thread's and the others' together
+        let measured: u64 = outcome.groups.iter().map(|spent| spent.rounds).sum();
+        assert_eq!(measured, outcome.online.rounds);
+        assert!(outcome.groups[polyyne_bytecode::Group::Check as usize].rounds > 0);
+
+        // sources that give only what was counted
+        let declared: u64 = outcome.spent[&(Kind::Triple, None)];
+        let exact = |supplies: Supplies| {
+            let Source::Ready(mut tuples) = supplies.tuples else { panic!("dealt tuples are ready") };
+            let counts = outcome.spent.iter().map(|(&(kind, _), &count)| (kind, count as usize)).collect();
+            Supplies { tuples: Source::Ready(tuples.split(&counts).unwrap()), ..supplies }
+        };
+        let mut printed = Vec::new();
+        let again = run(&job, dealt(2).into_iter().map(exact).collect(), &mut printed).unwrap();
+        assert_eq!(String::from_utf8(printed).unwrap(), expected);
+        assert_eq!(again.spent[&(Kind::Triple, None)], declared);
     }
 
     #[test]
