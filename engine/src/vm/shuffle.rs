@@ -12,7 +12,8 @@ use super::permutation::{layers, route};
 use super::personal::share_inputs;
 use super::rounds::{Rounds, gather, scatter};
 use crate::field::{Field, PrimeField};
-use crate::online::beaver;
+use crate::mac_check::Whole;
+use crate::online::{Factors, Run as Factor, multiply};
 use crate::party::PartyIndex;
 use crate::share::Shares;
 use polyyne_bytecode::Opcode;
@@ -126,11 +127,19 @@ impl<F: Field> Rounds<'_, F> {
     async fn prove_bits(&mut self, bits: &[Shares<F>]) -> Step {
         let mut all = Shares::default();
         bits.iter().for_each(|bits| all.append(bits));
-        let triples = self.tuples.triples(all.len())?;
-        let squares = beaver(self.field, self.party, self.mac, triples, &all, &all).await?;
+        let squares = self.multiplied(&all, &all).await?;
         let zeros = squares.sub(self.field, &all);
         self.mac.register(&vec![self.field.zero(); zeros.len()], &zeros.macs);
         Ok(())
+    }
+
+    async fn multiplied(&mut self, x: &Shares<F>, y: &Shares<F>) -> Step<Shares<F>> {
+        let mut products = Shares::with_capacity(x.len());
+        let runs = [Factor { x: 0, y: 0, len: x.len(), one_y: false }];
+        let triples = |count| self.tuples.triples(count).map_err(Fault::from);
+        let factors = Factors { x, y, runs: &runs };
+        multiply::<F, Whole, _>(self.party, self.mac, triples, factors, |some| products.append(some)).await?;
+        Ok(products)
     }
 
     /// Takes all passages through their layers together, and writes where they end.
@@ -141,8 +150,7 @@ impl<F: Field> Rounds<'_, F> {
             for passage in &passages {
                 passage.differences(self.field, round, &mut switches, &mut differences);
             }
-            let triples = self.tuples.triples(switches.len())?;
-            let products = beaver(self.field, self.party, self.mac, triples, &switches, &differences).await?;
+            let products = self.multiplied(&switches, &differences).await?;
             let mut start = 0;
             passages.iter_mut().for_each(|passage| passage.cross(self.field, round, &products, &mut start));
         }
