@@ -83,6 +83,9 @@ impl<F: Field> Dealer<F> {
     }
 }
 
+/// A party's shares of some vectors, and the vectors.
+type Dealt<F> = (Vec<Shares<F>>, Vec<Vec<<F as Field>::Element>>);
+
 /// See [`Dealer::tuples`].
 pub struct DealerTuples<F: Field> {
     dealer: Dealer<F>,
@@ -126,7 +129,7 @@ impl<F: Field> DealerTuples<F> {
         owner: usize,
         count: usize,
         make: impl Fn(&F, &mut Rng, usize) -> Vec<Vec<F::Element>>,
-    ) -> Result<(Vec<Shares<F>>, Vec<Vec<F::Element>>), Shortage> {
+    ) -> Result<Dealt<F>, Shortage> {
         self.allow(kind, count)?;
         let mut rng = self.rng(kind, owner);
         *self.counts.entry(kind).or_default() += count as u64;

@@ -231,10 +231,11 @@ impl Walk<'_> {
     /// A frame's registers, as its thread left them.
     fn enter(&mut self, frame: &mut Frame) {
         let size = self.image.registers(frame.tape)[Bank::Regint.index()] as usize;
-        if frame.pc == 0 && frame.role == Role::Thread {
-            if let Some(rested) = self.resting.remove(&frame.thread) {
-                frame.ints = rested;
-            }
+        if frame.pc == 0
+            && frame.role == Role::Thread
+            && let Some(rested) = self.resting.remove(&frame.thread)
+        {
+            frame.ints = rested;
         }
         frame.ints.grow(size);
     }
