@@ -11,14 +11,16 @@
 //! | puncturable PRFs | `ggm` |
 //! | OT extension and its check | `softspoken` |
 //! | oblivious products with αᵢ | `cope` |
-//! | authenticated inputs | `authenticate` |
+//! | authenticated inputs | `authenticate`, bits in characteristic 2: `bit_inputs` |
 //! | triples | `triple` |
 //! | ties between setups under one MAC key | `key_link` |
 //! | squares, inverses, bits, randoms, masks | `derive` |
 //!
 //! Security: 128 bits computational; statistical as [`Params::statistical`] says, but never better
 //! than the field: every check accepts a lie with probability about 1/|F|, so that small fields are
-//! for tests. **Aborts**: whether a consistency check passes can depend on a guess at secret bits of
+//! for tests. **GF(2^40)**, which MP-SPDZ's programs may ask for, is such a field: its MAC key has 40 bits, so that a
+//! lie passes a check, and the key is guessed, with probability 2^-40 ([`statistical_of`]), whatever the parameters;
+//! what triples reveal of themselves stays below 2^-statistical, because τ follows from the field. **Aborts**: whether a consistency check passes can depend on a guess at secret bits of
 //! this setup, so any error ends it (I17): its secrets are erased, [`Error::SetupOver`] is the answer from
 //! then on, and whoever drives it decides by [`Error::severity`] and its own journal what to do about
 //! the MAC key. The same holds if a future of these functions is dropped. The Δ of the OT extension is
@@ -27,6 +29,7 @@
 mod assembly;
 mod authenticate;
 mod base_ot;
+mod bit_inputs;
 mod coins;
 mod cope;
 mod derive;
@@ -41,9 +44,10 @@ mod softspoken;
 mod testing;
 mod triple;
 
+use crate::bit_tuples::{BitKind, BitPool};
 use crate::digest::{Hash, Transcript};
 use crate::error::{Error, Result};
-use crate::field::Field;
+use crate::field::{BinaryField, Field, PrimeField};
 use crate::mac_check::MacCheck;
 use crate::party::Party;
 use crate::share::Shares;
@@ -51,6 +55,7 @@ use crate::tuples::{InputMasks, Kind, Pool};
 use authenticate::Authenticator;
 use coins::Coins;
 pub use field::MascotField;
+pub(crate) use gf128::Wide as Product;
 pub use simd::Limbs;
 use triple::Multiplier;
 
@@ -77,6 +82,8 @@ impl Default for Params {
 const TILE_OTS_MAX: usize = 2 << 20;
 /// Values of a tile of inputs with all peers together.
 const TILE_VALUES: usize = 16 << 10;
+/// Bits of a tile of inputs of bits with all peers together.
+const TILE_BITS: usize = 64 << 10;
 
 impl Params {
     /// 32 bytes that all parties must agree on.
@@ -117,8 +124,12 @@ impl<F: MascotField> Live<F> {
         (self.params.tile_ots / (n - 1) / self.multiplier.ots()).max(1)
     }
 
-    fn values_of_tile(&self, n: usize) -> usize {
-        (TILE_VALUES / (n - 1)).max(1)
+    fn inputs_of_tile(&self, what: derive::What, n: usize) -> usize {
+        let all = match what {
+            derive::What::Elements => TILE_VALUES,
+            derive::What::Bits => TILE_BITS,
+        };
+        (all / (n - 1)).max(1)
     }
 }
 
@@ -196,6 +207,35 @@ impl<F: MascotField> Setup<F> {
         let difference = self.field.sub(mac.key().alpha(), live.authenticator.key.alpha());
         assert!(difference == self.field.zero(), "a setup generates for the MAC key it was made for");
         Ok(live)
+    }
+}
+
+/// Bits of statistical security that values over a field have under these parameters: those of the parameters, or of
+/// the MAC key if it is shorter.
+pub fn statistical_of<F: Field>(params: &Params, field: &F) -> u32 {
+    params.statistical.min(field.bits())
+}
+
+impl Setup<BinaryField> {
+    /// Makes `count` masks of one bit that `owner` knows, covered by a MAC check.
+    ///
+    /// # Errors
+    /// Any error ends the setup.
+    ///
+    /// # Panics
+    /// If `mac` is under another key than the setup, or `owner` is no party.
+    pub async fn generate_bit_masks(
+        &mut self,
+        party: &mut Party,
+        mac: &mut MacCheck<BinaryField>,
+        owner: usize,
+        count: usize,
+    ) -> Result<InputMasks<BinaryField>> {
+        assert!(owner < party.n(), "masks belong to a party");
+        let mut live = self.begin(mac)?;
+        let masks = derive::bit_masks(&mut live, party, mac, owner, count).await?;
+        self.live = Some(live);
+        Ok(masks)
     }
 }
 

@@ -83,4 +83,6 @@ steps! {
     MascotAuthenticate = 107,
     /// The random combination of a party's inputs.
     MascotAuthenticateCheck = 108,
+    /// Corrections of the bits that are being authenticated.
+    MascotBits = 109,
 }

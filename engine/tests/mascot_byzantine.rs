@@ -5,8 +5,9 @@ mod mascot_world;
 
 use mascot_world::{Columns, World};
 use polyyne_engine::error::{ConsistencyCheck, Error, Malformed};
-use polyyne_engine::field::Field;
 use polyyne_engine::field::prime::DEFAULT_PRIME;
+use polyyne_engine::field::{BinaryField, Field};
+use polyyne_engine::mascot::MascotField;
 use polyyne_engine::party::PartyIndex;
 use polyyne_engine::port::Rng;
 use polyyne_engine::sim::Simulator;
@@ -85,8 +86,8 @@ fn spoil(spoiling: Spoiling, frame: &[u8], before: &[u8], of_receiver: Option<&[
 }
 
 /// How many frames of `step` one party sends to another in an honest run.
-fn frames(n: usize, kind: Kind, step: Step) -> usize {
-    let world = World::new(DEFAULT_PRIME, n, 0);
+fn frames<F: MascotField>(world: &World<F>, kind: Kind, step: Step) -> usize {
+    let n = world.n;
     let mut simulator = Simulator::new(0, n);
     assert!(world.generate(&mut simulator, kind, 3).iter().all(Result::is_ok), "honest parties");
     let (from, to) = (PartyIndex(0), PartyIndex(1));
@@ -95,13 +96,13 @@ fn frames(n: usize, kind: Kind, step: Step) -> usize {
 
 /// Runs everything with party `cheater` spoiling one of its `frames` frames of `step` towards each
 /// peer. Says whether anything was changed.
-fn run(
-    world: &World,
+fn run<F: MascotField>(
+    world: &World<F>,
     kind: Kind,
     (step, frames): (Step, usize),
     spoiling: Spoiling,
     cheater: u16,
-) -> (Vec<Result<Columns, Error>>, bool) {
+) -> (Vec<Result<Columns<F>, Error>>, bool) {
     let n = world.n;
     let mut simulator = Simulator::new(world.seed, n);
     let mut rng = Rng::seed_from_u64(world.seed);
@@ -132,9 +133,14 @@ fn run(
     (results, changed)
 }
 
-fn assert_no_wrong_output(world: &World, kind: Kind, results: &[Result<Columns, Error>], story: &str) {
+fn assert_no_wrong_output<F: MascotField>(
+    world: &World<F>,
+    kind: Kind,
+    results: &[Result<Columns<F>, Error>],
+    story: &str,
+) {
     if results.iter().all(Result::is_ok) {
-        let columns: Vec<Columns> = results.iter().map(|result| result.as_ref().unwrap().clone()).collect();
+        let columns: Vec<Columns<F>> = results.iter().map(|result| result.as_ref().unwrap().clone()).collect();
         world.check(kind, &columns);
     } else {
         println!("{story}: {:?}", results.iter().map(|result| result.as_ref().err()).collect::<Vec<_>>());
@@ -145,7 +151,8 @@ fn is_of_mascot(step: Step) -> bool {
     (100..200).contains(&step.code())
 }
 
-/// The steps that a generation uses: MASCOT's, and those of the openings and checks under it.
+/// The steps that a generation uses: MASCOT's, and those of the openings and checks under it. Bits of their own way
+/// are authenticated in characteristic 2 only.
 fn rows() -> Vec<Step> {
     const SHARED: [Step; 7] = [
         Step::CoinCommit,
@@ -159,21 +166,44 @@ fn rows() -> Vec<Step> {
     Step::ALL.iter().copied().filter(|step| is_of_mascot(*step) || SHARED.contains(step)).collect()
 }
 
-/// Runs every step's rows of these spoilings between two parties.
+fn prime(n: usize, seed: u64) -> World {
+    World::new(DEFAULT_PRIME, n, seed)
+}
+
+fn binary(n: usize, seed: u64) -> World<BinaryField> {
+    World::binary(128, n, seed)
+}
+
+/// Runs every step's rows of these spoilings between two parties, in both kinds of fields.
 fn matrix(spoilings: &[Spoiling], seeds: u64) {
+    let steps = rows();
+    let (of_bits, others): (Vec<Step>, Vec<Step>) = steps.into_iter().partition(|&step| step == Step::MascotBits);
+    matrix_over(prime, Kind::Bit, &others, spoilings, seeds);
+    let own = [Step::MascotGgm, Step::MascotAuthenticate, Step::MascotAuthenticateCheck];
+    matrix_over(binary, Kind::Bit, &[&of_bits[..], &own].concat(), spoilings, seeds + 250);
+    matrix_over(binary, Kind::Square, &[Step::MascotMultiply, Step::MascotExtend], spoilings, seeds + 300);
+}
+
+fn matrix_over<F: MascotField>(
+    new: fn(usize, u64) -> World<F>,
+    kind: Kind,
+    steps: &[Step],
+    spoilings: &[Spoiling],
+    seeds: u64,
+) {
     let mut seed = seeds;
-    for step in rows() {
-        let frames = frames(2, Kind::Bit, step);
+    for &step in steps {
+        let frames = frames(&new(2, 0), kind, step);
         assert!(frames > 0, "{step:?} is sent in a generation");
         for &spoiling in spoilings {
             seed += 1;
-            let world = World::new(DEFAULT_PRIME, 2, seed);
+            let world = new(2, seed);
             let cheater = (seed % 2) as u16;
             let story = format!("{step:?} {spoiling:?} seed {seed} cheater {cheater}");
-            let (results, changed) = run(&world, Kind::Bit, (step, frames), spoiling, cheater);
+            let (results, changed) = run(&world, kind, (step, frames), spoiling, cheater);
             // A reflection needs the other's frame first, and some orders do not give it.
             assert!(changed || spoiling == Spoiling::Reflected, "{story}: nothing was spoiled");
-            assert_no_wrong_output(&world, Kind::Bit, &results, &story);
+            assert_no_wrong_output(&world, kind, &results, &story);
             if spoiling.breaks_the_form() {
                 let error =
                     results[1 - cheater as usize].as_ref().err().unwrap_or_else(|| panic!("{story}: not noticed"));
@@ -198,8 +228,9 @@ fn every_step_with_another_content_ends_in_an_error_or_the_right_output() {
 #[test]
 fn every_step_of_mascot_spoiled_among_three_ends_in_an_error_or_the_right_output() {
     let mut seed = 1000;
-    for step in rows().into_iter().filter(|step| is_of_mascot(*step)).chain([Step::Echo]) {
-        let frames = frames(3, Kind::Triple, step);
+    let of_mascot = rows().into_iter().filter(|&step| is_of_mascot(step) && step != Step::MascotBits);
+    for step in of_mascot.chain([Step::Echo]) {
+        let frames = frames(&prime(3, 0), Kind::Triple, step);
         assert!(frames > 0, "{step:?} is sent in a generation");
         for spoiling in [Spoiling::FlippedBit, Spoiling::Lengthened, Spoiling::Replayed, Spoiling::Reflected] {
             seed += 1;
@@ -210,16 +241,38 @@ fn every_step_of_mascot_spoiled_among_three_ends_in_an_error_or_the_right_output
             assert_no_wrong_output(&world, Kind::Triple, &results, &story);
         }
     }
+    let frames = frames(&binary(3, 0), Kind::Bit, Step::MascotBits);
+    for (seed, spoiling) in (1_500..).zip([Spoiling::FlippedBit, Spoiling::Lengthened, Spoiling::Replayed]) {
+        let world = binary(3, seed);
+        let story = format!("bits among three {spoiling:?} seed {seed}");
+        let (results, _) = run(&world, Kind::Bit, (Step::MascotBits, frames), spoiling, (seed % 3) as u16);
+        assert_no_wrong_output(&world, Kind::Bit, &results, &story);
+    }
+}
+
+/// Bits have no sacrifice, and their OT extension no check of its own: the MAC check of their combination is all
+/// that stands behind them.
+#[test]
+fn the_input_check_catches_another_bit_towards_one_party_or_in_one_digit() {
+    for (n, digits) in [(2, 32), (3, 32), (2, 16)] {
+        let world = binary(n, 40 + digits as u64);
+        // The first frame is that of the key link. A block of bits and one for the mask to a digit.
+        let results = with_change(&world, Kind::Bit, Step::MascotBits, &[1], move |occurrence, payload| {
+            let places = payload.as_chunks_mut::<32>().0.iter_mut().take(digits);
+            places.filter(|_| occurrence == 1).for_each(|digit| digit[0] ^= 2);
+        });
+        assert!(results.iter().all(|result| result.as_ref().err() == Some(&Error::MacCheckFailed)), "{n}, {digits}");
+    }
 }
 
 /// Applies `change` to the payload of every frame of `step` from party 0 to the parties of `to`.
-fn with_change(
-    world: &World,
+fn with_change<F: MascotField>(
+    world: &World<F>,
     kind: Kind,
     step: Step,
     to: &'static [u16],
     change: impl Fn(usize, &mut [u8]) + Send + 'static,
-) -> Vec<Result<Columns, Error>> {
+) -> Vec<Result<Columns<F>, Error>> {
     let mut simulator = Simulator::new(world.seed, world.n);
     simulator.hook(move |frame| {
         let mut bytes = frame.bytes.to_vec();

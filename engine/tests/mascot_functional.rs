@@ -7,7 +7,7 @@ use mascot_world::{Columns, World};
 use polyyne_engine::error::Error;
 use polyyne_engine::field::prime::DEFAULT_PRIME;
 use polyyne_engine::field::{Field, Fp};
-use polyyne_engine::mascot::{Bill, Setup, fill};
+use polyyne_engine::mascot::{Bill, MascotField, Setup, fill};
 use polyyne_engine::party::Party;
 use polyyne_engine::sim::Simulator;
 use polyyne_engine::step::Step;
@@ -17,7 +17,7 @@ use std::pin::Pin;
 
 const PRIMES: [u128; 5] = [257, 65537, (1 << 61) - 1, (1 << 127) - 1, DEFAULT_PRIME];
 
-fn generated(world: &World, kind: Kind, count: usize) -> Vec<Columns> {
+fn generated<F: MascotField>(world: &World<F>, kind: Kind, count: usize) -> Vec<Columns<F>> {
     let mut simulator = Simulator::new(world.seed, world.n);
     let results = world.generate(&mut simulator, kind, count);
     results.into_iter().map(|result| result.unwrap_or_else(|error| panic!("seed {}: {error}", world.seed)).0).collect()
@@ -33,6 +33,42 @@ fn all_kinds_hold_their_relation_in_all_fields() {
             assert!(values.iter().all(|column| column.len() == 20), "as many as were asked for, {kind:?} mod {prime}");
         }
     }
+}
+
+#[test]
+fn all_kinds_hold_their_relation_in_fields_of_characteristic_two() {
+    for (seed, degree) in (20..).zip([40, 64, 128]) {
+        for n in 2..=3 {
+            let world = World::binary(degree, n, seed);
+            for kind in Kind::STOCK {
+                let values = world.check(kind, &generated(&world, kind, 20));
+                assert!(values.iter().all(|column| column.len() == 20), "{kind:?} in GF(2^{degree})");
+            }
+        }
+    }
+}
+
+/// More than a tile of bits, and not a whole block.
+#[test]
+fn bits_in_characteristic_two_are_balanced_and_no_two_runs_are_alike() {
+    let count = (64 << 10) + 77;
+    let bits = |run: u64| {
+        let world = World::binary(128, 2, run);
+        let columns = generated(&world, Kind::Bit, count);
+        for columns in &columns {
+            let ones = columns[0].values.iter().filter(|&&share| share == world.field.one()).count();
+            assert!(columns[0].values.iter().all(|&share| world.field.to_bits(share) <= 1), "shares are bits");
+            // Standard deviation 128.
+            assert!(ones.abs_diff(count / 2) < 640, "{ones} of {count} shares are one");
+        }
+        let bits: Vec<bool> = world.check(Kind::Bit, &columns)[0].iter().map(|&bit| bit == world.field.one()).collect();
+        let ones = bits.iter().filter(|&&bit| bit).count();
+        assert!(ones.abs_diff(count / 2) < 640, "{ones} of {count} bits are one");
+        bits
+    };
+    let (first, second) = (bits(30), bits(31));
+    let same = first.iter().zip(&second).filter(|(x, y)| x == y).count();
+    assert!(same.abs_diff(count / 2) < 640, "{same} of {count} are the same");
 }
 
 #[test]

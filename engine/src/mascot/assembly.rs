@@ -2,10 +2,12 @@
 //!
 //! For each ordered pair (owner, other): trees for the OT extension, punctured at the digits of the
 //! other's Δ (128 random bits, fresh for this pair and setup), then trees for COPEe, punctured at the
-//! digits of the other's MAC key share. One base OT for each level of each tree.
+//! digits of the other's MAC key share, and in characteristic 2 as many again for bits. One base OT for
+//! each level of each tree.
 
 use super::authenticate::{self, Authenticator};
 use super::base_ot::{self, Key, PairKeys};
+use super::bit_inputs::BitPair;
 use super::coins::Coins;
 use super::cope::{Holder, Owner};
 use super::ggm::{self, Leaves};
@@ -26,16 +28,19 @@ use zeroize::Zeroizing;
 pub(super) struct Forest {
     pub ot: Vec<usize>,
     pub cope: Vec<usize>,
+    /// None unless the characteristic is 2.
+    pub bits: Vec<usize>,
 }
 
 impl Forest {
-    pub fn new(params: &Params, field_bits: u32) -> Self {
-        let cope = ggm::digit_widths(field_bits as usize, params.cope_width);
-        Self { ot: ggm::digit_widths(BLOCK, params.ot_width), cope }
+    pub fn new<F: MascotField>(params: &Params, field: &F) -> Self {
+        let key = |width| ggm::digit_widths(field.bits() as usize, width);
+        let bits = if field.is_binary() { key(params.ot_width) } else { Vec::new() };
+        Self { ot: ggm::digit_widths(BLOCK, params.ot_width), cope: key(params.cope_width), bits }
     }
 
     pub fn widths(&self) -> impl Iterator<Item = usize> {
-        self.ot.iter().chain(&self.cope).copied()
+        self.ot.iter().chain(&self.cope).chain(&self.bits).copied()
     }
 
     fn message_bytes(&self) -> usize {
@@ -43,7 +48,7 @@ impl Forest {
     }
 
     /// The digits at which the trees are punctured.
-    fn digits(&self, delta: u128, alpha: u128) -> Zeroizing<Vec<u32>> {
+    fn digits(&self, delta: u128, alpha: u128, bit_key: u128) -> Zeroizing<Vec<u32>> {
         let digits = |widths: &[usize], secret: u128| {
             let mut shift = 0;
             let digit = |&width: &usize| {
@@ -53,7 +58,7 @@ impl Forest {
             };
             widths.iter().map(digit).collect::<Vec<u32>>()
         };
-        Zeroizing::new([digits(&self.ot, delta), digits(&self.cope, alpha)].concat())
+        Zeroizing::new([digits(&self.ot, delta), digits(&self.cope, alpha), digits(&self.bits, bit_key)].concat())
     }
 
     /// The choices of the base OTs: the inverted bits of each digit, most significant first.
@@ -110,18 +115,27 @@ struct PairTrees {
     punctured: Vec<Leaves>,
 }
 
+impl PairTrees {
+    fn split_off(&mut self, at: usize) -> Self {
+        Self { planted: self.planted.split_off(at), punctured: self.punctured.split_off(at) }
+    }
+}
+
 /// This party's secret choices towards each peer: Δ of the OT extension, and all trees' digits.
 pub(super) struct Secrets {
     deltas: Zeroizing<Vec<u128>>,
+    /// Δ of the inputs of bits.
+    bit_keys: Zeroizing<Vec<u128>>,
     digits: Vec<Zeroizing<Vec<u32>>>,
 }
 
 impl Secrets {
-    /// `alphas` are the Δ of COPEe by peer; all are αᵢ at an honest party.
-    pub fn draw(rng: &mut Rng, forest: &Forest, alphas: &[u128]) -> Self {
+    /// `alphas` are the Δ of COPEe by peer, `bit_keys` those of the inputs of bits; all are αᵢ at an honest party.
+    pub fn draw(rng: &mut Rng, forest: &Forest, alphas: &[u128], bit_keys: &[u128]) -> Self {
         let deltas: Zeroizing<Vec<u128>> = Zeroizing::new(alphas.iter().map(|_| word(rng)).collect());
-        let digits = deltas.iter().zip(alphas).map(|(&delta, &alpha)| forest.digits(delta, alpha)).collect();
-        Self { deltas, digits }
+        let peers = deltas.iter().zip(alphas).zip(bit_keys);
+        let digits = peers.map(|((&delta, &alpha), &bit_key)| forest.digits(delta, alpha, bit_key)).collect();
+        Self { deltas, bit_keys: Zeroizing::new(bit_keys.to_vec()), digits }
     }
 
     pub fn choices(&self, forest: &Forest) -> Vec<Zeroizing<Vec<u8>>> {
@@ -143,9 +157,9 @@ impl<F: MascotField> Live<F> {
         linked: bool,
     ) -> Result<Self> {
         params.assert_valid();
-        let forest = Forest::new(&params, field.bits());
+        let forest = Forest::new(&params, &field);
         let alphas = Zeroizing::new(vec![field.to_bits(key.alpha()); party.n()]);
-        let secrets = Secrets::draw(&mut party.rng, &forest, &alphas);
+        let secrets = Secrets::draw(&mut party.rng, &forest, &alphas, &alphas);
         let (keys, salt) = base_ot::run(party, &params.digest(&field, linked), &secrets.choices(&forest)).await?;
         Self::assemble(party, field, key, params, &secrets, &keys, &salt).await
     }
@@ -160,7 +174,7 @@ impl<F: MascotField> Live<F> {
         keys: &[Option<PairKeys>],
         salt: &Hash,
     ) -> Result<Self> {
-        let forest = Forest::new(&params, field.bits());
+        let forest = Forest::new(&params, &field);
         let trees = trees(party, &forest, keys, &secrets.digits).await?;
         let (mut multiply, mut authenticate) = (Vec::new(), Vec::new());
         for (j, (keys, trees)) in keys.iter().zip(trees).enumerate() {
@@ -169,15 +183,17 @@ impl<F: MascotField> Live<F> {
                 authenticate.push(None);
                 continue;
             };
-            let (planted, punctured) =
-                (trees.planted.split_off(forest.ot.len()), trees.punctured.split_off(forest.ot.len()));
-            let digits = &secrets.digits[j][forest.ot.len()..];
-            multiply.push(Some(multiplying(party, PartyIndex(j as u16), trees, secrets.deltas[j], salt)));
+            let mut of_key = trees.split_off(forest.ot.len());
+            let of_bits = of_key.split_off(forest.cope.len());
+            let digits = &secrets.digits[j][forest.ot.len()..][..forest.cope.len()];
+            let peer = PartyIndex(j as u16);
+            multiply.push(Some(multiplying(party, peer, trees, secrets.deltas[j], salt)));
             authenticate.push(Some(authenticate::Pair {
-                owner: Owner::new(&field, planted),
-                holder: Holder::new(&field, punctured, digits),
+                owner: Owner::new(&field, of_key.planted),
+                holder: Holder::new(&field, of_key.punctured, digits),
                 own_shares: Prg::new(shares_seed(party, &keys.own_seed)),
                 their_shares: Prg::new(shares_seed(party, &keys.their_seed)),
+                bits: field.is_binary().then(|| bits(party, peer, of_bits, secrets.bit_keys[j], salt)),
             }));
         }
         let components = triple::components(field.bits(), params.statistical);
@@ -187,14 +203,27 @@ impl<F: MascotField> Live<F> {
     }
 }
 
+/// The contexts of an OT extension with a peer: as receiver, and as sender.
+fn contexts(party: &Party, domain: &str, peer: PartyIndex, salt: &Hash) -> (Transcript, Transcript) {
+    let context = |receiver: PartyIndex, sender: PartyIndex| {
+        party.transcript(domain).bytes(salt).number(receiver.0 as u64).number(sender.0 as u64)
+    };
+    (context(party.index(), peer), context(peer, party.index()))
+}
+
+/// Both directions of the inputs of bits with a peer.
+fn bits(party: &Party, peer: PartyIndex, trees: PairTrees, alpha: u128, salt: &Hash) -> BitPair {
+    let (as_receiver, as_sender) = contexts(party, "mascot/bits", peer, salt);
+    BitPair {
+        receiver: Receiver::new(as_receiver, trees.planted),
+        sender: Sender::new(as_sender, trees.punctured, alpha),
+    }
+}
+
 /// Both directions of OT extension with a peer.
 fn multiplying(party: &Party, peer: PartyIndex, trees: PairTrees, delta: u128, salt: &Hash) -> triple::Pair {
-    let context = |receiver: PartyIndex, sender: PartyIndex| {
-        let ctx = party.transcript("mascot/ot extension").bytes(salt);
-        ctx.number(receiver.0 as u64).number(sender.0 as u64)
-    };
+    let (as_receiver, as_sender) = contexts(party, "mascot/ot extension", peer, salt);
     let hash = |ctx: &Transcript| Tccr::new(ctx.clone().bytes(b"permutation").finish());
-    let (as_receiver, as_sender) = (context(party.index(), peer), context(peer, party.index()));
     triple::Pair {
         receiver_hash: hash(&as_receiver),
         receiver: Receiver::new(as_receiver, trees.planted),

@@ -14,6 +14,7 @@
 //! The shares must be random, not just sum up: an opening shows every party's share of it.
 
 use super::MascotField;
+use super::bit_inputs::BitPair;
 use super::cope::{Holder, Owner};
 use crate::digest::Hash;
 use crate::error::{Error, Malformed, Result};
@@ -32,6 +33,8 @@ pub(crate) struct Pair<F: MascotField> {
     pub own_shares: Prg,
     /// Our shares of the peer's values.
     pub their_shares: Prg,
+    /// In characteristic 2.
+    pub bits: Option<BitPair>,
 }
 
 /// Authenticates under one MAC key.
@@ -55,6 +58,11 @@ impl<F: MascotField> Drop for Inputs<F> {
 }
 
 impl<F: MascotField> Inputs<F> {
+    /// `own` are this party's, `by` all parties' shares, both with the masks.
+    pub fn new(own: Vec<F::Element>, by: Vec<Shares<F>>) -> Self {
+        Self { own, by }
+    }
+
     /// Every party's inputs, without the masks.
     pub fn by_party(&self) -> Vec<Shares<F>> {
         self.by
@@ -107,7 +115,7 @@ impl<F: MascotField> Authenticator<F> {
             let macs = pair.holder.extend(f, count, &messages[j]).ok_or(malformed)?;
             by[j] = Shares::new(pair.their_shares.elements(f, count), macs);
         }
-        Ok(Inputs { own: masked, by })
+        Ok(Inputs::new(masked, by))
     }
 
     /// Step 3, with a coin that was tossed after [`Self::input`] returned. 1 round, 2 for n ≥ 3.
@@ -168,7 +176,7 @@ mod tests {
     const TRIALS: usize = 4_000;
 
     /// Whether the check of one input of each party passes; a lie does not stop the next trial.
-    async fn trial(live: &mut Live<PrimeField>, seat: &mut Seat) -> bool {
+    async fn trial(live: &mut Live<PrimeField>, seat: &mut Seat<PrimeField>) -> bool {
         let mut mac = MacCheck::new(live.field, live.authenticator.key.clone(), Box::new(LocalGate::default()));
         let party = &mut seat.party;
         let own = live.field.random_vec(&mut party.rng, 1);
@@ -200,7 +208,7 @@ mod tests {
             }
             vec![bytes]
         });
-        let run = |mut seat: Seat| async move {
+        let run = |mut seat: Seat<PrimeField>| async move {
             let mut live = seat.sit().await.expect("honest base OTs");
             let mut passed = 0;
             for _ in 0..TRIALS {
@@ -220,7 +228,7 @@ mod tests {
         let f = PrimeField::carbyne();
         let mut simulator = Simulator::new(2, 3);
         let seats = seats(&simulator, f, &honest_alphas(&f, 3, 2), 2);
-        let run = |mut seat: Seat| async move {
+        let run = |mut seat: Seat<PrimeField>| async move {
             let mut live = seat.sit().await.expect("honest base OTs");
             let counts: Vec<usize> = (0..3).map(|j| usize::from(j == 1)).collect();
             let own: Vec<Fp> = vec![f.one(); counts[seat.party.index().get()]];

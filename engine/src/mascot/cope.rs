@@ -274,12 +274,12 @@ impl<F: MascotField> Holder<F> {
 mod tests {
     use super::*;
     use crate::field::prime::DEFAULT_PRIME;
-    use crate::field::{Field, PrimeField};
+    use crate::field::{BinaryField, Field, PrimeField};
     use crate::mascot::{ggm, testing};
     use crate::port::Rng;
     use rand_core::SeedableRng;
 
-    fn ends(f: &PrimeField, width: usize, delta: u128, rng: &mut Rng) -> (Owner<PrimeField>, Holder<PrimeField>) {
+    fn ends<F: MascotField>(f: &F, width: usize, delta: u128, rng: &mut Rng) -> (Owner<F>, Holder<F>) {
         let widths = ggm::digit_widths(f.bits() as usize, width);
         let digits: Vec<u32> =
             (0..widths.len()).map(|b| (delta >> (b * width)) as u32 & ((1 << widths[b]) - 1)).collect();
@@ -287,24 +287,30 @@ mod tests {
         (Owner::new(f, all), Holder::new(f, punctured, &digits))
     }
 
+    fn outputs_differ_by_delta_times_x<F: MascotField>(f: &F, rng: &mut Rng, story: &str) {
+        for width in [1, 2, 4, 5, 8] {
+            let delta = f.random(rng);
+            let (mut owner, mut holder) = ends(f, width, f.to_bits(delta), rng);
+            for count in [1, 2, STRIPE, 2 * STRIPE + 5] {
+                let xs = f.random_vec(rng, count);
+                let (message, ts) = owner.extend(f, &xs);
+                assert_eq!(message.len(), holder.message_bytes(count));
+                let qs = holder.extend(f, count, &message).expect("canonical elements");
+                for ((&x, &t), &q) in xs.iter().zip(&ts).zip(&qs) {
+                    assert!(f.sub(q, t) == f.mul(delta, x), "{story}, width {width}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn the_outputs_differ_by_delta_times_x_for_all_widths_and_fields() {
         let mut rng = Rng::seed_from_u64(1);
         for prime in [3, 257, 65537, (1 << 61) - 1, (1 << 127) - 1, DEFAULT_PRIME] {
-            let f = PrimeField::new(prime).unwrap();
-            for width in [1, 2, 4, 5, 8] {
-                let delta = f.random(&mut rng);
-                let (mut owner, mut holder) = ends(&f, width, f.to_bits(delta), &mut rng);
-                for count in [1, 2, STRIPE, 2 * STRIPE + 5] {
-                    let xs = f.random_vec(&mut rng, count);
-                    let (message, ts) = owner.extend(&f, &xs);
-                    assert_eq!(message.len(), holder.message_bytes(count));
-                    let qs = holder.extend(&f, count, &message).expect("canonical elements");
-                    for ((&x, &t), &q) in xs.iter().zip(&ts).zip(&qs) {
-                        assert!(f.sub(q, t) == f.mul(delta, x), "p = {prime}, width {width}");
-                    }
-                }
-            }
+            outputs_differ_by_delta_times_x(&PrimeField::new(prime).unwrap(), &mut rng, &format!("p = {prime}"));
+        }
+        for degree in [8, 40, 64, 128] {
+            outputs_differ_by_delta_times_x(&BinaryField::new(degree).unwrap(), &mut rng, &format!("2^{degree}"));
         }
     }
 

@@ -5,19 +5,23 @@
 //! - **Bit**: open the square s = a²; zero is dropped; with the root r of s that
 //!   [`MascotField::root`] fixes, a/r is 1 or −1 with equal probability: b = (a/r + 1)/2. The rule for
 //!   the root must not depend on a, or the bit is skewed.
+//! - **Bit in characteristic 2**: every party inputs a random bit ([`super::bit_inputs`]); the sum.
 //! - **Random**: every party inputs a uniform element; the sum.
 //! - **Input mask** of an owner: the owner alone inputs.
 //!
 //! All openings go through [`MacCheck::open`] and are checked before the tuples leave; what is
-//! opened is independent of every other value. Characteristic 2 needs other bits and squares.
+//! opened is independent of every other value.
 
 use super::MascotField;
 use super::{Live, triple};
 use crate::error::{Error, Result};
+use crate::field::Field;
 use crate::mac_check::MacCheck;
 use crate::party::Party;
+use crate::port::Rng;
 use crate::share::Shares;
 use crate::tuples::{InputMasks, Kind};
+use rand_core::Rng as _;
 use zeroize::Zeroizing;
 
 /// Makes `count` tuples that a MAC check has covered, a column per element.
@@ -32,11 +36,12 @@ pub(crate) async fn generate<F: MascotField>(
         Kind::Triple => triples(live, party, mac, count).await?.into(),
         Kind::Square => squares(live, party, mac, count).await?.into(),
         Kind::Inverse => inverses(live, party, mac, count).await?.into(),
+        Kind::Bit if live.field.is_binary() => vec![binary_bits(live, party, mac, count).await?],
         Kind::Bit => vec![bits(live, party, mac, count).await?],
         Kind::Random | Kind::InputMask => {
             let everyone = vec![true; party.n()];
             let own = Zeroizing::new(live.field.random_vec(&mut party.rng, count));
-            vec![inputs(live, party, mac, &own, &everyone, count).await?]
+            vec![inputs(live, party, mac, What::Elements, &own, &everyone, count).await?]
         }
     };
     mac.check(party).await?;
@@ -51,10 +56,49 @@ pub(crate) async fn input_masks<F: MascotField>(
     owner: usize,
     count: usize,
 ) -> Result<InputMasks<F>> {
+    masks(live, party, mac, What::Elements, owner, count).await
+}
+
+/// Masks of one bit that `owner` knows, in characteristic 2, covered by a MAC check.
+pub(crate) async fn bit_masks<F: MascotField>(
+    live: &mut Live<F>,
+    party: &mut Party,
+    mac: &mut MacCheck<F>,
+    owner: usize,
+    count: usize,
+) -> Result<InputMasks<F>> {
+    masks(live, party, mac, What::Bits, owner, count).await
+}
+
+/// Whether inputs are elements, or bits of a field of characteristic 2.
+#[derive(Clone, Copy)]
+pub(crate) enum What {
+    Elements,
+    Bits,
+}
+
+/// Zeros and ones, each as likely as the other.
+pub(crate) fn random_bits<F: Field>(field: &F, rng: &mut Rng, count: usize) -> Vec<F::Element> {
+    let bit = |_| field.from_bits(u128::from(rng.next_u32() & 1)).expect("zero and one are elements");
+    (0..count).map(bit).collect()
+}
+
+async fn masks<F: MascotField>(
+    live: &mut Live<F>,
+    party: &mut Party,
+    mac: &mut MacCheck<F>,
+    what: What,
+    owner: usize,
+    count: usize,
+) -> Result<InputMasks<F>> {
     let mine = owner == party.index().get();
-    let own = if mine { live.field.random_vec(&mut party.rng, count) } else { Vec::new() };
+    let own = match (mine, what) {
+        (true, What::Elements) => live.field.random_vec(&mut party.rng, count),
+        (true, What::Bits) => random_bits(&live.field, &mut party.rng, count),
+        (false, _) => Vec::new(),
+    };
     let inputters: Vec<bool> = (0..party.n()).map(|j| j == owner).collect();
-    let shares = inputs(live, party, mac, &own, &inputters, count).await?;
+    let shares = inputs(live, party, mac, what, &own, &inputters, count).await?;
     mac.check(party).await?;
     Ok(InputMasks { shares, clear: mine.then_some(own) })
 }
@@ -64,21 +108,19 @@ async fn inputs<F: MascotField>(
     live: &mut Live<F>,
     party: &mut Party,
     mac: &mut MacCheck<F>,
+    what: What,
     own: &[F::Element],
     inputters: &[bool],
     count: usize,
 ) -> Result<Shares<F>> {
     let f = live.field.clone();
     let mut all = Shares::default();
-    let tile = live.values_of_tile(party.n());
+    let tile = live.inputs_of_tile(what, party.n());
     for start in (0..count).step_by(tile) {
         let len = tile.min(count - start);
         let counts: Vec<usize> = inputters.iter().map(|&inputs| if inputs { len } else { 0 }).collect();
         let own = if own.is_empty() { own } else { &own[start..start + len] };
-        let inputs = live.authenticator.input(party, own, &counts).await?;
-        let coin = live.coins.toss(party).await?;
-        live.authenticator.check(party, mac, &coin, &inputs).await?;
-        let by_party = inputs.by_party();
+        let by_party = input_tile(live, party, mac, what, own, &counts).await?;
         let mut given = by_party.iter().filter(|inputs| !inputs.is_empty());
         let first = given.next().expect("some party inputs").clone();
         all.append(&given.fold(first, |sum, inputs| sum.add(&f, inputs)));
@@ -86,7 +128,25 @@ async fn inputs<F: MascotField>(
     Ok(all)
 }
 
-async fn triples<F: MascotField>(
+/// One tile of inputs with its check prepared, by party.
+pub(crate) async fn input_tile<F: MascotField>(
+    live: &mut Live<F>,
+    party: &mut Party,
+    mac: &mut MacCheck<F>,
+    what: What,
+    own: &[F::Element],
+    counts: &[usize],
+) -> Result<Vec<Shares<F>>> {
+    let inputs = match what {
+        What::Elements => live.authenticator.input(party, own, counts).await?,
+        What::Bits => live.authenticator.input_bits(party, own, counts).await?,
+    };
+    let coin = live.coins.toss(party).await?;
+    live.authenticator.check(party, mac, &coin, &inputs).await?;
+    Ok(inputs.by_party())
+}
+
+pub(crate) async fn triples<F: MascotField>(
     live: &mut Live<F>,
     party: &mut Party,
     mac: &mut MacCheck<F>,
@@ -137,6 +197,17 @@ async fn inverses<F: MascotField>(
         }
     }
     Ok(all)
+}
+
+pub(crate) async fn binary_bits<F: MascotField>(
+    live: &mut Live<F>,
+    party: &mut Party,
+    mac: &mut MacCheck<F>,
+    count: usize,
+) -> Result<Shares<F>> {
+    let own = Zeroizing::new(random_bits(&live.field, &mut party.rng, count));
+    let everyone = vec![true; party.n()];
+    inputs(live, party, mac, What::Bits, &own, &everyone, count).await
 }
 
 async fn bits<F: MascotField>(

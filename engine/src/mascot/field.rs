@@ -1,16 +1,22 @@
 //! What MASCOT needs of a field beyond its arithmetic.
 
-use super::simd::{self, Limbs};
-use crate::field::{Field, Fp, PrimeField};
+use super::gf128::Wide;
+use super::simd::{self, Kernel, Limbs};
+use crate::field::{BinaryField, Field, Fp, Gf2n, PrimeField};
 use crate::prg::{StreamBlock, wide_element};
 
 /// A field that MASCOT can generate for: what differs between prime and binary fields.
 ///
 /// Sums of many PRG outputs stay unreduced as long as they can, in [`Limbs`] of 32 bits in words of 64:
-/// whoever adds them up sees to it that no limb reaches 2^63.
+/// whoever adds them up sees to it that no limb reaches 2^63. In characteristic 2 a limb is a polynomial, "2^32"
+/// stands for X^32, and sums carry nothing.
 pub trait MascotField: Field {
+    /// Whether 1 + 1 = 0: random bits are then authenticated as bits, and there are no signs to take roots for.
+    fn is_binary(&self) -> bool;
     /// The element of a digit of the MAC key.
     fn small(&self, digit: u32) -> Self::Element;
+    /// 256 uniform bits for [`Self::accumulate`].
+    fn limbs(&self, words: [u128; 2]) -> Limbs;
     /// For 2^k leaves of `sums.len()` values, leaf after leaf, 256 uniform bits each: writes the sums
     /// over the leaves, below 2^(32+k) in a limb, and the sums weighted with the leaf's number, below
     /// 2^(31+2k).
@@ -35,14 +41,23 @@ pub trait MascotField: Field {
 
 /// 256 bits in limbs.
 #[inline(always)]
-pub(crate) fn to_limbs([low, high]: [u128; 2]) -> Limbs {
+fn to_limbs([low, high]: [u128; 2]) -> Limbs {
     let words = [low as u64, (low >> 64) as u64, high as u64, (high >> 64) as u64];
     std::array::from_fn(|k| (words[k / 2] >> (32 * (k % 2))) as u32 as u64)
 }
 
 impl MascotField for PrimeField {
+    fn is_binary(&self) -> bool {
+        false
+    }
+
     fn small(&self, digit: u32) -> Fp {
         self.element(digit as u128)
+    }
+
+    #[inline(always)]
+    fn limbs(&self, words: [u128; 2]) -> Limbs {
+        to_limbs(words)
     }
 
     fn sum_leaves(&self, words: &[[StreamBlock; 2]], sums: &mut [Limbs], weighted: &mut [Limbs]) {
@@ -100,5 +115,115 @@ impl MascotField for PrimeField {
 
     fn invert_all_public(&self, elements: &mut [Fp]) {
         self.invert_all(elements);
+    }
+}
+
+/// Of 256 uniform bits the lowest are taken, as many as the degree; the rest is not needed.
+impl MascotField for BinaryField {
+    fn is_binary(&self) -> bool {
+        true
+    }
+
+    fn small(&self, digit: u32) -> Gf2n {
+        self.cut(digit as u128)
+    }
+
+    #[inline(always)]
+    fn limbs(&self, words: [u128; 2]) -> Limbs {
+        to_limbs([self.to_bits(self.cut(words[0])), 0])
+    }
+
+    fn sum_leaves(&self, words: &[[StreamBlock; 2]], sums: &mut [Limbs], weighted: &mut [Limbs]) {
+        simd::run(XorLeaves { field: self, words, sums, weighted });
+    }
+
+    #[inline(always)]
+    fn accumulate(&self, sum: &mut Limbs, limbs: &Limbs, digit: u32, shift: u32) {
+        for (sum, &limb) in sum.iter_mut().zip(limbs).take(WORD_LIMBS) {
+            let product = (0..DIGIT_BITS).fold(0, |product, t| product ^ ((limb << t) & bit_mask(digit, t)));
+            *sum ^= product << shift;
+        }
+    }
+
+    #[inline(always)]
+    fn reduce(&self, limbs: &Limbs) -> Gf2n {
+        let low = (0..WORD_LIMBS).fold(0, |low, k| low ^ (limbs[k] as u128) << (32 * k));
+        self.reduce_polynomial(Wide(low, (limbs[WORD_LIMBS - 1] >> 32) as u128))
+    }
+
+    #[inline(always)]
+    fn wide_difference(&self, x: [u128; 2], y: [u128; 2]) -> Gf2n {
+        self.cut(x[0] ^ y[0])
+    }
+
+    #[inline(always)]
+    fn encode_raw(&self, a: Gf2n) -> [u8; 16] {
+        self.to_bits(a).to_le_bytes()
+    }
+
+    #[inline(always)]
+    fn decode_raw(&self, bytes: [u8; 16]) -> Option<Gf2n> {
+        self.from_bits(u128::from_le_bytes(bytes))
+    }
+
+    #[inline(always)]
+    fn keep_if(&self, a: Gf2n, bit: u8) -> Gf2n {
+        self.cut(self.to_bits(a) & (bit as u128).wrapping_neg())
+    }
+
+    /// The only root: a^(2^(n−1)).
+    fn root(&self, square: Gf2n) -> Option<Gf2n> {
+        Some((1..self.degree()).fold(square, |root, _| self.mul(root, root)))
+    }
+
+    fn invert_all_public(&self, elements: &mut [Gf2n]) {
+        elements.iter_mut().for_each(|x| *x = self.inv(*x));
+    }
+}
+
+/// Limbs of one word of 128 bits.
+const WORD_LIMBS: usize = 4;
+/// Most bits of a digit of the MAC key.
+const DIGIT_BITS: u32 = 8;
+
+#[inline(always)]
+fn bit_mask(digit: u32, bit: u32) -> u64 {
+    ((digit >> bit & 1) as u64).wrapping_neg()
+}
+
+/// ⊕_y leaf_y, and ⊕_y y·leaf_y as polynomials: for each bit of y the sum of the leaves that have it.
+struct XorLeaves<'a> {
+    field: &'a BinaryField,
+    words: &'a [[StreamBlock; 2]],
+    sums: &'a mut [Limbs],
+    weighted: &'a mut [Limbs],
+}
+
+impl Kernel for XorLeaves<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let count = self.sums.len();
+        let leaves = self.words.len() / count;
+        let width = leaves.trailing_zeros() as usize;
+        for (i, (sum, weighted)) in self.sums.iter_mut().zip(self.weighted).enumerate() {
+            let mut with_bit = [0; DIGIT_BITS as usize];
+            let mut all = 0;
+            for y in 0..leaves {
+                let leaf = u128::from_le_bytes(self.words[y * count + i][0]);
+                all ^= leaf;
+                for (t, with_bit) in with_bit[..width].iter_mut().enumerate() {
+                    // y is public: its bits select, not mask
+                    *with_bit ^= if y >> t & 1 == 1 { leaf } else { 0 };
+                }
+            }
+            *sum = self.field.limbs([all, 0]);
+            *weighted = Limbs::default();
+            for (t, &part) in with_bit[..width].iter().enumerate() {
+                let part = self.field.limbs([part, 0]);
+                weighted.iter_mut().zip(&part).for_each(|(weighted, &limb)| *weighted ^= limb << t);
+            }
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! GF(2^128) = GF(2)[X]/(X^128 + X^7 + X^2 + X + 1), bit i being the coefficient of X^i, for the
-//! universal hash of the OT extension's consistency check.
+//! universal hash of the OT extension's consistency check; and products of polynomials for all of
+//! [`crate::field::BinaryField`].
 
 use super::simd;
 
@@ -8,6 +9,17 @@ use super::simd;
 pub(crate) struct Wide(pub u128, pub u128);
 
 impl Wide {
+    /// The product as polynomials.
+    #[inline]
+    pub fn of(a: u128, b: u128) -> Self {
+        simd::product(a, b)
+    }
+
+    /// The 128 lower bits.
+    pub fn low(self) -> u128 {
+        self.0
+    }
+
     pub fn add(&mut self, other: Self) {
         self.0 ^= other.0;
         self.1 ^= other.1;

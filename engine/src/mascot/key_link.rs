@@ -15,14 +15,19 @@
 //! - a **later** setup: every party inputs a fresh r_P, a coin gives χ ≠ 0, and
 //!   χ₀·⟦anchor⟧ + Σ_P χ_P·⟦r_P⟧ is opened and MAC-checked; r_P hides the anchor.
 //!
+//! In characteristic 2 bits have another way to their MACs ([`super::bit_inputs`]), with a Δ of its own that
+//! must be the same αᵢ: every party also inputs f fresh random bits s_k through it, and χ'_P·Σ_k X^k·⟦s_k⟧ joins
+//! both sums; what is said of r_P holds for Σ_k X^k·s_k, which is as uniform.
+//!
 //! A cheater with an error δ_P on the key of P's values would have to know Σ_P δ_P·χ_P·x_P, of which the
 //! opening and its share of every x_P tell it nothing but Σ_P χ_P·x_P: it escapes with probability 2/|F|,
 //! unless all δ_P are equal, and then the error is part of its αᵢ. *This argument has not been
 //! reviewed by others.* A failure is a failed MAC check: it burns the key.
 
 use super::MascotField;
-use super::authenticate::Authenticator;
+use super::authenticate::{Authenticator, Inputs};
 use super::coins::Coins;
+use super::derive::random_bits;
 use crate::digest::Hash;
 use crate::error::Result;
 use crate::field::Field;
@@ -44,11 +49,16 @@ pub(crate) async fn link<F: MascotField>(
     let each = if anchor.is_some() { 1 } else { 2 };
     let own = Zeroizing::new(f.random_vec(&mut party.rng, each));
     let inputs = authenticator.input(party, &own, &vec![each; party.n()]).await?;
+    let bits = if f.is_binary() { Some(input_bits(authenticator, party).await?) } else { None };
     let coin = coins.toss(party).await?;
     authenticator.check(party, mac, &coin, &inputs).await?;
+    if let Some(bits) = &bits {
+        authenticator.check(party, mac, &coin, bits).await?;
+    }
 
     let inputs = inputs.by_party();
     let mut terms: Vec<Shares<F>> = inputs.iter().map(|inputs| inputs.slice(0..1)).collect();
+    terms.extend(bits.iter().flat_map(|bits| bits.by_party()).map(|bits| element_of_bits(&f, &bits)));
     terms.extend(anchor.cloned());
     let _linked = mac.open(party, &combination(&f, party, &coin, terms)).await?;
     mac.check(party).await?;
@@ -56,6 +66,21 @@ pub(crate) async fn link<F: MascotField>(
         Some(anchor) => anchor.clone(),
         None => inputs.iter().fold(Shares::zeros(&f, 1), |sum, inputs| sum.add(&f, &inputs.slice(1..2))),
     })
+}
+
+/// As many fresh random bits of every party as an element has.
+async fn input_bits<F: MascotField>(authenticator: &mut Authenticator<F>, party: &mut Party) -> Result<Inputs<F>> {
+    let f = authenticator.field.clone();
+    let count = f.bits() as usize;
+    let own = Zeroizing::new(random_bits(&f, &mut party.rng, count));
+    authenticator.input_bits(party, &own, &vec![count; party.n()]).await
+}
+
+/// Σ_k X^k·⟦bit_k⟧.
+fn element_of_bits<F: Field>(field: &F, bits: &Shares<F>) -> Shares<F> {
+    let weights: Vec<F::Element> = (0..field.bits()).map(|k| field.weight(k)).collect();
+    let (value, mac) = bits.combine(field, &weights);
+    Shares::new(vec![value], vec![mac])
 }
 
 /// Σ χ·⟦term⟧ with χ ≠ 0 from the coin.
@@ -78,8 +103,8 @@ fn nonzero<F: Field>(field: &F, prg: &mut Prg) -> F::Element {
 mod tests {
     use super::*;
     use crate::error::Error;
-    use crate::field::{Fp, PrimeField};
-    use crate::mascot::testing::{Seat, honest_alphas, seats};
+    use crate::field::{BinaryField, Fp, PrimeField};
+    use crate::mascot::testing::{Seat, honest_alphas, seats, seats_with};
     use crate::mascot::{Live, derive};
     use crate::port::Rng;
     use crate::sim::Simulator;
@@ -91,7 +116,7 @@ mod tests {
     }
 
     async fn linked(
-        seat: &mut Seat,
+        seat: &mut Seat<PrimeField>,
         anchor: Option<&Shares<PrimeField>>,
     ) -> Result<(Live<PrimeField>, Shares<PrimeField>)> {
         let mut live = seat.sit().await?;
@@ -194,7 +219,7 @@ mod tests {
     }
 
     /// The input check with party 2 mending its MAC share of every y for the Δ that it used.
-    async fn mended_check(live: &mut Live<PrimeField>, seat: &mut Seat, alphas: &[Fp]) -> Result<()> {
+    async fn mended_check(live: &mut Live<PrimeField>, seat: &mut Seat<PrimeField>, alphas: &[Fp]) -> Result<()> {
         let f = field();
         let (me, key) = (seat.party.index().get(), live.authenticator.key.alpha());
         let own = f.random_vec(&mut seat.party.rng, 1);
@@ -266,5 +291,60 @@ mod tests {
         for result in simulator.run(parties) {
             assert_eq!(result.err(), Some(Error::MacCheckFailed));
         }
+    }
+
+    /// In characteristic 2, the last party uses αᵢ + δ for bits alone and mends what it can: the check of each
+    /// inputter's combination, whose error is δ·y. What it does not know is Σ_P χ'_P·s_P.
+    #[test]
+    fn another_key_share_for_bits_is_caught() {
+        let f = BinaryField::new(128).expect("a field for bits");
+        for n in 2..=3 {
+            let alphas = honest_alphas(&f, n, 9);
+            let delta = f.cut(0x10);
+            let mut bit_keys = alphas.clone();
+            bit_keys[n - 1].iter_mut().for_each(|key| *key = f.add(*key, delta));
+            for (keys, caught) in [(&alphas, false), (&bit_keys, true)] {
+                let mut simulator = Simulator::new(9, n);
+                let seats = seats_with(&simulator, f, &alphas, keys, 9).into_iter();
+                let parties = seats.map(|mut seat| async move {
+                    let mut live = seat.sit().await?;
+                    let Seat { party, mac, .. } = &mut seat;
+                    let me = party.index().get();
+                    let bits = input_bits(&mut live.authenticator, party).await?;
+                    let coin = live.coins.toss(party).await?;
+                    let combinations = live.authenticator.combinations(party, &coin, &bits).await?;
+                    for (j, (y, gamma)) in combinations.into_iter().flatten().enumerate() {
+                        let errs = caught && me == n - 1 && j != me;
+                        mac.register(&[y], &[if errs { f.add(gamma, f.mul(delta, y)) } else { gamma }]);
+                    }
+                    mac.check(party).await.expect("the error is mended");
+                    let terms = bits.by_party().iter().map(|bits| element_of_bits(&f, bits)).collect();
+                    let _opened = mac.open(party, &combination(&f, party, &coin, terms)).await?;
+                    mac.check(party).await
+                });
+                for result in simulator.run(parties.collect::<Vec<_>>()) {
+                    assert_eq!(result.err(), caught.then_some(Error::MacCheckFailed));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn later_setups_in_characteristic_two_pass() {
+        let f = BinaryField::new(40).expect("a field of MP-SPDZ");
+        let alphas = honest_alphas(&f, 3, 10);
+        let run = |seed: u64, anchors: Option<Vec<Shares<BinaryField>>>| {
+            let mut simulator = Simulator::new(seed, 3);
+            let seats = seats(&simulator, f, &alphas, seed).into_iter();
+            let mut anchors = anchors.map_or(vec![None; 3], |anchors| anchors.into_iter().map(Some).collect());
+            let parties = seats.zip(anchors.drain(..)).map(|(mut seat, anchor)| async move {
+                let mut live = seat.sit().await.expect("honest base OTs");
+                let Live { authenticator, coins, .. } = &mut live;
+                link(authenticator, coins, &mut seat.party, &mut seat.mac, anchor.as_ref()).await.expect("one key")
+            });
+            simulator.run(parties.collect::<Vec<_>>())
+        };
+        let anchors = run(10, None);
+        run(11, Some(anchors));
     }
 }

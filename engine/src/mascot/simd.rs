@@ -60,14 +60,20 @@ pub(crate) fn accumulate(sums: &mut [Wide; BLOCK], words: &[u128; BLOCK], key: u
     portable::accumulate(sums, words, key);
 }
 
-/// a·b in GF(2^128).
-pub(crate) fn multiply(a: u128, b: u128) -> u128 {
+/// a·b as polynomials over GF(2).
+#[inline]
+pub(crate) fn product(a: u128, b: u128) -> Wide {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("pclmulqdq") {
         // SAFETY: the feature has been detected.
-        return unsafe { x86::multiply_pclmul(a, b) }.reduce();
+        return unsafe { x86::multiply_pclmul(a, b) };
     }
-    gf128::multiply(a, b).reduce()
+    gf128::multiply(a, b)
+}
+
+/// a·b in GF(2^128).
+pub(crate) fn multiply(a: u128, b: u128) -> u128 {
+    product(a, b).reduce()
 }
 
 /// Sums of 256-bit integers, in limbs of 32 bits that have room to grow to 64.

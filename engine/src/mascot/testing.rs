@@ -3,10 +3,9 @@
 use super::assembly::{Forest, Secrets, word};
 use super::base_ot::{Key, PairKeys};
 use super::ggm::{self, Leaves};
-use super::{Live, Params};
+use super::{Live, MascotField, Params};
 use crate::digest::Transcript;
 use crate::error::Result;
-use crate::field::{Field, Fp, PrimeField};
 use crate::mac_check::MacCheck;
 use crate::party::Party;
 use crate::port::{LocalGate, Rng};
@@ -16,44 +15,66 @@ use rand_core::{Rng as _, SeedableRng};
 use zeroize::Zeroizing;
 
 /// One party of a dealt setup, before any round.
-pub(super) struct Seat {
+pub(super) struct Seat<F: MascotField> {
     pub party: Party,
-    pub mac: MacCheck<PrimeField>,
-    field: PrimeField,
-    key: MacKeyShare<PrimeField>,
+    pub mac: MacCheck<F>,
+    field: F,
+    key: MacKeyShare<F>,
     params: Params,
     secrets: Secrets,
     keys: Vec<Option<PairKeys>>,
 }
 
-impl Seat {
-    pub async fn sit(&mut self) -> Result<Live<PrimeField>> {
+impl<F: MascotField> Seat<F> {
+    pub async fn sit(&mut self) -> Result<Live<F>> {
         let Self { party, field, key, params, secrets, keys, .. } = self;
-        Live::assemble(party, *field, key, *params, secrets, keys, &[7; 32]).await
+        Live::assemble(party, field.clone(), key, *params, secrets, keys, &[7; 32]).await
     }
 }
 
 /// Seats for all parties. `alphas[i][j]` is what party i uses as its key share towards j, and
 /// `alphas[i][i]` in MAC checks.
-pub(super) fn seats(simulator: &Simulator, field: PrimeField, alphas: &[Vec<Fp>], seed: u64) -> Vec<Seat> {
+pub(super) fn seats<F: MascotField>(
+    simulator: &Simulator,
+    field: F,
+    alphas: &[Vec<F::Element>],
+    seed: u64,
+) -> Vec<Seat<F>> {
+    seats_with(simulator, field, alphas, alphas, seed)
+}
+
+/// [`seats`] of parties that use `bit_keys[i][j]` for the inputs of bits.
+pub(super) fn seats_with<F: MascotField>(
+    simulator: &Simulator,
+    field: F,
+    alphas: &[Vec<F::Element>],
+    bit_keys: &[Vec<F::Element>],
+    seed: u64,
+) -> Vec<Seat<F>> {
     let n = alphas.len();
     let params = Params::default();
-    let forest = Forest::new(&params, field.bits());
+    let forest = Forest::new(&params, &field);
     let mut rng = Rng::seed_from_u64(seed);
-    let secrets: Vec<Secrets> = alphas
-        .iter()
-        .map(|alphas| {
-            Secrets::draw(&mut rng, &forest, &alphas.iter().map(|&alpha| field.to_bits(alpha)).collect::<Vec<_>>())
-        })
-        .collect();
+    let words = |elements: &[F::Element]| elements.iter().map(|&x| field.to_bits(x)).collect::<Vec<u128>>();
+    let both = alphas.iter().zip(bit_keys);
+    let secrets: Vec<Secrets> =
+        both.map(|(alphas, bit_keys)| Secrets::draw(&mut rng, &forest, &words(alphas), &words(bit_keys))).collect();
     let mut keys = dealt(&mut rng, &forest, &secrets);
     let channels = simulator.channels().into_iter().zip(secrets).enumerate().rev();
-    let mut seats: Vec<Seat> = channels
+    let mut seats: Vec<Seat<F>> = channels
         .map(|(i, (channels, secrets))| {
             let key = MacKeyShare::new(alphas[i][i], i == 0);
             let party = Party::new(i, [seed as u8; 32], channels, Rng::seed_from_u64(seed ^ ((i as u64 + 1) << 32)));
-            let mac = MacCheck::new(field, key.clone(), Box::new(LocalGate::default()));
-            Seat { party, mac, field, key, params, secrets, keys: keys.pop().expect("keys for each party") }
+            let mac = MacCheck::new(field.clone(), key.clone(), Box::new(LocalGate::default()));
+            Seat {
+                party,
+                mac,
+                field: field.clone(),
+                key,
+                params,
+                secrets,
+                keys: keys.pop().expect("keys for each party"),
+            }
         })
         .collect();
     seats.reverse();
@@ -62,7 +83,7 @@ pub(super) fn seats(simulator: &Simulator, field: PrimeField, alphas: &[Vec<Fp>]
 }
 
 /// `alphas` of [`seats`] for honest parties with random key shares.
-pub(super) fn honest_alphas(field: &PrimeField, n: usize, seed: u64) -> Vec<Vec<Fp>> {
+pub(super) fn honest_alphas<F: MascotField>(field: &F, n: usize, seed: u64) -> Vec<Vec<F::Element>> {
     let mut rng = Rng::seed_from_u64(seed);
     (0..n).map(|_| vec![field.random(&mut rng); n]).collect()
 }

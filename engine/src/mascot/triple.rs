@@ -21,7 +21,6 @@
 use super::authenticate::Authenticator;
 use super::coins::Coins;
 use super::cope::RAW_BYTES;
-use super::field::to_limbs;
 use super::simd::{self, Kernel};
 use super::softspoken::{ANSWER_BYTES, BLOCK, Columns, Receiver, Sender};
 use super::{Limbs, MascotField};
@@ -282,7 +281,7 @@ impl<F: MascotField> Bit<F> {
     /// Adds 256 bits with this bit's weight; gives the sum's value where a group ends.
     #[inline(always)]
     fn add(&self, field: &F, sum: &mut Limbs, words: [u128; 2]) -> Option<F::Element> {
-        field.accumulate(sum, &to_limbs(words), 1, self.shift);
+        field.accumulate(sum, &field.limbs(words), 1, self.shift);
         let weight = self.group_weight?;
         Some(field.mul(weight, field.reduce(&std::mem::take(sum))))
     }
@@ -487,7 +486,7 @@ mod tests {
             }
             vec![bytes]
         });
-        let run = |mut seat: Seat| async move {
+        let run = |mut seat: Seat<PrimeField>| async move {
             let mut live = seat.sit().await.expect("honest base OTs");
             let mut passed = Vec::new();
             for _ in 0..TRIALS {
