@@ -4,6 +4,10 @@
 //! and MAC shares γᵢ ∈ GF(2^128) with Σγᵢ = α·x. Openings take one bit, MACs have the strength of the large field. Any
 //! sharing of a bit over GF(2^128) becomes one by keeping the lowest bit of each value share.
 
+mod pool;
+
+pub use pool::BitPool;
+
 use crate::dealer::Dealer;
 use crate::digest::Transcript;
 use crate::field::{BinaryField, Field, Gf2n, PrimeField};
@@ -29,8 +33,20 @@ pub enum BitKind {
     EdaBit { bits: u32 },
 }
 
+impl std::fmt::Display for BitKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Triple => f.write_str("AND triple"),
+            Self::Bit => f.write_str("bit over GF(2)"),
+            Self::InputMask => f.write_str("mask of one bit"),
+            Self::DaBit => f.write_str("daBit"),
+            Self::EdaBit { bits } => write!(f, "edaBit of {bits} bits"),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, Error, PartialEq, Eq)]
-#[error("{wanted} bit tuples ({kind:?}) are needed and {left} are left")]
+#[error("{wanted} bit tuples ({kind}) are needed and {left} are left")]
 pub struct BitShortage {
     pub kind: BitKind,
     pub wanted: usize,
@@ -51,6 +67,25 @@ pub struct EdaBits {
     pub arithmetic: Shares<PrimeField>,
     /// A vector for each position, least significant first.
     pub bits: Vec<Shares<BinaryField>>,
+}
+
+impl EdaBits {
+    /// Integers of `bits` bits from as many daBits each: those of all integers' lowest bits first, and so on.
+    ///
+    /// # Panics
+    /// If there are not whole integers.
+    pub fn of(field: &PrimeField, dabits: &DaBits, bits: u32) -> Self {
+        let count = dabits.arithmetic.len().checked_div(bits as usize).unwrap_or(0);
+        assert_eq!(dabits.arithmetic.len(), count * bits as usize, "a daBit for each bit");
+        let mut edabits = Self { arithmetic: Shares::zeros(field, count), bits: Vec::with_capacity(bits as usize) };
+        for k in 0..bits as usize {
+            let column = k * count..(k + 1) * count;
+            let weighted = dabits.arithmetic.slice(column.clone()).scale_all(field, field.weight(k as u32));
+            edabits.arithmetic = edabits.arithmetic.add(field, &weighted);
+            edabits.bits.push(dabits.binary.slice(column));
+        }
+        edabits
+    }
 }
 
 /// A source that gives every tuple once; see [`crate::tuples::Tuples`].

@@ -27,6 +27,10 @@ pub enum Error {
     SetupOver,
     #[error("an opened square has no root, though its MAC check passed")]
     NotASquare,
+    #[error("daBits are not the same bits over both fields: some party misbehaved, and this setup is over")]
+    DaBitsDiffer,
+    #[error("bits over both fields need a prime of at least {bits} bits")]
+    PrimeTooSmall { bits: u32 },
     #[error(transparent)]
     Gate(#[from] GateError),
     #[error(transparent)]
@@ -85,7 +89,9 @@ impl Error {
             // A bad opening of a committed σ is evidence of the same as a sum that is not zero.
             Error::CommitmentMismatch { step: Step::CheckOpen, .. }
             | Error::Malformed { step: Step::CheckOpen, .. } => Severity::KeyBurned,
-            Error::ConsistencyFailed { .. } | Error::SetupOver | Error::NotASquare => Severity::SetupOver,
+            Error::ConsistencyFailed { .. } | Error::SetupOver | Error::NotASquare | Error::DaBitsDiffer => {
+                Severity::SetupOver
+            }
             _ => Severity::Benign,
         }
     }
@@ -99,7 +105,13 @@ impl Error {
             | Error::EchoMismatch { peer, .. }
             | Error::OpeningsDiffer { peer }
             | Error::ConsistencyFailed { peer, .. } => Some(*peer),
-            Error::MacCheckFailed | Error::SetupOver | Error::NotASquare | Error::Gate(_) | Error::Shortage(_) => None,
+            Error::MacCheckFailed
+            | Error::SetupOver
+            | Error::NotASquare
+            | Error::DaBitsDiffer
+            | Error::PrimeTooSmall { .. }
+            | Error::Gate(_)
+            | Error::Shortage(_) => None,
         }
     }
 }

@@ -15,6 +15,8 @@
 //! | triples | `triple` |
 //! | ties between setups under one MAC key | `key_link` |
 //! | squares, inverses, bits, randoms, masks | `derive` |
+//! | AND triples | `and_triple` |
+//! | daBits and edaBits | `dabit` |
 //!
 //! Security: 128 bits computational; statistical as [`Params::statistical`] says, but never better
 //! than the field: every check accepts a lie with probability about 1/|F|, so that small fields are
@@ -26,18 +28,21 @@
 //! the MAC key. The same holds if a future of these functions is dropped. The Δ of the OT extension is
 //! fresh for every setup and peer and independent of the MAC key share, which is the Δ of COPEe.
 
+mod and_triple;
 mod assembly;
 mod authenticate;
 mod base_ot;
 mod bit_inputs;
 mod coins;
 mod cope;
+mod dabit;
 mod derive;
 mod field;
 mod gf128;
 mod ggm;
 mod key_link;
 mod matrix;
+mod product;
 mod simd;
 mod softspoken;
 #[cfg(test)]
@@ -51,12 +56,14 @@ use crate::field::{BinaryField, Field, PrimeField};
 use crate::mac_check::MacCheck;
 use crate::party::Party;
 use crate::share::Shares;
-use crate::tuples::{InputMasks, Kind, Pool};
+use crate::tuples::{InputMasks, Kind, Pool, Triples};
 use authenticate::Authenticator;
 use coins::Coins;
+pub use dabit::{World, dabits_fit, generate_dabits, generate_edabits};
 pub use field::MascotField;
 pub(crate) use gf128::Wide as Product;
 pub use simd::Limbs;
+use std::collections::BTreeMap;
 use triple::Multiplier;
 
 /// Choices of a setup, the same at all parties.
@@ -217,6 +224,25 @@ pub fn statistical_of<F: Field>(params: &Params, field: &F) -> u32 {
 }
 
 impl Setup<BinaryField> {
+    /// Makes `count` triples (a, b, a∧b) of bits whose value shares are bits, covered by a MAC check.
+    ///
+    /// # Errors
+    /// Any error ends the setup.
+    ///
+    /// # Panics
+    /// If `mac` is under another key than the setup.
+    pub async fn generate_and_triples(
+        &mut self,
+        party: &mut Party,
+        mac: &mut MacCheck<BinaryField>,
+        count: usize,
+    ) -> Result<Triples<BinaryField>> {
+        let mut live = self.begin(mac)?;
+        let triples = and_triple::generate(&mut live, party, mac, count).await?;
+        self.live = Some(live);
+        Ok(triples)
+    }
+
     /// Makes `count` masks of one bit that `owner` knows, covered by a MAC check.
     ///
     /// # Errors
@@ -246,6 +272,45 @@ pub struct Bill {
     pub tuples: Vec<(Kind, usize)>,
     /// How many masks each party shall know.
     pub masks: Vec<(usize, usize)>,
+}
+
+/// Bit tuples to be made at once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BitBill(pub BTreeMap<(BitKind, Option<usize>), usize>);
+
+/// Generates all bit tuples on the bill; of input masks the second part of the key is who knows them.
+///
+/// # Errors
+/// [`Error::PrimeTooSmall`] if there are daBits on the bill; any other ends both setups.
+pub async fn fill_bits(
+    prime: World<'_, PrimeField>,
+    binary: World<'_, BinaryField>,
+    party: &mut Party,
+    bill: &BitBill,
+) -> Result<BitPool> {
+    let mut pool = BitPool::default();
+    let (prime_setup, prime_mac, setup, mac) = (prime.setup, prime.mac, binary.setup, binary.mac);
+    for (&(kind, owner), &count) in bill.0.iter().filter(|(_, count)| **count > 0) {
+        match kind {
+            BitKind::Triple => pool.add_triples(setup.generate_and_triples(party, mac, count).await?),
+            BitKind::Bit => pool.add_bits(setup.generate(party, mac, Kind::Bit, count).await?.swap_remove(0)),
+            BitKind::InputMask => {
+                let owner = owner.expect("masks on a bill name who knows them");
+                pool.add_masks(owner, setup.generate_bit_masks(party, mac, owner, count).await?);
+            }
+            BitKind::DaBit => {
+                let prime = World { setup: &mut *prime_setup, mac: &mut *prime_mac };
+                let binary = World { setup: &mut *setup, mac: &mut *mac };
+                pool.add_dabits(generate_dabits(prime, binary, party, count).await?);
+            }
+            BitKind::EdaBit { bits } => {
+                let prime = World { setup: &mut *prime_setup, mac: &mut *prime_mac };
+                let binary = World { setup: &mut *setup, mac: &mut *mac };
+                pool.add_edabits(generate_edabits(prime, binary, party, bits, count).await?);
+            }
+        }
+    }
+    Ok(pool)
 }
 
 /// Generates everything on the bill.
