@@ -50,6 +50,10 @@ fn write(folder: &Path, name: &str, program: &polyyne_bytecode::Program) -> Resu
     std::fs::create_dir_all(folder.join("Schedules"))?;
     std::fs::create_dir_all(folder.join("Bytecode"))?;
     std::fs::write(folder.join(format!("Schedules/{name}.sch")), program.schedule().to_text())?;
+    if let Some(text) = program.public_input() {
+        std::fs::create_dir_all(folder.join("Programs/Public-Input"))?;
+        std::fs::write(folder.join(format!("Programs/Public-Input/{name}")), text)?;
+    }
     for tape in program.tapes() {
         let bytes = polyyne_bytecode::encode(&tape.instructions);
         std::fs::write(folder.join(format!("Bytecode/{}.bc", tape.name)), bytes)?;

@@ -69,7 +69,11 @@ pub fn optimise(mut record: Record, name: &str, command: &str) -> Result<Program
         gf2n: record.gf2n,
         ..plain.schedule().clone()
     };
-    Program::new(schedule, plain.tapes().to_vec()).map_err(wrong)
+    let program = Program::new(schedule, plain.tapes().to_vec()).map_err(wrong)?;
+    Ok(match record.public_input {
+        Some(text) => program.with_public_input(text),
+        None => program,
+    })
 }
 
 #[cfg(test)]

@@ -144,6 +144,8 @@ pub struct Record {
     pub security: u32,
     /// Features for line 8 of the schedule.
     pub features: Vec<String>,
+    /// Numbers for the program's public input, if it brings any.
+    pub public_input: Option<String>,
     /// First cell behind the allocations, for each memory in use.
     pub memory: BTreeMap<usize, i64>,
 }
@@ -257,6 +259,7 @@ impl Parser {
                 gf2n: 0,
                 security: 0,
                 features: Vec::new(),
+                public_input: None,
                 memory: BTreeMap::new(),
             },
             line: 0,
@@ -289,6 +292,17 @@ impl Parser {
             "security" => self.record.security = self.number(words.next())?,
             "prime" => self.record.prime = words.next().map(str::to_owned),
             "feature" => self.record.features.extend(words.map(str::to_owned)),
+            "public" => {
+                let text = self.record.public_input.get_or_insert_default();
+                for word in words {
+                    let digits = word.strip_prefix('-').unwrap_or(word);
+                    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+                        return Err(self.wrong("public input is not a number"));
+                    }
+                    text.push_str(word);
+                    text.push('\n');
+                }
+            }
             "memory" => {
                 let bank = self.bank(words.next())?;
                 let top = self.number(words.next())?;

@@ -3,6 +3,7 @@ import importlib.abc
 import importlib.util
 import json
 import os
+import resource
 import sys
 
 
@@ -31,8 +32,18 @@ class Library(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(compile(text, '<dialect>/' + path, 'exec'), module.__dict__)
 
 
+def limit(what, most):
+    """Lowers a limit of this process and of what it starts; one that is lower already stays."""
+    for old in resource.getrlimit(what):
+        most = most if old == resource.RLIM_INFINITY else min(most, old)
+    resource.setrlimit(what, (most, most))
+
+
 request = json.load(sys.stdin)
 job = request['job']
+limit(resource.RLIMIT_CORE, 0)
+limit(resource.RLIMIT_CPU, job['cpu_seconds'])
+limit(resource.RLIMIT_AS, job['memory_bytes'])
 sys.meta_path.insert(0, Library(request['sources']))
 out = os.fdopen(os.dup(1), 'w', encoding='utf-8')
 sys.stdout = sys.stderr

@@ -359,6 +359,10 @@ pub struct CompileOptions {
     /// Instructions to keep.
     #[arg(short = 'K', value_name = "LIST")]
     pub keep: Option<String>,
+    /// Compile under this Python (3.9 or later), for programs that import other packages. Such a program can do
+    /// whatever you can: use it for programs that you trust.
+    #[arg(long, value_name = "EXECUTABLE")]
+    pub python: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

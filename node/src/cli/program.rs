@@ -57,6 +57,11 @@ fn compiled(
         write(&path, &polyyne_bytecode::encode(&tape.instructions))?;
         tapes.push(path.display().to_string());
     }
+    if let Some(text) = program.public_input() {
+        let public_input = folder.join("Programs/Public-Input");
+        std::fs::create_dir_all(&public_input).or_failed(public_input.display())?;
+        write(&public_input.join(&name), text.as_bytes())?;
+    }
     let schedule = schedules.join(format!("{name}.sch"));
     write(&schedule, program.schedule().to_text().as_bytes())?;
     let written = Written { hash: hash(&program), schedule: schedule.display().to_string(), tapes };

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use polyyne_bytecode::{Domain, Program, SizeLimits};
-use polyyne_programs::{CompileError, CompileRequest};
+use polyyne_programs::{CompileError, CompileRequest, Python};
 use polyyne_protocol::limits::PROGRAM_MAX;
 use polyyne_protocol::version::Prime;
 
@@ -75,6 +75,9 @@ fn compile(path: &Path, arguments: &[String], options: &CompileOptions) -> Resul
         memory_order: options.preserve_memory_order,
         keep: options.keep.iter().flat_map(|list| list.split(',')).map(str::to_owned).collect(),
     };
+    if let Some(python) = &options.python {
+        request.python = Python::System(python.clone());
+    }
     let compiled = polyyne_programs::compile(&request).map_err(|error| match error {
         CompileError::Start { .. } => Failure::failed(error),
         _ => Failure::usage(error),

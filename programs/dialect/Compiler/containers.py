@@ -157,6 +157,8 @@ class MemValue(_Arithmetic):
         value.store_in_mem(self.address, self.tag)
         return self
 
+    update = write
+
     def iadd(self, other):
         return self.write(self.read() + other)
 
@@ -387,6 +389,19 @@ class Array(_Arithmetic):
 
     def to_array(self):
         return self
+
+    def copy(self):
+        return self.same_shape().assign_vector(self.get_vector())
+
+    def to_row_matrix(self):
+        """A matrix of one row that shares the memory."""
+        return Matrix(1, self.length, self.value_type, self.address, self.tag)
+
+    def to_column_matrix(self):
+        return Matrix(self.length, 1, self.value_type, self.address, self.tag)
+
+    def expand_to_vector(self, size=None):
+        return self.get_vector().expand_to_vector(self.length if size is None else size)
 
     def concat(self, other):
         result = Array(self.length + len(other), self.value_type)
@@ -652,6 +667,27 @@ class SubMultiArray(_Arithmetic):
     def same_shape(self):
         return self._make(self.sizes)
 
+    def copy(self):
+        return self.same_shape().assign_vector(self.get_vector())
+
+    def concat(self, other):
+        """Both, one after the other along the first dimension."""
+        result = self._make((self.sizes[0] + other.sizes[0],) + self.sizes[1:])
+        result.assign_vector(self.get_vector())
+        result.assign_vector(other.get_vector(), self.total_size())
+        return result
+
+    def reveal_to(self, player):
+        return self.get_vector().reveal_to(player)
+
+    def shuffle(self):
+        """A random order of the parts that everybody knows."""
+        order = regint.inc(self.sizes[0]).shuffle()
+        part = self.part_size()
+        offsets = regint.inc(self.total_size(), 0, 1, 1, part)
+        starts = regint.concat([regint(x, size=part) for x in order]) * part
+        self.assign_vector(self._flat().get(starts + offsets))
+
     def _result(self, vector, sizes=None):
         result = _tensor(sizes or self.sizes, type(vector))
         result.assign_vector(vector)
@@ -826,6 +862,16 @@ class Matrix(SubMultiArray):
             result.assign_vector(self.get_vector())
         else:
             result.assign_vector(self._flat().get(_transposed(rows, columns)))
+        return result
+
+    def concat_columns(self, other):
+        """Both side by side."""
+        rows, columns = self.sizes
+        result = Matrix(rows, columns + other.sizes[1], self.value_type)
+        for j in range(columns):
+            result.set_column(j, self.get_column(j))
+        for j in range(other.sizes[1]):
+            result.set_column(columns + j, other.get_column(j))
         return result
 
     def diag(self):

@@ -30,6 +30,7 @@ class _Loop:
         self.begin = P.label()
         self.end = P.label()
         self.times = times
+        self.left_early = False
 
     def __enter__(self):
         P.emit('enter %d' % self.times)
@@ -53,6 +54,7 @@ def break_loop():
     loops = P.curr_tape.loops
     if not loops:
         raise CompilerError('break_loop() outside a loop')
+    loops[-1].left_early = True
     P.emit('jmp 0 @%d' % loops[-1].end)
 
 
@@ -171,13 +173,17 @@ def _stepping_loop(n, body):
     """A loop over 0..n in steps that its first round determines; returns where it ends."""
     counter = regint(0)
     loop = _Loop(1)
+    enter = len(P.curr_tape.lines)
     P.emit('enter 1')
-    enter = len(P.curr_tape.lines) - 1
     P.place(loop.begin)
     P.curr_tape.loops.append(loop)
     k = body(counter)
     whole = n // k
     P.curr_tape.loops.pop()
+    if whole == 1 and not loop.left_early:
+        # no loop after all: what surrounds it may share its rounds
+        P.curr_tape.lines[enter:enter + 2] = ['', '']
+        return k
     if whole > 1:
         counter.update(counter + k)
         loop.again(counter < whole * k)

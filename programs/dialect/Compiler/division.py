@@ -85,9 +85,59 @@ def clear_division(a, b, k, f):
     return (cint.conv(a) << f) // cint.conv(b)
 
 
+# A vcp's primes have at most 128 bits, so openings have room for 127.
+OPENING_BITS_MAX = 127
+
+
+def _fits(k):
+    """Whether products of two numbers of k bits can be cut under a mask."""
+    room = P.prime.bit_length() - 1 if P.prime else OPENING_BITS_MAX
+    return 2 * k + 4 + P.security <= room
+
+
+def _without_sign(a, k):
+    """(x, s): s = [a < 0] and x = -a - 1 if s else a. floor(a / b) is -floor(x / b) - 1 then."""
+    s = comparison.negative(a, k)
+    return a - s * (2 * a + 1), s
+
+
+def _with_sign(quotient, s):
+    return quotient - s * (2 * quotient + 1)
+
+
+def _long_division_by_clear(a, b, k):
+    """floor(a / b) for a small public b: digits of as many bits as fit, the highest first."""
+    x, s = _without_sign(a, k)
+    length = b.bit_length()
+    digit = max(d for d in range(1, k) if d == 1 or _fits(d + length + 1))
+    bits = comparison.bits(x, k)
+    quotient, rest = sint(0, size=a.size), sint(0, size=a.size)
+    for low in reversed(range(0, k, digit)):
+        part = bits[low:low + digit]
+        rest = rest * (1 << len(part)) + sint.bit_compose(part)
+        q = int_div(rest, b, digit + length + 1)
+        rest = rest - q * b
+        quotient = quotient * (1 << len(part)) + q
+    return _with_sign(quotient, s)
+
+
+def _long_division(a, b, k):
+    """floor(a / b) for b > 0, bit by bit: many rounds, but nothing longer than k + 1 bits is ever compared."""
+    x, s = _without_sign(a, k)
+    quotient, rest = sint(0, size=a.size), sint(0, size=a.size)
+    for bit in reversed(comparison.bits(x, k)):
+        rest = rest * 2 + bit
+        q = 1 - comparison.negative(rest - b, k + 1)
+        rest = rest - q * b
+        quotient = quotient * 2 + q
+    return _with_sign(quotient, s)
+
+
 def int_div(a, b, k):
     """floor(a / b), exactly, for numbers of k bits."""
     b = plain(b)
+    if isinstance(b, Public):
+        b = sint(b)
     if isinstance(b, (int, float)):
         if b == 0:
             raise ZeroDivisionError('division by zero')
@@ -96,6 +146,9 @@ def int_div(a, b, k):
             return int_div(-a, -b, k)
         if b & (b - 1) == 0:
             return a.right_shift(b.bit_length() - 1, k)
+        if not _fits(k):
+            small = b.bit_length() < k and _fits(b.bit_length() + 2)
+            return _long_division_by_clear(a, b, k) if small else _long_division(a, sint(b, size=a.size), k)
         v = 1 << (k - b.bit_length()) if b.bit_length() <= k else 1
         w = ((1 << (2 * k)) + b * v // 2) // (b * v)
         return _corrected(a, b, v, w, k)
@@ -104,6 +157,8 @@ def int_div(a, b, k):
     b = sint.conv(b).expand_to_vector(size)
     b, sign = absolute(b, k + 1)
     a = a - 2 * (sign * a)
+    if not _fits(k):
+        return _long_division(a, b, k)
     c, v = normalise(b, k)
     w = int(GUESS * (1 << k)) - 2 * c
     for _ in range(iterations(k + 2)):

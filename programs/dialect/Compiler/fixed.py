@@ -158,6 +158,10 @@ class _Fixed:
 
     MultiArray = Tensor
 
+    @classmethod
+    def MemValue(cls, value, address=None):
+        return Register.MemValue.__func__(cls, value, address)
+
     # -- operators
 
     def _other(self, other):
@@ -229,7 +233,14 @@ class _Fixed:
         return sfix.round_nearest or cfix.round_nearest
 
     def __pow__(self, exponent):
-        return Register.__pow__(self, exponent)
+        if isinstance(exponent, int) or not isinstance(plain(exponent), (float, Register, _Fixed)):
+            return Register.__pow__(self, exponent)
+        from Compiler import mpc_math
+        return mpc_math.pow_fx(self, plain(exponent))
+
+    def __rpow__(self, base):
+        from Compiler import mpc_math
+        return mpc_math.pow_fx(base, self)
 
     def square(self):
         return self * self
@@ -475,6 +486,10 @@ class sfix(_Fixed):
         return self.v.right_shift(self.f, self.k)
 
     to_int = floor
+
+    def round(self):
+        """The nearest whole number, as a sint; halves go up."""
+        return self.v.round(self.k, self.f, nearest=True)
 
     @classmethod
     def get_input_from(cls, player, size=None, binary=False):

@@ -93,6 +93,7 @@ class Program:
         self.security_used = 0
         self.security = 40
         self.features = set()
+        self.public_numbers = []
         self.memory_top = dict.fromkeys(BANKS, USER_MEMORY)
         self.free_memory = {}
         self.n_threads = 1
@@ -237,6 +238,16 @@ class Program:
     def relax_mem(self, change=None):
         return False
 
+    def public_input(self, *values):
+        """Adds numbers to what `public_input()` reads at run time."""
+        for x in values:
+            if isinstance(x, (list, tuple)):
+                self.public_input(*x)
+            elif isinstance(x, int):
+                self.public_numbers.append(int(x))
+            else:
+                raise CompilerError('public input is made of whole numbers, not %s' % type(x).__name__)
+
     def options_from_args(self):
         """Takes number options from the program's arguments."""
         if 'edabit' in self.args:
@@ -306,6 +317,8 @@ class Program:
             out('prime %d\n' % self.prime)
         for feature in sorted(self.features):
             out('feature %s\n' % feature)
+        for at in range(0, len(self.public_numbers), 1000):
+            out('public %s\n' % ' '.join(str(x) for x in self.public_numbers[at:at + 1000]))
         for bank, top in self.memory_top.items():
             if top > USER_MEMORY:
                 out('memory %s %d\n' % (bank, top))

@@ -192,6 +192,10 @@ class Register:
         P.emit('%s %d %s %s' % (self.mov, self.size, self.t, value.t))
         return self
 
+    def iadd(self, other):
+        """Adds in place, so that the change survives loops."""
+        return self.update(self + other)
+
     def link(self, value):
         return self.update(value)
 
@@ -254,6 +258,11 @@ class Register:
         return MultiArray(shape, cls, address)
 
     MultiArray = Tensor
+
+    @classmethod
+    def MemValue(cls, value, address=None):
+        from Compiler.containers import MemValue
+        return MemValue(cls.conv(value), address)
 
     # -- arithmetic that follows from the basic operators
 
@@ -607,8 +616,15 @@ class regint(Public):
     def write_to_socket(cls, client_id, values, message_type=0):
         _write_socket(cls, 'writesocketint', client_id, values, message_type)
 
-    def store_in_mem_public(self, address):
-        self.store_in_mem(address)
+    @classmethod
+    def pop(cls):
+        r = cls.new(1)
+        P.emit('popint 1 %s' % r.t)
+        return r
+
+    @classmethod
+    def push(cls, value):
+        P.emit('pushint 1 %s' % cls.conv(value).t)
 
     def binary_output(self, player=None):
         P.emit('intoutput %d %d %s' % (self.size, -1 if player is None else player, self.t))
@@ -1177,6 +1193,18 @@ class sint(Secret):
     def __rmod__(self, other):
         return sint(other) % self
 
+    int_mod = __mod__
+
+    def raw_mod2m(self, m):
+        return self.mod2m(m)
+
+    def private_division(self, divisor, active=True, dividend_length=None, divisor_length=None):
+        return self.int_div(sint.conv(plain(divisor)), dividend_length) * active
+
+    def popcnt(self, bit_length=None):
+        """How many of the low bits are one."""
+        return sum(self.bit_decompose(bit_length))
+
     def pow2(self, bit_length=None, security=None):
         from Compiler import comparison
         return comparison.pow2(self, bit_length or P.bit_length)
@@ -1346,6 +1374,19 @@ class sint(Secret):
     def dot_product(cls, x, y, res_params=None):
         x, y = plain(x), plain(y)
         return cls._dot(x, y)
+
+    @classmethod
+    def matrix_mul(cls, a, b, n, res_params=None):
+        """The product of two matrices that are given as vectors, row by row; the first has n columns."""
+        from Compiler.containers import Matrix
+        left, right = Matrix(a.size // n, n, cls), Matrix(n, b.size // n, cls)
+        left.assign_vector(a)
+        right.assign_vector(b)
+        return left.direct_mul(right)
+
+    @classmethod
+    def row_matrix_mul(cls, row, matrix, res_params=None):
+        return sum(plain(r) * plain(m) for r, m in zip(row, matrix))
 
     @classmethod
     def input_tensor_via(cls, player, content=None, shape=None, **_ignored):

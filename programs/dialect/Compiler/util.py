@@ -89,6 +89,18 @@ def cond_swap(condition, a, b):
     return condition.cond_swap(a, b)
 
 
+def pow2(x):
+    return 1 << x
+
+
+def mul(a, b):
+    return a * b
+
+
+def add(a, b):
+    return a + b
+
+
 def log2(x):
     return (x - 1).bit_length() if x > 1 else 0
 

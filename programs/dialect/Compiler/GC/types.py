@@ -4,6 +4,7 @@ their vectors (`sbitvec`, `sbitintvec`): one number in each lane, one `sbits` fo
 from Compiler.errors import CompilerError, NotCompileTime, VectorMismatch
 from Compiler.program import P
 from Compiler.registers import Public, Register, Secret, cint, plain, regint, sint
+from Compiler import comparison
 from Compiler.GC import circuits
 
 __all__ = ['sbits', 'sbit', 'cbits', 'sbitvec', 'sbitint', 'sbitintvec', 'bits']
@@ -87,6 +88,16 @@ class _Bits:
     @classmethod
     def Matrix(cls, rows, columns, address=None):
         return Register.Matrix.__func__(cls, rows, columns, address)
+
+    @classmethod
+    def Tensor(cls, shape, address=None):
+        return Register.Tensor.__func__(cls, shape, address)
+
+    MultiArray = Tensor
+
+    @classmethod
+    def MemValue(cls, value, address=None):
+        return Register.MemValue.__func__(cls, value, address)
 
     def __bool__(self):
         raise NotCompileTime(self.kind, 'in a Python condition (if, while, and, or, not)')
@@ -449,7 +460,10 @@ def _arithmetic_to_planes(x, n):
     length = max(n, P.bit_length) + P.security
     P.masked(length + 1)
     P.features.add('edabit')
-    mask, mask_bits = sint.get_edabit(length, True, size=size)
+    low, mask_bits = sint.get_edabit(n, True, size=size)
+    # of the bits above only the number matters
+    high, _ = sint.get_edabit(length - n, False, size=size)
+    mask = high * (1 << n) + low
     opened = (x + (1 << (length - P.security)) + mask).reveal()
     public = []
     rest = opened
@@ -457,11 +471,33 @@ def _arithmetic_to_planes(x, n):
     P.emit('convcintvec %d %s %s' % (size, rest.t, ' '.join(c.t for c in chunk)))
     public = [sbits.get_type(size)(c) for c in chunk]
     one = sbits.get_type(size)((1 << size) - 1) if size < 64 else ~sbits.get_type(size)(0)
-    return circuits.subtract(public, mask_bits[:n], one)
+    return circuits.subtract(public, mask_bits, one)
+
+
+def _masked_to_arithmetic(planes, target, signed):
+    """Numbers of planes as sints: add the bits of an edaBit, open the sum without its carry, subtract in the field."""
+    size, n = target.size, len(planes)
+    P.features.add('edabit')
+    P.features.add('dabit')
+    mask, mask_bits = sint.get_edabit(n, True, size=size)
+    if signed:
+        # 2^(n-1) more, so that the number is not negative
+        planes = planes[:-1] + [~planes[-1]]
+    zero = sbits.get_type(size)(0)
+    total = circuits.add(list(planes) + [zero], mask_bits + [zero])
+    carry, opened = comparison.to_arithmetic(total[-1], size), None
+    for i, plane in enumerate(total[:-1]):
+        bit = cint(plane.reveal().to_regint_by_bit()) * (1 << i)
+        opened = bit if opened is None else opened + bit
+    number = carry * (1 << n) + opened - mask
+    P.emit('movs %d %s %s' % (size, target.t, (number - (1 << (n - 1)) if signed else number).t))
 
 
 def _planes_to_arithmetic(planes, target, signed=True):
     """Numbers of planes as sints, with a daBit for each bit."""
+    if P.options.edabit and len(planes) > 1:
+        _masked_to_arithmetic(planes, target, signed)
+        return
     size = target.size
     P.features.add('dabit')
     total = None
@@ -605,6 +641,35 @@ class _Integer:
         planes = self.planes()
         return self._of(planes[k:] + [planes[-1]] * min(k, self.n), like=self)
 
+    def _divided(self, other, swap=False):
+        """Quotient and rest, rounded down, by long division."""
+        pair = self._pair(other)
+        if pair is None:
+            return None
+        kind, a, b = pair
+        quotient, rest = circuits.divide(*((b, a) if swap else (a, b)), self._zero(), self._one())
+        return kind._of(quotient, like=self), kind._of(rest, like=self)
+
+    def __floordiv__(self, other):
+        if isinstance(other, int) and other > 0 and other & (other - 1) == 0:
+            return self >> (other.bit_length() - 1)
+        parts = self._divided(other)
+        return NotImplemented if parts is None else parts[0]
+
+    int_div = __floordiv__
+
+    def __mod__(self, other):
+        if isinstance(other, int) and other > 0 and other & (other - 1) == 0:
+            return self._of(_fit(self.planes()[:other.bit_length() - 1], self.n, self._zero()), like=self)
+        parts = self._divided(other)
+        return NotImplemented if parts is None else parts[1]
+
+    def __rfloordiv__(self, other):
+        return self._divided(other, True)[0]
+
+    def __rmod__(self, other):
+        return self._divided(other, True)[1]
+
     def _bitwise(self, other, operate):
         return self._operate(other, lambda a, b: [operate(x, y) for x, y in zip(a, b)])
 
@@ -722,6 +787,16 @@ class sbitint(_Integer):
     def Matrix(cls, rows, columns, address=None):
         return Register.Matrix.__func__(cls, rows, columns, address)
 
+    @classmethod
+    def Tensor(cls, shape, address=None):
+        return Register.Tensor.__func__(cls, shape, address)
+
+    MultiArray = Tensor
+
+    @classmethod
+    def MemValue(cls, value, address=None):
+        return Register.MemValue.__func__(cls, value, address)
+
     def update(self, other):
         self.v.update(type(self).conv(other).v)
         return self
@@ -745,6 +820,10 @@ class sbitvec:
 
     def __init__(self, value=None, size=None):
         value = plain(value)
+        if self.n is None:
+            # without get_type the length is that of the elements
+            elements = list(value) if isinstance(value, (list, tuple)) else [value]
+            self.n = max([x.n for x in elements if hasattr(x, 'n')], default=P.bit_length)
         if isinstance(value, sint):
             self.v = _arithmetic_to_planes(value, self.n)
         elif isinstance(value, sbitvec):
@@ -812,7 +891,7 @@ class sbitvec:
         return self.from_vec(~a for a in self.v)
 
     def _to_sint(self, target):
-        _planes_to_arithmetic(self.planes(), target)
+        _planes_to_arithmetic(self.planes(), target, signed=False)
 
 
 class sbitintvec(_Integer):
