@@ -11,7 +11,7 @@ use polyyne_bytecode::Program;
 use crate::child::{CHILD_ARGUMENT, Job};
 use crate::nesting;
 use crate::optimise::{self, OptimiseError};
-use crate::record::{self, FOREIGN, RecordError};
+use crate::record::{self, FOREIGN, RecordError, TOO_MANY_STEPS};
 
 /// The sources of the dialect library: path and text.
 const DIALECT: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/dialect.rs"));
@@ -294,9 +294,10 @@ fn explain(request: &CompileRequest, error: &OptimiseError) -> CompileError {
 fn at_line(request: &CompileRequest, error: &RecordError) -> String {
     let line = error.source_line;
     let source = request.source.lines().nth(line - 1).unwrap_or_default().trim();
-    let remedy = match error.what == FOREIGN {
-        true => "\n  remedy: pass it through memory (Array, MemValue), or as an argument of the function",
-        false => "",
+    let remedy = match error.what.as_str() {
+        FOREIGN => "\n  remedy: pass it through memory (Array, MemValue), or as an argument of the function",
+        TOO_MANY_STEPS => "\n  remedy: use @for_range instead of Python's for, and vectors",
+        _ => "",
     };
     format!("{}:{line}: {}\n    {source}{remedy}", request.file, error.what)
 }

@@ -9,12 +9,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use polyyne_bytecode::{Access, Bank, Instruction, Kind, Opcode, Operand};
 
 /// More virtual registers than this are refused.
-const REGISTERS_MAX: usize = 1 << 27;
+const REGISTERS_MAX: usize = 1 << 26;
+/// More functions that are reached by jumps than this are refused.
+const FUNCTIONS_MAX: usize = 1 << 12;
+/// More instructions than this are refused, those of expanded templates counted: templates that expand templates
+/// multiply.
+const STEPS_MAX: usize = 1 << 24;
 /// More lanes in one register than this are refused.
 const LANES_MAX: u32 = 1 << 30;
 
 /// What is wrong where a function that becomes a tape uses a value from outside.
 pub(crate) const FOREIGN: &str = "a value made in one thread or @function is used in another";
+
+/// What is wrong with a program that unrolls too far.
+pub(crate) const TOO_MANY_STEPS: &str = "it has more than 16777216 instructions";
 
 /// A malformed record: a fault of the dialect library, or a program that wrote into its output.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -215,6 +223,8 @@ struct Parser {
     in_template: bool,
     /// The line of the program that the record's lines come from, 0 if that is not said.
     source_line: usize,
+    /// Instructions so far.
+    steps: usize,
 }
 
 /// Steps that the record holds once and uses often.
@@ -269,6 +279,7 @@ impl Parser {
             templates: Vec::new(),
             in_template: false,
             source_line: 0,
+            steps: 0,
         }
     }
 
@@ -343,6 +354,9 @@ impl Parser {
                 let function = self.number(words.next())?;
                 let from = self.context();
                 self.calls.entry(function).or_default().push(from);
+                if self.calls.len() > FUNCTIONS_MAX {
+                    return Err(self.wrong("too many functions"));
+                }
             }
             "leave" => {
                 self.scopes.pop().ok_or_else(|| self.wrong("a loop ends that did not begin"))?;
@@ -491,20 +505,20 @@ impl Parser {
         Ok(())
     }
 
-    /// How often a place runs, calls of its function counted.
-    fn times(&self, context: Context, depth: usize) -> Times {
+    /// How often a place runs, calls of its function counted. Each function is looked at once: `known` remembers it, and
+    /// for one that is being looked at (it calls itself, or is called through very many others) that nothing is known.
+    fn times(&self, context: Context, known: &mut BTreeMap<u32, Times>) -> Times {
         let Some(function) = context.function else {
             return context.times;
         };
-        if depth > self.calls.len() {
-            return Times::Unknown;
-        }
-        let callers = self.calls.get(&function).map_or(&[][..], Vec::as_slice);
-        callers
-            .iter()
-            .map(|&caller| self.times(caller, depth + 1))
-            .fold(Times::Known(0), Times::plus)
-            .times(context.times)
+        let runs = known.get(&function).copied().unwrap_or_else(|| {
+            known.insert(function, Times::Unknown);
+            let callers = self.calls.get(&function).map_or(&[][..], Vec::as_slice);
+            let runs = callers.iter().map(|&caller| self.times(caller, known)).fold(Times::Known(0), Times::plus);
+            known.insert(function, runs);
+            runs
+        });
+        runs.times(context.times)
     }
 
     fn register_name(&self, word: &str) -> Result<Name, RecordError> {
@@ -573,6 +587,10 @@ impl Parser {
 
     /// Appends a step to the template that is being read, or to the block.
     fn push(&mut self, step: Step) -> Result<(), RecordError> {
+        self.steps += 1;
+        if self.steps > STEPS_MAX {
+            return Err(self.wrong(TOO_MANY_STEPS));
+        }
         let ends = is_jump(step.opcode);
         if self.in_template {
             if ends {
@@ -642,8 +660,9 @@ impl Parser {
         if self.record.tapes.is_empty() {
             return Err(self.wrong("it has no tape"));
         }
+        let mut known = BTreeMap::new();
         let times: Vec<Vec<Times>> =
-            self.contexts.iter().map(|tape| tape.iter().map(|&at| self.times(at, 0)).collect()).collect();
+            self.contexts.iter().map(|tape| tape.iter().map(|&at| self.times(at, &mut known)).collect()).collect();
         for (tape, times) in self.record.tapes.iter_mut().zip(times) {
             for (block, times) in tape.blocks.iter_mut().zip(times) {
                 block.times = times;

@@ -25,7 +25,14 @@ const TESTS: &[(&str, fn())] = &[
     ("errors_name_file_line_source_and_remedy", errors_name_file_line_source_and_remedy),
     ("a_program_reaches_no_file_and_no_socket", a_program_reaches_no_file_and_no_socket),
     ("a_runaway_program_is_stopped", a_runaway_program_is_stopped),
+    ("hostile_programs_end_in_clear_errors", hostile_programs_end_in_clear_errors),
+    ("what_a_program_says_while_it_is_compiled_is_bounded", what_a_program_says_while_it_is_compiled_is_bounded),
+    ("a_system_python_has_limits_too", a_system_python_has_limits_too),
+    ("a_hundred_thousand_products_compile_in_little_memory", a_hundred_thousand_products_compile_in_little_memory),
+    ("indices_of_loops_over_an_array_are_not_checked_again", indices_of_loops_over_an_array_are_not_checked_again),
+    ("a_small_prime_says_what_it_lacks", a_small_prime_says_what_it_lacks),
     ("the_record_cannot_be_forged", the_record_cannot_be_forged),
+    ("templates_cannot_multiply_without_bound", templates_cannot_multiply_without_bound),
 ];
 
 fn main() -> ExitCode {
@@ -125,9 +132,7 @@ fn compiling_is_deterministic() {
 }
 
 fn a_system_python_gives_the_same_bytes() {
-    // Only where there is one.
-    let python = ["/usr/bin/python3", "/usr/local/bin/python3"].map(std::path::PathBuf::from);
-    let Some(python) = python.into_iter().find(|path| path.exists()) else {
+    let Some(python) = system_python() else {
         return;
     };
     for &(name, source) in LIBRARY {
@@ -267,6 +272,107 @@ fn a_runaway_program_is_stopped() {
     let mut request = CompileRequest::new("test.mpc", "x = []\nwhile True:\n    x.append(len(x))\n");
     request.limits.memory_bytes = 600 << 20;
     compile(&request).expect_err("memory is limited");
+}
+
+fn limited(source: &str) -> CompileRequest {
+    let mut request = CompileRequest::new("test.mpc", source);
+    request.limits.cpu_seconds = 3;
+    request.limits.memory_bytes = 600 << 20;
+    request
+}
+
+fn hostile_programs_end_in_clear_errors() {
+    let (minus, plus) = ("-".repeat(100_000), "1 + ".repeat(100_000));
+    let lambdas = "lambda: ".repeat(100_000);
+    for (source, word) in [
+        ("x = [0] * 10 ** 10\n", "memory"),
+        ("x = 'a' * 10 ** 11\n", "memory"),
+        ("x = [1]\nwhile True:\n    x = x + x\n", "memory"),
+        ("x = '%10000000000d' % 1\n", ""),
+        ("x = 7 ** 10 ** 8\n", "power"),
+        ("x = 3\nwhile True:\n    x = x * x\n", "exhausted"),
+        ("while True:\n    sint(1)\n", ""),
+        ("sum(range(10 ** 12))\n", "exhausted"),
+        ("def f():\n    return f()\nf()\n", "RecursionError"),
+        ("import re\nre.match('(a|a)*b', 'a' * 60)\n", ""),
+        ("sint.Array(10 ** 12)\n", "memory"),
+        ("sint(1, size=10 ** 12)\n", "too long"),
+        ("sint.get_random_bit(size=10 ** 9)\n", "too long"),
+        ("import sys\nsys.exit(0)\n", "exit"),
+        ("raise SystemExit\n", "exit"),
+        (&format!("x = {minus}1\n"), ""),
+        (&format!("x = {plus}1\n"), ""),
+        (&format!("x = {lambdas}1\n"), ""),
+        ("().__class__.__base__.__subclasses__()[10 ** 6]\n", "IndexError"),
+    ] {
+        let text = match compile(&limited(source)) {
+            Ok(_) => panic!("this compiled: {source:.80}"),
+            Err(error) => error.to_string(),
+        };
+        assert!(text.starts_with("test.mpc"), "{source:.80}: {text:.300}");
+        assert!(text.contains(word), "{word:?} is missing for {source:.80}:\n{text:.300}");
+        assert!(!text.contains("Traceback") && !text.contains("panicked"), "{source:.80}: {text:.300}");
+    }
+}
+
+fn what_a_program_says_while_it_is_compiled_is_bounded() {
+    let source = "for i in range(2000):\n    print('x' * 1000)\nprint_ln('done')\n";
+    let compiled = compile(&CompileRequest::new("test.mpc", source)).unwrap();
+    assert!(compiled.messages.len() < 100_000, "{} bytes", compiled.messages.len());
+}
+
+/// A system Python, if there is one.
+fn system_python() -> Option<std::path::PathBuf> {
+    ["/usr/bin/python3", "/usr/local/bin/python3"].map(std::path::PathBuf::from).into_iter().find(|path| path.exists())
+}
+
+fn a_system_python_has_limits_too() {
+    let Some(python) = system_python() else {
+        return;
+    };
+    for source in ["x = []\nwhile True:\n    x.append(len(x))\n", "while True:\n    pass\n"] {
+        let mut request = limited(source);
+        request.python = Python::System(python.clone());
+        compile(&request).expect_err("its memory and its time are limited");
+    }
+}
+
+fn a_hundred_thousand_products_compile_in_little_memory() {
+    let mut request = CompileRequest::new(
+        "test.mpc",
+        "x = sint(3)\ny = [x * i for i in range(1, 1001)]\nfor i in range(100):\n    y = [a * x for a in y]\n\
+         print_ln('%s', sum(y).reveal())\n",
+    );
+    request.limits.memory_bytes = 500 << 20;
+    let program = compile(&request).unwrap().program;
+    assert_eq!(declared(&program, 0), Some(100_000));
+}
+
+fn indices_of_loops_over_an_array_are_not_checked_again() {
+    let inside = "A = sint.Array(8)\n@for_range(8)\ndef _(i):\n    A[7 - i] = A[i // 2] + i\n\
+                  @for_range_opt(8)\ndef _(i):\n    A[i] = A[(i + 1) % 8]\n";
+    assert_eq!(count(&program(inside), "crash"), 0);
+    assert_eq!(count(&program("A = sint.Array(8)\n@for_range(9)\ndef _(i):\n    A[i] = 1\n"), "crash"), 1);
+    assert_eq!(count(&program("A = sint.Array(8)\nA[regint.get_random(3) + 1] = 1\n"), "crash"), 1);
+}
+
+fn a_small_prime_says_what_it_lacks() {
+    let mut request = CompileRequest::new("test.mpc", "a = sint(3) * 5\nprint_ln('%s', (a < 4).reveal())\n");
+    request.options.prime = Some("65537".into());
+    let text = compile(&request).unwrap_err().to_string();
+    assert!(text.starts_with("test.mpc:2:") && text.contains("43 bits") && text.contains("remedy"), "{text}");
+}
+
+fn templates_cannot_multiply_without_bound() {
+    let text = error(
+        "first = program.n\n\
+         program.templates.append(['template 0 %d 0 0' % first, 'print_char 0 65', 'done'])\n\
+         for i in range(1, 40):\n\
+         \x20   again = 'expand %d %d ' % (i - 1, first)\n\
+         \x20   program.templates.append(['template %d %d 0 0' % (i, first), again, again, 'done'])\n\
+         program.emit('expand 39 %d ' % first)\n",
+    );
+    assert!(text.contains("instructions"), "{text}");
 }
 
 fn the_record_cannot_be_forged() {

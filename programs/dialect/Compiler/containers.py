@@ -24,8 +24,18 @@ def check_index(index, length):
         raise CompilerError('a secret cannot be an index: memory accesses are public',
                             'use oblivious selection (x.if_else, comparisons with all indices) or ORAM')
     if isinstance(index, Register):
-        return regint.conv(index)
+        index = regint.conv(index)
+        if index.size == 1 and isinstance(length, int):
+            _check_at_run_time(index, length)
+        return index
     raise TypeError('an array index must be a number, not %s' % type(index).__name__)
+
+
+def _check_at_run_time(index, length):
+    """Stops the program if an index is out of bounds, unless it cannot be: that of a loop over the array."""
+    if index.span and 0 <= index.span[0] and index.span[1] < length:
+        return
+    P.emit('crash 0 %s' % ((index < 0) + (index > length - 1)).t)
 
 
 def clear_of(value_type):
@@ -344,7 +354,11 @@ class Array(_Arithmetic):
             start, stop = 0, start
         return Array(stop - start, self.value_type, self.address + start * self.value_type.mem_size(), self.tag)
 
-    get_part = get_sub
+    def get_part(self, base, size):
+        """`size` elements from `base` on, which may be a run-time value, as an array that shares the memory."""
+        if isinstance(base, int) and not 0 <= base <= base + size <= self.length:
+            raise IndexError('elements %d to %d of an array of length %d' % (base, base + size, self.length))
+        return Array(size, self.value_type, plain(base) * self.value_type.mem_size() + self.address, self.tag)
 
     def assign(self, other, base=0):
         other = plain(other)

@@ -100,9 +100,15 @@ def _loop(start, stop, step, body, advance=None):
     if not static:
         P.emit('jmpeqz 0 %s @%d' % (more().t, loop.end))
     with loop:
+        if static:
+            counter.span = _span(range(start, stop, step))
         body(counter)
         counter.update(counter + step)
         loop.again(more())
+
+
+def _span(numbers):
+    return min(numbers[0], numbers[-1]), max(numbers[0], numbers[-1])
 
 
 def for_range(start, stop=None, step=None):
@@ -134,6 +140,13 @@ def _nested(sizes, inner):
     return decorator
 
 
+def _known(number):
+    """A loop index that is the same in every run."""
+    i = regint(number)
+    i.span = number, number
+    return i
+
+
 def _unrolled(n, factor, body, budget):
     """A loop whose rounds run several times the body, so that their communication is joined."""
     n = _bound(n, 'end')
@@ -144,6 +157,7 @@ def _unrolled(n, factor, body, budget):
 
         def first(i):
             before = len(P.curr_tape.lines) + P.expanded
+            i.span = 0, n - 1
             body(i)
             cost = max(1, len(P.curr_tape.lines) + P.expanded - before)
             if state['factor'] is None:
@@ -151,16 +165,17 @@ def _unrolled(n, factor, body, budget):
             k = min(state['factor'], n)
             k = -(-n // -(-n // k))
             state['factor'] = k
+            i.span = 0, (n // k - 1) * k
             for j in range(1, k):
                 body(i + j)
             return k
         if factor is not None and factor >= n or n == 1:
             for i in range(n):
-                body(regint(i))
+                body(_known(i))
             return
         done = _stepping_loop(n, first)
         for i in range(done, n):
-            body(regint(i))
+            body(_known(i))
         return
     k = factor or 1
     whole = n // k
@@ -254,9 +269,15 @@ def _shares(n, n_threads):
 def run_in_threads(n, n_threads, work):
     """Runs work(first, count) in threads; `first` is a run-time value, the counts are Python numbers."""
     tapes, runs = {}, []
-    for first, count in _shares(n, n_threads):
+    shares = _shares(n, n_threads)
+
+    def started(count):
+        first, starts = get_arg(), [start for start, c in shares if c == count]
+        first.span = starts[0], starts[-1]
+        return first
+    for first, count in shares:
         if count not in tapes:
-            tapes[count] = P.new_tape(lambda: work(get_arg(), count), name='thread')
+            tapes[count] = P.new_tape(lambda: work(started(count), count), name='thread')
         runs.append([tapes[count], first])
     P.join_tapes(P.run_tapes(runs))
 
@@ -398,8 +419,10 @@ def map_reduce(n_threads, n_parallel, n_loops, initializer, reducer, thread_mem_
         def work(first, count):
             result = map_reduce_single(n_parallel, count, initializer, reducer)(lambda i: body(first + i))()
             result = result if isinstance(result, tuple) else (result,)
+            place = number[first]
+            place.span = 0, len(shares) - 1
             for array, value in zip(partial, result):
-                array[number[first]] = value
+                array[place] = value
         run_in_threads(n, n_threads, work)
 
         def result():

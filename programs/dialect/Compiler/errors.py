@@ -26,7 +26,8 @@ class NotCompileTime(CompilerError):
 
     def __init__(self, kind, use):
         if kind.startswith('s') or kind.startswith('Secret'):
-            remedy = 'use x.if_else(a, b) for secret values; nothing but .reveal() makes them public'
+            remedy = ('use x.if_else(a, b), a.max(b) or a.min(b) for secret values; nothing but .reveal() makes them '
+                      'public')
         else:
             remedy = 'use @if_, @if_e/@else_, @while_do or @for_range for decisions at run time'
         super().__init__('a %s has no value while the program is compiled, so it cannot be used %s' % (kind, use), remedy)

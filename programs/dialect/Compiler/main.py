@@ -137,10 +137,17 @@ def _explain(error, filename, lines):
         text = 'RecursionError: a function calls itself too often while the program is compiled'
     elif isinstance(error, MemoryError):
         text = 'MemoryError: the program needs more memory than compiling may use'
+    elif isinstance(error, UnboundLocalError):
+        text = ('NameError: %s\n  remedy: what a loop or branch at run time changes lives in memory: x = MemValue(...) '
+                'outside, x.write(...) or x.iadd(...) inside' % error)
     elif isinstance(error, NameError):
         text = 'NameError: %s' % error
     elif isinstance(error, SystemExit):
         text = 'the program ends itself with exit(%s)' % ('' if error.code is None else error.code)
+    elif isinstance(error, TypeError) and '() takes 0 positional arguments but ' in str(error):
+        text = 'TypeError: %s\n  remedy: the function under a loop takes the index: def _(i):' % error
+    elif isinstance(error, TypeError) and '__init__() ' in str(error):
+        text = 'TypeError: %s' % str(error).replace('.__init__()', '()').replace('Register()', 'this type')
     elif isinstance(error, TypeError) and 'unsupported operand' in str(error):
         text = 'TypeError: %s\n  remedy: convert one side, for example with sint(...), sfix(...) or regint(...)' % error
     else:

@@ -1,5 +1,7 @@
 """Text and values on the program's output."""
 
+import re
+
 from Compiler.errors import CompilerError
 from Compiler.program import P
 from Compiler.registers import Register, Secret, cint, plain, regint
@@ -52,8 +54,16 @@ def emit_value(value):
         emit_text(str(value))
 
 
+def _warn_of_names(text):
+    """A value that Python has put into a text is there by its name only."""
+    if re.search('(sint|cint|regint|sfix|cfix|sfloat)[(][a-zA-Z][0-9]+', text) and 'names' not in P.warned:
+        P.warned.add('names')
+        print("note: a text holds the name of a value instead of the value; write print_ln('%%s', x): %s" % text.strip())
+
+
 def print_str(text, *values):
     """Prints without a line end; every %s stands for one value."""
+    _warn_of_names(str(text))
     for part, value in pieces(text, values):
         emit_text(part)
         if value is not None:

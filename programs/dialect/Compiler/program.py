@@ -30,6 +30,7 @@ import sys
 from Compiler.errors import CompilerError
 
 USER_MEMORY = 8192
+PRIME_BITS_MAX = 128
 BANKS = {'s': 's', 'c': 'c', 'i': 'ci', 'S': 'sg', 'C': 'cg', 'b': 'sb', 'k': 'cb'}
 
 
@@ -206,10 +207,20 @@ class Program:
             raise CompilerError(
                 'this needs a prime of %d bits, but -P gives one of %d' % (bits, self.prime.bit_length()),
                 'use a larger prime or fewer bits (program.set_bit_length)')
+        if domain == 'p' and not self.prime and bits > PRIME_BITS_MAX:
+            raise CompilerError(
+                'this needs a prime of %d bits, and those of virtual clouds have at most %d' % (bits, PRIME_BITS_MAX),
+                'use smaller numbers: program.set_bit_length(n) or -F n for integers, sfix.set_precision(f, k) for '
+                'fractions; for another machine, -P gives the prime')
         self.required[domain] = max(self.required[domain], bits)
 
     def masked(self, bits):
         """Notes that a value of `bits` bits is opened under a mask."""
+        if self.prime and bits > self.prime.bit_length():
+            raise CompilerError(
+                'a comparison, cut or decomposition of %d bits masks them with %d more and needs a prime of %d bits; -P '
+                'gives one of %d' % (max(1, bits - self.security - 1), self.security, bits, self.prime.bit_length()),
+                'use a larger prime, or fewer bits: program.set_bit_length(n), sfix.set_precision(f, k)')
         self.security_used = max(self.security_used, self.security)
         self.require_bit_length(bits)
 

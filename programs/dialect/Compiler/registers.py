@@ -7,6 +7,7 @@ from Compiler.errors import CompilerError, NotCompileTime, VectorMismatch
 from Compiler.program import P, quote
 
 SMALL = 1 << 31
+LANES_MAX = 1 << 26
 
 
 def common_size(a, b):
@@ -50,6 +51,9 @@ class Register:
     def _allocate(self, size):
         if not isinstance(size, int) or size < 0:
             raise CompilerError('the length of a vector must be a number known while the program is compiled')
+        if size > LANES_MAX:
+            raise CompilerError('a vector of %d values is too long (%d at most)' % (size, LANES_MAX),
+                                'go over parts of it with @for_range')
         self.size = size
         self.o = 0
         self.b = self.t = P.register(self.bank, size)
@@ -63,6 +67,8 @@ class Register:
         P.n = n = P.n + 1
         r.b = r.t = token = '%s%d' % (cls.bank, n)
         if size != 1:
+            if size > LANES_MAX:
+                return cls(size=size)
             P.vectors.append('v %s %d %d' % (token, size, P.curr_tape.index))
         return r
 
@@ -190,6 +196,7 @@ class Register:
         value = self.conv(value)
         value = value.expand_to_vector(self.size)
         P.emit('%s %d %s %s' % (self.mov, self.size, self.t, value.t))
+        self.span = None
         return self
 
     def iadd(self, other):
@@ -416,6 +423,20 @@ class Public(Register):
         return self != other
 
 
+def _span_of(op, a, b):
+    """Where the results of an operation on values in two ranges lie; None if that is not followed."""
+    if op == 'addint':
+        return a[0] + b[0], a[1] + b[1]
+    if op == 'subint':
+        return a[0] - b[1], a[1] - b[0]
+    if op == 'mulint':
+        corners = [x * y for x in a for y in b]
+        return min(corners), max(corners)
+    if op == 'divint' and a[0] >= 0 and b[0] > 0:
+        return a[0] // b[1], a[1] // b[0]
+    return None
+
+
 class regint(Public):
     """A public 64-bit integer, for counting, addressing and branching."""
 
@@ -423,6 +444,8 @@ class regint(Public):
     kind = 'regint'
     mov, ld, st, ldi, sti = 'movint', 'ldmint', 'stmint', 'ldminti', 'stminti'
     print_op = 'print_int'
+    # the smallest and the largest value, where that is known: loop counters and what is computed of them
+    span = None
 
     def load(self, value):
         size = self.size
@@ -477,7 +500,9 @@ class regint(Public):
     def _operate(self, op, other, swap=False):
         other = _int_or_self(plain(other))
         if type(other) is int:
-            other = regint(other, size=self.size)
+            number, other = other, regint(other, size=self.size)
+            if self.span:
+                other.span = number, number
         elif not isinstance(other, regint):
             if isinstance(other, cint):
                 a = cint(self)
@@ -493,6 +518,8 @@ class regint(Public):
         if swap:
             self, other = other, self
         P.emit('%s %d %s %s %s' % (op, size, r.t, self.t, other.t))
+        if self.span and other.span:
+            r.span = _span_of(op, self.span, other.span)
         return r
 
     def __add__(self, other):
@@ -530,8 +557,11 @@ class regint(Public):
     def __mod__(self, other):
         if type(other) is int and other == 1:
             return regint(0, size=self.size)
-        other = regint.conv(plain(other))
-        return self - (self // other) * other
+        number, other = other, regint.conv(plain(other))
+        r = self - (self // other) * other
+        if type(number) is int and number > 0 and self.span:
+            r.span = (0 if self.span[0] >= 0 else 1 - number), number - 1
+        return r
 
     def __rmod__(self, other):
         return regint(other) % self
@@ -1426,7 +1456,7 @@ class sint(Secret):
 
 def _refuse(target, value):
     """The right words for a value that a type cannot take."""
-    if isinstance(value, Secret) and isinstance(target, Public):
+    if (isinstance(value, Secret) or getattr(value, 'is_secret', False)) and isinstance(target, Public):
         raise CompilerError('a secret cannot become a %s' % target.kind,
                             'x.reveal() makes it public, if everybody may know it')
     if isinstance(value, float):

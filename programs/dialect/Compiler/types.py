@@ -8,5 +8,8 @@ from Compiler.gf2n import cgf2n, sgf2n  # noqa: F401
 from Compiler.floats import sfloat, cfloat  # noqa: F401
 from Compiler.parties import personal  # noqa: F401
 
+from Compiler.fixed import squant  # noqa: F401
+
 MemArray = Array
 _int = int
+_register, _secret, _clear = Register, Secret, Public
