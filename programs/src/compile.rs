@@ -1,6 +1,7 @@
 //! The compiler as others call it: a request in, a program or an error out.
 
 use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -303,7 +304,22 @@ fn at_line(request: &CompileRequest, error: &RecordError) -> String {
 }
 
 fn exhausted(request: &CompileRequest, answer: &Answer) -> CompileError {
-    CompileError::Exhausted { file: request.file.clone(), how: answer.ended.clone() }
+    CompileError::Exhausted { file: request.file.clone(), how: what_was_exhausted(request, answer) }
+}
+
+/// Which limit a child met that ended without an answer, from its last words and from how it ended.
+fn what_was_exhausted(request: &CompileRequest, answer: &Answer) -> String {
+    let limits = &request.limits;
+    if answer.messages.contains("memory allocation of") {
+        return format!("its memory, {} MiB", limits.memory_bytes >> 20);
+    }
+    if answer.messages.contains("overflowed its stack") {
+        return "its stack: something is nested, or calls itself, too deeply".into();
+    }
+    match answer.signal {
+        Some(libc::SIGXCPU | libc::SIGKILL) => format!("its processor time, {} s", limits.cpu_seconds),
+        _ => answer.ended.clone(),
+    }
 }
 
 /// How the child ended and what it said.
@@ -312,6 +328,7 @@ struct Answer {
     messages: String,
     success: bool,
     ended: String,
+    signal: Option<i32>,
 }
 
 fn command(request: &CompileRequest, job: &Job) -> Result<(Command, Vec<u8>), CompileError> {
@@ -353,8 +370,9 @@ fn run_child(request: &CompileRequest, job: &Job) -> Result<Answer, CompileError
     let mut stdin = child.stdin.take().expect("it was asked for");
     // A child that dies early does not read its input; how it ended says more than the broken pipe.
     std::thread::spawn(move || drop(stdin.write_all(&input)));
-    let output = read_in_background(child.stdout.take().expect("it was asked for"), request.limits.record_bytes);
-    let messages = read_in_background(child.stderr.take().expect("it was asked for"), MESSAGES_BYTES_MAX);
+    let output =
+        read_in_background(child.stdout.take().expect("it was asked for"), request.limits.record_bytes, Rest::Refuse);
+    let messages = read_in_background(child.stderr.take().expect("it was asked for"), MESSAGES_BYTES_MAX, Rest::Drop);
     let Ok(output) = output.recv_timeout(request.limits.wall) else {
         stop(&mut child);
         return Err(CompileError::TimeOut { file: request.file.clone(), seconds: request.limits.wall.as_secs() });
@@ -369,6 +387,7 @@ fn run_child(request: &CompileRequest, job: &Job) -> Result<Answer, CompileError
         messages: messages.recv().unwrap_or_default(),
         success: status.success(),
         ended: status.to_string(),
+        signal: status.signal(),
     })
 }
 
@@ -378,14 +397,23 @@ fn stop(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// Reads a stream to its end in a thread of its own; of what exceeds the limit one byte is kept.
-fn read_in_background(stream: impl Read + Send + 'static, limit: u64) -> mpsc::Receiver<String> {
+/// What happens to what exceeds a limit.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    /// It is read and forgotten.
+    Drop,
+    /// It is not read: one byte of it tells that the limit was met.
+    Refuse,
+}
+
+/// Reads a stream to its end, or to one byte behind the limit, in a thread of its own.
+fn read_in_background(stream: impl Read + Send + 'static, limit: u64, rest: Rest) -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
         let mut stream = stream;
         let read = (&mut stream).take(limit + 1).read_to_end(&mut bytes);
-        if read.is_ok() && bytes.len() as u64 <= limit {
+        if read.is_ok() && (rest == Rest::Drop || bytes.len() as u64 <= limit) {
             // Lets the writer go on to its end where the limit was not the reason to stop.
             let _ = std::io::copy(&mut stream, &mut std::io::sink());
         }

@@ -176,13 +176,18 @@ fn lessons(text: &str) -> Vec<Lesson> {
     let (mut arguments, mut lines) = (Vec::new(), text.lines().enumerate());
     while let Some((number, line)) = lines.next() {
         let mut block = || -> String {
-            lines.by_ref().map(|(_, line)| line).take_while(|line| *line != "```").fold(String::new(), |mut all, line| {
-                writeln!(all, "{line}").unwrap();
-                all
-            })
+            lines.by_ref().map(|(_, line)| line).take_while(|line| *line != "```").fold(
+                String::new(),
+                |mut all, line| {
+                    writeln!(all, "{line}").unwrap();
+                    all
+                },
+            )
         };
         match line {
-            "```python" => lessons.push(Lesson { line: number + 2, code: block(), prints: None, arguments: Vec::new() }),
+            "```python" => {
+                lessons.push(Lesson { line: number + 2, code: block(), prints: None, arguments: Vec::new() })
+            }
             "```text" => {
                 let lesson = lessons.last_mut().expect("a program before its output");
                 lesson.prints = Some(block());
@@ -190,7 +195,13 @@ fn lessons(text: &str) -> Vec<Lesson> {
             }
             "```sh" => {
                 let command = block();
-                arguments = command.trim().split(' ').skip_while(|word| !word.ends_with(".mpc")).skip(1).map(str::to_owned).collect();
+                arguments = command
+                    .trim()
+                    .split(' ')
+                    .skip_while(|word| !word.ends_with(".mpc"))
+                    .skip(1)
+                    .map(str::to_owned)
+                    .collect();
             }
             _ => {}
         }
@@ -308,7 +319,14 @@ fn our_bytecode_is_not_dearer_than_that_of_mp_spdz() {
     }
     // rounds are the machine's too, which learns to do with fewer; what is declared is the compiler's alone
     let tuples = |table: &str| -> Vec<String> {
-        table.lines().map(|line| line.split('|').enumerate().filter(|&(at, _)| at != 2).map(|(_, cell)| cell).collect()).collect()
+        table
+            .lines()
+            .map(|line| line.split('|').enumerate().filter(|&(at, _)| at != 2).map(|(_, cell)| cell).collect())
+            .collect()
     };
-    assert_eq!(tuples(shown), tuples(&fresh), "POLYYNE_WRITE_TABLES=1 cargo test -p polyyne-tests --test dialect writes it");
+    assert_eq!(
+        tuples(shown),
+        tuples(&fresh),
+        "POLYYNE_WRITE_TABLES=1 cargo test -p polyyne-tests --test dialect writes it"
+    );
 }

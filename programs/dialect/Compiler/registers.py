@@ -44,6 +44,8 @@ class Register:
             size = value.size
         if size is None and hasattr(value, 'lanes'):
             size = value.lanes()
+        if size is None and getattr(value, 'is_personal', False):
+            size = value.size
         self._allocate(1 if size is None else size)
         if value is not None:
             self.load(value)
