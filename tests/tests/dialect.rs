@@ -245,7 +245,7 @@ fn the_programs_of_the_tutorial_print_what_it_says() {
 /// What a program declares, by kind of tuple.
 type Bill = BTreeMap<String, u64>;
 
-/// Tuples that hold one thing in the dialect of the bill, and the words for all of them.
+/// Kinds of tuples: what the bill calls them, and their columns.
 const KINDS: [(&str, &str); 6] = [
     ("triple", "triples"),
     ("bit", "bits"),
@@ -312,9 +312,9 @@ fn our_bytecode_is_not_dearer_than_that_of_mp_spdz() {
         let [source, schedule] = [&program.source, &program.schedule].map(|file| conformance_folder().join(file));
         let row_rounds = [rounds(&vcp, &before, &source, &after), rounds(&vcp, &[], &schedule, &after)];
         let row_bills = [bill(&vcp, &before, &source), bill(&vcp, &[], &schedule)];
-        for side in 0..2 {
+        for (side, row_bill) in row_bills.iter().enumerate() {
             sums.0[side] += row_rounds[side];
-            for (kind, count) in &row_bills[side] {
+            for (kind, count) in row_bill {
                 *sums.1[side].entry(kind.clone()).or_default() += count;
             }
         }
