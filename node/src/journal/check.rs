@@ -155,24 +155,38 @@ impl Journal {
             return Err(CheckError::TooManyCommitments { count: commitments.len() });
         }
         let commitments: Vec<_> = commitments.into_iter().map(Into::into).collect();
-        self.step(scope, number, move |phase| match phase {
+        let next = move |phase| match phase {
             CheckPhase::Begun => Ok(CheckPhase::Committed(commitments)),
             CheckPhase::Committed(same) if same == commitments => Ok(CheckPhase::Committed(same)),
             CheckPhase::Finished(same) if same == commitments => Ok(CheckPhase::Finished(same)),
             _ => Err(CheckError::OtherCommitments { number }),
-        })
-        .await?;
+        };
+        let (planning, applying) = (self.tables.clone(), self.tables.clone());
+        self.durable
+            .write(
+                move |plan| {
+                    let step = planning.plan_step(plan, scope, number, next)?;
+                    Ok::<_, CheckError>((step, planning.earlier(plan, scope, number)?))
+                },
+                move |apply, (step, earlier)| {
+                    applying.apply_step(apply, scope, &step)?;
+                    earlier.iter().try_for_each(|key| applying.checks.delete(apply, key).map(drop))
+                },
+            )
+            .await?;
         self.forget_begun(scope, number);
-        self.drop_earlier(scope, number).await
+        Ok(())
     }
 
     /// The openings added up to zero: the key is usable again. Anything else is [`Journal::compromise`].
     pub async fn finish_zero(&self, scope: MacScope, number: u64) -> Result<(), CheckError> {
-        self.step(scope, number, move |phase| match phase {
-            CheckPhase::Committed(all) | CheckPhase::Finished(all) => Ok(CheckPhase::Finished(all)),
-            CheckPhase::Begun => Err(CheckError::NotCommitted { number }),
-        })
-        .await
+        let (planning, applying) = (self.tables.clone(), self.tables.clone());
+        self.durable
+            .write(
+                move |plan| planning.plan_step(plan, scope, number, |phase| finished(phase, number)),
+                move |apply, step| applying.apply_step(apply, scope, &step),
+            )
+            .await
     }
 
     /// Gives up a check whose commitment has **not** left this process (a member was not ready in time). The number
@@ -248,40 +262,9 @@ impl Journal {
         Ok(last.map(|(_, check)| check))
     }
 
-    /// All members began check `number`, so all have ended the ones before.
-    async fn drop_earlier(&self, scope: MacScope, number: u64) -> Result<(), CheckError> {
-        let tables = self.tables.clone();
-        let keys = self.tables.checks.under(&self.durable.read()?, &scope.to_key())?.into_iter();
-        let earlier: Vec<_> = keys.filter(|(_, check)| check.number < number).map(|(key, _)| key).collect();
-        if !earlier.is_empty() {
-            let drop_all =
-                move |apply: &Apply<'_>| earlier.iter().try_for_each(|key| tables.checks.delete(apply, key).map(drop));
-            self.durable.put(drop_all).await?;
-        }
-        Ok(())
-    }
-
     fn forget_begun(&self, scope: MacScope, number: u64) -> bool {
         let mut begun = self.begun_here.lock().unwrap_or_else(PoisonError::into_inner);
         begun.remove(&(scope, number))
-    }
-
-    async fn step(
-        &self,
-        scope: MacScope,
-        number: u64,
-        next: impl FnOnce(CheckPhase) -> Result<CheckPhase, CheckError> + Send + 'static,
-    ) -> Result<(), CheckError> {
-        let (planning, applying) = (self.tables.clone(), self.tables.clone());
-        self.durable
-            .write(
-                move |plan| planning.plan_step(plan, scope, number, next),
-                move |apply, (record, check)| {
-                    applying.keys.put(apply, &scope.to_key(), &record)?;
-                    applying.checks.put(apply, &row_key(scope, number), &check)
-                },
-            )
-            .await
     }
 
     pub(super) async fn freeze_unfinished(&self) -> Result<(), Fault> {
@@ -293,6 +276,20 @@ impl Journal {
             }
         }
         Ok(())
+    }
+}
+
+/// A check that goes one step on, with its key.
+struct Step {
+    record: KeyRecord,
+    check: Check,
+}
+
+/// From the commitments of all to zero.
+fn finished(phase: CheckPhase, number: u64) -> Result<CheckPhase, CheckError> {
+    match phase {
+        CheckPhase::Committed(all) | CheckPhase::Finished(all) => Ok(CheckPhase::Finished(all)),
+        CheckPhase::Begun => Err(CheckError::NotCommitted { number }),
     }
 }
 
@@ -330,7 +327,7 @@ impl JournalTables {
         scope: MacScope,
         number: u64,
         next: impl FnOnce(CheckPhase) -> Result<CheckPhase, CheckError>,
-    ) -> Result<(KeyRecord, Check), CheckError> {
+    ) -> Result<Step, CheckError> {
         let mut record = self.usable(from, scope)?;
         let mut check = self.open_check(from, scope, number)?;
         check.phase = next(check.phase)?;
@@ -338,7 +335,18 @@ impl JournalTables {
         if finished && record.state == (KeyState::Frozen { check: number }) {
             record.state = KeyState::Active;
         }
-        Ok((record, check))
+        Ok(Step { record, check })
+    }
+
+    fn apply_step(&self, apply: &Apply<'_>, scope: MacScope, step: &Step) -> Result<(), Fault> {
+        self.keys.put(apply, &scope.to_key(), &step.record)?;
+        self.checks.put(apply, &row_key(scope, step.check.number), &step.check)
+    }
+
+    /// Checks before `number`: all members began that one, so all have ended these.
+    fn earlier(&self, from: &impl Reads, scope: MacScope, number: u64) -> Result<Vec<Vec<u8>>, Fault> {
+        let checks = self.checks.under(from, &scope.to_key())?.into_iter();
+        Ok(checks.filter(|(_, check)| check.number < number).map(|(key, _)| key).collect())
     }
 
     fn usable(&self, from: &impl Reads, scope: MacScope) -> Result<KeyRecord, CheckError> {
