@@ -234,8 +234,9 @@ impl Ephemeral {
         let words: usize = inputs.iter().map(|input| input.shares.len()).sum();
         ready.refuse_missing_inputs(words)?;
         let timeout = Duration::from_millis(execute.timeout_ms.clamp(1, limits::EXECUTION_TIMEOUT_MAX_MS));
-        let bill = ready.bill.clone();
-        await_stock(&self.seat, &self.klyshko, &with_delivery(&bill, ready, execute.reveal), timeout).await?;
+        let delivered = (execute.reveal && !ready.outline.loops).then_some(ready.outline.socket_outputs as usize);
+        let bill = with_delivery(&ready.bill, if execute.reveal { ready.outline.socket_outputs } else { 0 });
+        await_stock(&self.seat, &self.klyshko, &bill, timeout).await?;
         for input in &inputs {
             if let Some(uses_max) = input.description.policy.runs_max {
                 amphora.count_use(input.description.id, ready.hash.0, uses_max).await?;
@@ -250,7 +251,8 @@ impl Ephemeral {
             client,
             arguments,
             inputs,
-            bill,
+            bill: if delivered.is_some() { bill } else { ready.bill.clone() },
+            delivered,
             reveal: execute.reveal,
             terms: execute.results.clone(),
             created: asked.header().issued,
@@ -343,11 +345,11 @@ fn inputs(amphora: &Amphora, execute: &Execute, client: &ClientKey, now: u64) ->
     execute.inputs.iter().map(|&id| amphora.usable(id, client, now)).collect()
 }
 
-/// The bill with what a delivery takes, as far as it is known before the run.
-fn with_delivery(bill: &Bill, ready: &Ready, reveal: bool) -> Bill {
+/// The bill with what a delivery of so many words takes.
+fn with_delivery(bill: &Bill, words: u64) -> Bill {
     let mut bill = bill.clone();
-    if reveal {
-        for (kind, count) in delivery_bill(ready.outline.socket_outputs as usize) {
+    if words > 0 {
+        for (kind, count) in delivery_bill(words as usize) {
             match bill.iter_mut().find(|(known, _)| *known == kind) {
                 Some((_, known)) => *known = known.saturating_add(count),
                 None => bill.push((kind, count)),
@@ -367,7 +369,10 @@ struct Run {
     client: ClientKey,
     arguments: Vec<i64>,
     inputs: Vec<Usable>,
+    /// What is taken before the program starts.
     bill: Bill,
+    /// The words whose delivery is in the bill, if their number is foreseen.
+    delivered: Option<usize>,
     reveal: bool,
     terms: ResultTerms,
     created: u64,
@@ -424,7 +429,10 @@ impl Run {
         // From here on the outcome is durable: a broken link leaves the votes to be asked for.
         let votes = agree(&mut online.party, &seat.view, &seat.identity.signing, Step::CheckedVote, statement).await;
         match votes {
-            Ok(certificate) => Ok((outcome, Some(certificate))),
+            Ok(certificate) => {
+                online.party.finish();
+                Ok((outcome, Some(certificate)))
+            }
             Err(crate::session::agree::AgreeError::Engine(EngineError::Channel { .. })) => Ok((outcome, None)),
             Err(error) => Err(error.into()),
         }
@@ -470,15 +478,17 @@ impl Run {
         Ok((String::from_utf8_lossy(&printed).into_owned(), door.into_outputs()))
     }
 
-    /// The words to the client, with tuples taken now that their number is known.
+    /// The words to the client, with tuples taken now where their number was not foreseen.
     async fn deliver(
         &self,
         online: &mut Online<PrimeField>,
         outputs: &Shares<PrimeField>,
     ) -> Result<DeliveryShares, RunError> {
-        let what = Taking { purpose: TakePurpose::Delivery(self.request), ..self.taking() };
-        let taken = self.seat.take(&mut online.party, &what, &delivery_bill(outputs.len())).await?;
-        online.tuples = Box::new(taken.pool);
+        if self.delivered != Some(outputs.len()) {
+            let what = Taking { purpose: TakePurpose::Delivery(self.request), ..self.taking() };
+            let taken = self.seat.take(&mut online.party, &what, &delivery_bill(outputs.len())).await?;
+            online.tuples = Box::new(taken.pool);
+        }
         let delivery = delivery::prepare(online, outputs).await?;
         Ok(DeliveryShares::of(&self.seat.field, session::session_id(&online.party), &delivery))
     }
