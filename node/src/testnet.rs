@@ -6,7 +6,7 @@
 
 pub mod children;
 mod demo;
-mod ground;
+pub mod ground;
 
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ async fn show(
     let n = usize::from(wish.n);
     ground.prepare(n)?;
     start(screen, ground, n, nodes).await?;
-    let cloud = stand(screen, wish, ground, nodes).await?;
+    let cloud = stand(screen, wish.prime, ground, nodes).await?;
     let mut description = describe(ground, nodes, Some(cloud))?;
     if let Some(demo) = demo {
         fill(screen, ground, cloud, &demo).await?;
@@ -84,7 +84,7 @@ async fn show(
 }
 
 /// Starts one node after the other; each is told where those before it are.
-async fn start(screen: &Screen, ground: &Ground, n: usize, nodes: &mut Vec<Node>) -> Result<(), Failure> {
+pub async fn start(screen: &Screen, ground: &Ground, n: usize, nodes: &mut Vec<Node>) -> Result<(), Failure> {
     for index in 0..n {
         let peers: Vec<String> = nodes.iter().flat_map(|node| node.ready.addresses.clone()).collect();
         let started = Node::start(ground.layout(index).dir(), &peers, &ground.log(index)).await;
@@ -115,7 +115,7 @@ fn describe(ground: &Ground, nodes: &[Node], cloud: Option<CloudId>) -> Result<D
 }
 
 /// The cloud of all nodes: the one from before, or a new one that all sign; live when this returns.
-async fn stand(screen: &Screen, wish: &Testnet, ground: &Ground, nodes: &[Node]) -> Result<CloudId, Failure> {
+pub async fn stand(screen: &Screen, prime: Option<u128>, ground: &Ground, nodes: &[Node]) -> Result<CloudId, Failure> {
     let operator = Operator::at(&ground.layout(0))?;
     let clouds: admin::Clouds = operator.get(CLOUDS_PATH).await?;
     let cloud = match clouds.clouds.first() {
@@ -128,7 +128,7 @@ async fn stand(screen: &Screen, wish: &Testnet, ground: &Ground, nodes: &[Node])
             let form = admin::Form {
                 name: "testnet".into(),
                 members: nodes[1..].iter().map(|node| node.ready.peer_id.clone()).collect(),
-                prime: wish.prime.map_or(Prime::DEFAULT, Prime),
+                prime: prime.map_or(Prime::DEFAULT, Prime),
                 generator: Generator::Mascot,
                 sigma: SIGMA_DEFAULT,
                 targets: Default::default(),

@@ -491,6 +491,8 @@ pub struct Run {
 pub enum Bench {
     /// Making tuples, each party a process of its own on loopback.
     Offline(BenchOptions),
+    /// Running programs, each party a process of its own on loopback; taking tuples; executions in a cloud.
+    Online(BenchOptions),
     /// One party of a measurement; started by the one above.
     #[command(hide = true)]
     Party,
@@ -504,6 +506,15 @@ pub struct BenchOptions {
     /// Only measurements whose name contains this.
     #[arg(long, value_name = "NAME")]
     pub filter: Option<String>,
+    /// Prints the change against a stored run (what --json printed), and fails if something is worse.
+    #[arg(long, value_name = "FILE")]
+    pub compare: Option<PathBuf>,
+    /// How much worse is worse, with --compare.
+    #[arg(long, value_name = "PERCENT", default_value_t = 20, requires = "compare")]
+    pub tolerance: u32,
+    /// A few items of each: whether it works, not how fast it is.
+    #[arg(long, hide = true)]
+    pub quick: bool,
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -119,7 +119,7 @@ impl Taker<'_> {
         crate::failpoint::pass("taken");
         let certificate = agree(party, self.view, self.key, Step::TakeVote, statement).await?;
         drop(turn);
-        Ok(Taken { pool: self.pool(taken)?, certificate })
+        Ok(Taken { pool: pool(&self.field, taken)?, certificate })
     }
 
     async fn allocate(&self, party: &mut Party, bill: &Bill) -> Result<Vec<KindTake>, TakeFailure> {
@@ -175,15 +175,19 @@ impl Taker<'_> {
             ranges: kinds.iter().flat_map(|take| take.spans.iter().map(|span| range(take.kind, span))).collect(),
         }
     }
+}
 
-    fn pool(&self, taken: TakenTuples) -> Result<Pool<PrimeField>, TakeFailure> {
-        let mut pool = Pool::new();
-        for taken in taken.into_kinds() {
-            let kind = engine_kind(taken.kind()).ok_or(TakeFailure::Damaged)?;
-            pool.add(kind, columns(&self.field, taken).ok_or(TakeFailure::Damaged)?);
-        }
-        Ok(pool)
+/// The tuples as the engine spends them.
+///
+/// # Errors
+/// [`TakeFailure::Damaged`] if one is not canonical.
+pub fn pool(field: &PrimeField, taken: TakenTuples) -> Result<Pool<PrimeField>, TakeFailure> {
+    let mut pool = Pool::new();
+    for taken in taken.into_kinds() {
+        let kind = engine_kind(taken.kind()).ok_or(TakeFailure::Damaged)?;
+        pool.add(kind, columns(field, taken).ok_or(TakeFailure::Damaged)?);
     }
+    Ok(pool)
 }
 
 /// The engine's name of a stored kind.

@@ -37,6 +37,11 @@ impl Ground {
         &self.dir
     }
 
+    /// The folder itself.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// The data directory of provider `index`.
     pub fn layout(&self, index: usize) -> Layout {
         Layout::new(self.dir.join(format!("node{index}")))
