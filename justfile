@@ -12,9 +12,9 @@ test *ARGS:
 testnet *ARGS:
     scripts/testnet.sh {{ARGS}}
 
-# How fast tuples are made here.
-bench *ARGS:
-    cargo run --release --locked -- bench offline {{ARGS}}
+# How fast programs run here, and tuples are made (`just bench offline`).
+bench WHAT="online" *ARGS:
+    cargo run --release --locked -- bench {{WHAT}} {{ARGS}}
 
 # Dependencies: sources, bans, licences (needs cargo-deny).
 deny:
