@@ -109,8 +109,11 @@ impl Runner {
             inputs: &mut NoInputs,
             door: &mut door,
             storage: &mut MemoryStorage::default(),
+            binary_storage: &mut MemoryStorage::default(),
             printer: &mut printed,
             arguments: &[],
+            threads: None,
+            meter: None,
         };
         let began = Instant::now();
         let ran = vm::run(program, ports, &vm::Limits::default()).await.map_err(Failure::aborted)?;
