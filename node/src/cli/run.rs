@@ -4,6 +4,7 @@ mod declared;
 mod meter;
 mod parties;
 mod sockets;
+mod tally;
 mod threads;
 
 use std::net::IpAddr;
@@ -14,8 +15,6 @@ use indicatif::ProgressBar;
 use polyyne_bytecode::{Group, Limits, Machine, Program, Verified, verify};
 use polyyne_engine::dealer::Dealer;
 use polyyne_engine::field::{BinaryField, PrimeField};
-use polyyne_engine::mascot::Bill;
-use polyyne_engine::tuples::Tuples;
 use polyyne_engine::vm::{self, Printer, TextInputs};
 use rand::TryRng as _;
 use rand::rngs::SysRng;
@@ -26,7 +25,7 @@ use super::failure::{Context as _, Exit, Failure};
 use super::screen::Screen;
 use super::source;
 use declared::declared;
-use parties::{Job, Outcome, Phase, RunError, Source, Supplies};
+use parties::{Bills, Job, Outcome, Phase, RunError, Source, Spent, Supplies};
 use sockets::Sockets;
 use threads::{MAIN, Orders};
 
@@ -76,7 +75,7 @@ impl From<Phase> for PhaseFigure {
 
 #[derive(Serialize)]
 struct TupleFigure {
-    kind: &'static str,
+    kind: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     party: Option<usize>,
     count: u64,
@@ -89,12 +88,14 @@ pub fn run(screen: &Screen, wish: &Run) -> Result<(), Failure> {
     let supplies = match wish.preprocessing {
         Preprocessing::Dealer => {
             screen.note("tuples come from a dealer inside this process: for development only (--preprocessing mascot makes them really)");
-            dealt(&job, n, Source::Ready)?
+            dealt(&job, n)?
         }
         Preprocessing::Mascot => {
             // clients come once: a run with them cannot be rehearsed
-            let bill = if job.sockets.is_some() { declared(job.program.bill())? } else { rehearse(&job, n)? };
-            dealt(&job, n, |_| Source::Mascot(bill.clone()))?
+            let sockets = job.sockets.is_some();
+            let bills = if sockets { declared(job.program.bill())?.into() } else { rehearse(&job, n)? };
+            let supplies = dealt(&job, n)?.into_iter();
+            supplies.map(|own| Supplies { tuples: Source::Mascot(bills.clone()), ..own }).collect()
         }
     };
     let working = screen.spinner(match wish.preprocessing {
@@ -117,10 +118,9 @@ pub fn run(screen: &Screen, wish: &Run) -> Result<(), Failure> {
 }
 
 /// What a run takes, found by a run on a dealer's tuples whose output nobody sees.
-fn rehearse(job: &Job, n: usize) -> Result<Bill, Failure> {
-    let supplies = dealt(job, n, Source::Ready)?;
-    let rehearsal = parties::run(job, supplies, &mut Vec::new()).map_err(failure)?;
-    Ok(parties::bill(&rehearsal.spent))
+fn rehearse(job: &Job, n: usize) -> Result<Bills, Failure> {
+    let rehearsal = parties::run(job, dealt(job, n)?, &mut Vec::new()).map_err(failure)?;
+    Ok(parties::bills(&rehearsal.spent))
 }
 
 fn report(screen: &Screen, wish: &Run, field: &PrimeField, text: &Text, outcome: &Outcome) {
@@ -140,15 +140,13 @@ fn report(screen: &Screen, wish: &Run, field: &PrimeField, text: &Text, outcome:
 }
 
 fn figures(wish: &Run, outcome: &Outcome) -> Figures {
-    let spent = outcome.spent.iter().filter(|&(_, &count)| count > 0);
-    let tuples = spent.map(|(&(kind, party), &count)| TupleFigure { kind: kind.name(), party, count });
     Figures {
         parties: wish.n.into(),
         preprocessing: match wish.preprocessing {
             Preprocessing::Dealer => "dealer",
             Preprocessing::Mascot => "mascot",
         },
-        tuples: tuples.collect(),
+        tuples: tuples(&outcome.spent),
         checks: outcome.checks,
         offline: outcome.offline.into(),
         online: outcome.online.into(),
@@ -166,6 +164,14 @@ fn groups(outcome: &Outcome) -> Vec<GroupFigure> {
         bytes_sent: spent.bytes_sent,
     };
     spent.filter(|(_, spent)| !spent.time.is_zero()).map(figure).collect()
+}
+
+fn tuples(spent: &Spent) -> Vec<TupleFigure> {
+    let prime = spent.prime.iter().map(|(&(kind, party), &count)| (kind.name().to_owned(), party, count));
+    let binary = spent.binary.iter().map(|(&(kind, party), &count)| (format!("GF(2^n) {}", kind.name()), party, count));
+    let bits = spent.bits.iter().map(|(&(kind, party), &count)| (kind.to_string(), party, count));
+    let all = prime.chain(binary).chain(bits).filter(|(_, _, count)| *count > 0);
+    all.map(|(kind, party, count)| TupleFigure { kind, party, count }).collect()
 }
 
 fn show(screen: &Screen, figures: &Figures) {
@@ -228,12 +234,8 @@ fn private_inputs(folder: Option<&Path>, party: usize) -> Result<TextInputs, Fai
     Ok(inputs)
 }
 
-/// A MAC key of the moment, and for each party its share and what `source` makes of a dealer's endless tuples.
-fn dealt(
-    job: &Job,
-    n: usize,
-    source: impl Fn(Box<dyn Tuples<PrimeField>>) -> Source,
-) -> Result<Vec<Supplies>, Failure> {
+/// A MAC key of the moment, and for each party its share and a dealer's endless tuples.
+fn dealt(job: &Job, n: usize) -> Result<Vec<Supplies>, Failure> {
     let mut seed = [0; 32];
     SysRng.try_fill_bytes(&mut seed).or_failed("the operating system gives no randomness")?;
     let mut dealer = Dealer::new(job.field, n, seed);
@@ -244,11 +246,10 @@ fn dealt(
     let binary = BinaryField::new(degree).ok_or_else(|| Failure::usage(format!("there is no GF(2^{degree}) here")))?;
     let orders = Orders::new(n);
     let supply = |party| {
-        let tuples = source(Box::new(dealer.tuples(party, 0)));
-        let gates = || orders.side_gates(party, MAIN);
-        let sides = matches!(tuples, Source::Ready(_))
-            .then(|| vm::dealt_sides_behind(&dealer, binary, n, party, seed, gates()));
-        Supplies { key: dealer.key(party), tuples, sides, orders: orders.clone() }
+        let gates = orders.side_gates(party, MAIN);
+        let sides = Some(Box::new(vm::dealt_sides_behind(&dealer, binary, n, party, seed, gates)));
+        let tuples = Source::Ready { tuples: Box::new(dealer.tuples(party, 0)), sides };
+        Supplies { key: dealer.key(party), tuples, orders: orders.clone() }
     };
     Ok((0..n).map(supply).collect())
 }

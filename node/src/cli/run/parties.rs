@@ -8,16 +8,17 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use polyyne_bytecode::Verified;
+use polyyne_engine::bit_tuples::{BitKind, BitPool, mac_field};
 use polyyne_engine::error::{Error as EngineError, Severity};
 use polyyne_engine::field::{BinaryField, Field as _, Fp, PrimeField};
 use polyyne_engine::mac_check::MacCheck;
-use polyyne_engine::mascot::{self, Bill, Params, Setup};
+use polyyne_engine::mascot::{self, Bill, BitBill, Params, Setup, World};
 use polyyne_engine::memory;
 use polyyne_engine::online::Online;
 use polyyne_engine::party::{Party, Traffic};
-use polyyne_engine::port::{Channel, ChannelError, Rng};
+use polyyne_engine::port::{Channel, ChannelError, Gate, Rng};
 use polyyne_engine::share::{MacKeyShare, Shares};
-use polyyne_engine::tuples::{Counts, InputMasks, Kind, Pairs, Shortage, Triples, Tuples};
+use polyyne_engine::tuples::{Kind, Pool, Tuples};
 use polyyne_engine::vm::{
     self, BitSide, DoorError, Fault, Limits, MemoryStorage, Meter, Ports, Printer, Secrets, Side, TextInputs, VmError,
 };
@@ -27,10 +28,20 @@ use rand::{SeedableRng as _, TryRng as _};
 
 use super::meter::{GroupMeter, Groups};
 use super::sockets::Sockets;
+use super::tally::{Metered, MeteredBits};
 use super::threads::{Ground, LocalThreads, MAIN, Orders};
 
-/// How many tuples of each kind were taken; masks by the party that knows them.
-pub type Spent = BTreeMap<(Kind, Option<usize>), u64>;
+/// How many tuples of each kind over one field; masks by the party that knows them.
+pub type TupleCounts = BTreeMap<(Kind, Option<usize>), u64>;
+
+/// How many tuples were taken.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Spent {
+    pub prime: TupleCounts,
+    /// Over GF(2^n).
+    pub binary: TupleCounts,
+    pub bits: BTreeMap<(BitKind, Option<usize>), u64>,
+}
 
 /// A program with everything that its parties bring.
 pub struct Job {
@@ -52,31 +63,55 @@ pub struct Job {
 pub struct Supplies {
     pub key: MacKeyShare<PrimeField>,
     pub tuples: Source,
-    /// GF(2^n) and bits, which only a dealer supplies yet.
-    pub sides: Option<(Side<BinaryField>, BitSide)>,
-    /// The order of MAC checks; the same for all parties, and that of the gates of `sides`.
+    /// The order of MAC checks; the same for all parties, and that of the gates of the sides.
     pub orders: Orders,
 }
 
+/// GF(2^n) and bits.
+pub type Sides = (Side<BinaryField>, BitSide);
+
 /// Where a party's tuples come from.
 pub enum Source {
-    /// They are there.
-    Ready(Box<dyn Tuples<PrimeField>>),
+    /// They are there, and those of GF(2^n) and of bits with the MAC keys that they are under.
+    Ready { tuples: Box<dyn Tuples<PrimeField>>, sides: Option<Box<Sides>> },
     /// The parties make them first, so many of each kind.
-    Mascot(Bill),
+    Mascot(Bills),
 }
 
-/// What was needed as a bill for the generator.
-pub fn bill(spent: &Spent) -> Bill {
+/// What the parties make, by field.
+#[derive(Clone)]
+pub struct Bills {
+    prime: Bill,
+    binary: Bill,
+    bits: BitBill,
+}
+
+impl From<Bill> for Bills {
+    /// Tuples over the prime field alone.
+    fn from(prime: Bill) -> Self {
+        Self { prime, binary: Bill::default(), bits: BitBill::default() }
+    }
+}
+
+/// What was needed as bills for the generator.
+pub fn bills(spent: &Spent) -> Bills {
+    let bits = spent.bits.iter().map(|(&kind, &count)| (kind, whole(count))).collect();
+    Bills { prime: bill(&spent.prime), binary: bill(&spent.binary), bits: BitBill(bits) }
+}
+
+fn bill(spent: &TupleCounts) -> Bill {
     let mut bill = Bill::default();
     for (&(kind, owner), &count) in spent {
-        let count = usize::try_from(count).expect("tuples that were counted one by one fit in memory");
         match owner {
-            Some(owner) => bill.masks.push((owner, count)),
-            None => bill.tuples.push((kind, count)),
+            Some(owner) => bill.masks.push((owner, whole(count))),
+            None => bill.tuples.push((kind, whole(count))),
         }
     }
     bill
+}
+
+fn whole(count: u64) -> usize {
+    usize::try_from(count).expect("tuples that were counted one by one fit in memory")
 }
 
 /// What came of it.
@@ -140,7 +175,7 @@ impl RunError {
 /// The first party's that failed by itself.
 pub fn run(job: &Job, supplies: Vec<Supplies>, printer: &mut (dyn Printer + Send)) -> Result<Outcome, RunError> {
     let n = supplies.len();
-    let spent = Arc::new(Mutex::new(Spent::new()));
+    let spent = Arc::new(Mutex::new(Spent::default()));
     let mut session = [0; 32];
     SysRng.try_fill_bytes(&mut session).map_err(|_| RunError::NoRandomness)?;
     let orders = supplies.first().map_or_else(|| Orders::new(n), |supplies| supplies.orders.clone());
@@ -270,18 +305,23 @@ fn party(
     let mut mac = MacCheck::new(job.field, supplies.key, supplies.orders.gate(index, MAIN));
     futures::executor::block_on(async {
         let mut clock = Clock::start();
-        let mut tuples = match supplies.tuples {
-            Source::Ready(tuples) => tuples,
-            Source::Mascot(bill) => generate(job.field, &mut party, &mut mac, &bill).await?,
+        let (mut tuples, mut sides) = match supplies.tuples {
+            Source::Ready { tuples, sides } => (tuples, sides.map(|sides| *sides)),
+            Source::Mascot(bills) => {
+                let gates = supplies.orders.side_gates(index, MAIN);
+                let (tuples, sides) = generate(job, &mut party, &mut mac, gates, &bills).await?;
+                (tuples, Some(sides))
+            }
         };
         let offline = clock.phase(&party);
         if let Some(spent) = watch.spent {
-            tuples = Box::new(Metered { tuples, spent });
+            sides = sides.map(|(binary, bits)| (metered_side(binary, &spent), metered_bits(bits, &spent)));
+            tuples = Box::new(Metered { tuples, spent, field: |spent| &mut spent.prime });
         }
         let checks = mac.checks();
         let mut online = Online::new(job.field, party, mac, tuples);
         let meter = watch.groups.map(|groups| Box::new(GroupMeter::new(groups)) as Box<dyn Meter>);
-        let computed = compute(job, index, &mut online, supplies.sides, client, (&mut threads, meter), printer).await?;
+        let computed = compute(job, index, &mut online, sides, client, (&mut threads, meter), printer).await?;
         let Computed { outputs, unread, beside } = computed;
         let mut phase = clock.phase(&online.party);
         phase.rounds += beside.rounds;
@@ -291,14 +331,73 @@ fn party(
     })
 }
 
+fn metered_side(side: Side<BinaryField>, spent: &Arc<Mutex<Spent>>) -> Side<BinaryField> {
+    let Side { field, mac, tuples } = side;
+    let tuples = Metered { tuples, spent: Arc::clone(spent), field: |spent| &mut spent.binary };
+    Side { field, mac, tuples: Box::new(tuples) }
+}
+
+fn metered_bits(side: BitSide, spent: &Arc<Mutex<Spent>>) -> BitSide {
+    let BitSide { mac, tuples } = side;
+    BitSide { mac, tuples: Box::new(MeteredBits { tuples, spent: Arc::clone(spent) }) }
+}
+
+type Made = (Box<dyn Tuples<PrimeField>>, Sides);
+
+/// Makes everything on the bills.
 async fn generate(
-    field: PrimeField,
+    job: &Job,
     party: &mut Party,
     mac: &mut MacCheck<PrimeField>,
+    [binary_gate, bits_gate]: [Box<dyn Gate>; 2],
+    bills: &Bills,
+) -> Result<Made, EngineError> {
+    let (mut setup, _) = Setup::establish(party, job.field, mac, Params::default(), None).await?;
+    let tuples = mascot::fill(&mut setup, party, mac, &bills.prime).await?;
+    let binary = generate_binary(job, party, binary_gate, &bills.binary).await?;
+    let bits = generate_bits(World { setup: &mut setup, mac }, party, bits_gate, &bills.bits).await?;
+    Ok((Box::new(tuples), (binary, bits)))
+}
+
+/// Without a bill there is a key only: what a program computes with public values needs no tuples.
+async fn generate_binary(
+    job: &Job,
+    party: &mut Party,
+    gate: Box<dyn Gate>,
     bill: &Bill,
-) -> Result<Box<dyn Tuples<PrimeField>>, EngineError> {
-    let (mut setup, _) = Setup::establish(party, field, mac, Params::default(), None).await?;
-    Ok(Box::new(mascot::fill(&mut setup, party, mac, bill).await?))
+) -> Result<Side<BinaryField>, EngineError> {
+    let degree = job.program.machine().gf2n;
+    let field = BinaryField::new(degree).expect("the machine was given a degree that there is");
+    let mut mac = key_of_the_moment(field, party, gate);
+    if *bill == Bill::default() {
+        return Ok(Side { field, mac, tuples: Box::new(Pool::new()) });
+    }
+    let (mut setup, _) = Setup::establish(party, field, &mut mac, Params::default(), None).await?;
+    let tuples = mascot::fill(&mut setup, party, &mut mac, bill).await?;
+    Ok(Side { field, mac, tuples: Box::new(tuples) })
+}
+
+async fn generate_bits(
+    prime: World<'_, PrimeField>,
+    party: &mut Party,
+    gate: Box<dyn Gate>,
+    bill: &BitBill,
+) -> Result<BitSide, EngineError> {
+    let field = mac_field();
+    let mut mac = key_of_the_moment(field, party, gate);
+    if *bill == BitBill::default() {
+        return Ok(BitSide { mac, tuples: Box::new(BitPool::default()) });
+    }
+    let (mut setup, _) = Setup::establish(party, field, &mut mac, Params::default(), None).await?;
+    let binary = World { setup: &mut setup, mac: &mut mac };
+    let tuples = mascot::fill_bits(prime, binary, party, bill).await?;
+    Ok(BitSide { mac, tuples: Box::new(tuples) })
+}
+
+/// Of a field beside the prime one every party draws its own share.
+fn key_of_the_moment(field: BinaryField, party: &mut Party, gate: Box<dyn Gate>) -> MacCheck<BinaryField> {
+    let key = MacKeyShare::new(field.random(&mut party.rng), party.is_first());
+    MacCheck::new(field, key, gate)
 }
 
 /// What came of a program.
@@ -314,7 +413,7 @@ async fn compute(
     job: &Job,
     index: usize,
     online: &mut Online<PrimeField>,
-    sides: Option<(Side<BinaryField>, BitSide)>,
+    sides: Option<Sides>,
     client: Client,
     (threads, meter): (&mut LocalThreads, Option<Box<dyn Meter>>),
     printer: Option<&mut (dyn Printer + Send)>,
@@ -378,51 +477,6 @@ impl Clock {
     }
 }
 
-/// Counts what is taken.
-struct Metered {
-    tuples: Box<dyn Tuples<PrimeField>>,
-    spent: Arc<Mutex<Spent>>,
-}
-
-impl Metered {
-    fn count(&self, kind: Kind, owner: Option<usize>, count: usize) {
-        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
-        *spent.entry((kind, owner)).or_default() += count as u64;
-    }
-}
-
-impl Tuples<PrimeField> for Metered {
-    fn triples(&mut self, count: usize) -> Result<Triples<PrimeField>, Shortage> {
-        self.count(Kind::Triple, None, count);
-        self.tuples.triples(count)
-    }
-    fn squares(&mut self, count: usize) -> Result<Pairs<PrimeField>, Shortage> {
-        self.count(Kind::Square, None, count);
-        self.tuples.squares(count)
-    }
-    fn inverses(&mut self, count: usize) -> Result<Pairs<PrimeField>, Shortage> {
-        self.count(Kind::Inverse, None, count);
-        self.tuples.inverses(count)
-    }
-    fn bits(&mut self, count: usize) -> Result<Shares<PrimeField>, Shortage> {
-        self.count(Kind::Bit, None, count);
-        self.tuples.bits(count)
-    }
-    fn randoms(&mut self, count: usize) -> Result<Shares<PrimeField>, Shortage> {
-        self.count(Kind::Random, None, count);
-        self.tuples.randoms(count)
-    }
-    fn input_masks(&mut self, owner: usize, count: usize) -> Result<InputMasks<PrimeField>, Shortage> {
-        self.count(Kind::InputMask, Some(owner), count);
-        self.tuples.input_masks(owner, count)
-    }
-    /// What is set apart is spent, whatever the thread leaves of it.
-    fn split(&mut self, counts: &Counts) -> Result<Box<dyn Tuples<PrimeField>>, Shortage> {
-        counts.iter().for_each(|(&kind, &count)| self.count(kind, None, count));
-        self.tuples.split(counts)
-    }
-}
-
 /// Whether the error says that a party misbehaved.
 pub fn misbehaved(error: &RunError) -> bool {
     match error {
@@ -448,7 +502,7 @@ mod tests {
         let read = |tape: &str| std::fs::read(folder.join("Bytecode").join(tape));
         let program = Program::load(&schedule, &SizeLimits::default(), read).unwrap();
         let field = PrimeField::carbyne();
-        let machine = Machine { prime: field.modulus(), parties: n, gf2n: 0 };
+        let machine = Machine { prime: field.modulus(), parties: n, gf2n: 40 };
         let program = Arc::new(verify(program, &machine, &polyyne_bytecode::Limits::default()).unwrap());
         let job = Job {
             program,
@@ -465,24 +519,30 @@ mod tests {
     fn dealt(n: usize) -> Vec<Supplies> {
         let dealer = Dealer::new(PrimeField::carbyne(), n, [3; 32]);
         let orders = Orders::new(n);
-        let supply = |party| Supplies {
-            key: dealer.key(party),
-            tuples: Source::Ready(Box::new(dealer.tuples(party, 0))),
-            sides: None,
-            orders: orders.clone(),
+        let binary = BinaryField::new(40).unwrap();
+        let supply = |party| {
+            let gates = orders.side_gates(party, MAIN);
+            let sides = vm::dealt_sides_behind(&dealer, binary, n, party, [4; 32], gates);
+            let tuples = Source::Ready { tuples: Box::new(dealer.tuples(party, 0)), sides: Some(Box::new(sides)) };
+            Supplies { key: dealer.key(party), tuples, orders: orders.clone() }
         };
         (0..n).map(supply).collect()
     }
 
+    /// Over the prime field, over GF(2^40), and with bits of both worlds.
     #[test]
-    fn a_program_prints_the_same_on_dealt_and_on_generated_tuples() {
-        let (job, expected) = conformance("c03_arith", 2);
+    fn programs_print_the_same_on_dealt_and_on_generated_tuples() {
+        ["c03_arith", "c16_gf2n", "c36_edabit_raw"].into_iter().for_each(prints_the_same);
+    }
+
+    fn prints_the_same(name: &str) {
+        let (job, expected) = conformance(name, 2);
         let mut printed = Vec::new();
         let rehearsal = run(&job, dealt(2), &mut printed).unwrap();
         assert_eq!(String::from_utf8(printed).unwrap(), expected);
 
-        let bill = bill(&rehearsal.spent);
-        let supplies = dealt(2).into_iter().map(|own| Supplies { tuples: Source::Mascot(bill.clone()), ..own });
+        let bills = bills(&rehearsal.spent);
+        let supplies = dealt(2).into_iter().map(|own| Supplies { tuples: Source::Mascot(bills.clone()), ..own });
         let mut printed = Vec::new();
         let outcome = run(&job, supplies.collect(), &mut printed).unwrap();
         assert_eq!(String::from_utf8(printed).unwrap(), expected);
@@ -503,16 +563,16 @@ mod tests {
         assert!(outcome.groups[polyyne_bytecode::Group::Check as usize].rounds > 0);
 
         // sources that give only what was counted
-        let declared: u64 = outcome.spent[&(Kind::Triple, None)];
+        let declared: u64 = outcome.spent.prime[&(Kind::Triple, None)];
         let exact = |supplies: Supplies| {
-            let Source::Ready(mut tuples) = supplies.tuples else { panic!("dealt tuples are ready") };
-            let counts = outcome.spent.iter().map(|(&(kind, _), &count)| (kind, count as usize)).collect();
-            Supplies { tuples: Source::Ready(tuples.split(&counts).unwrap()), ..supplies }
+            let Source::Ready { mut tuples, sides } = supplies.tuples else { panic!("dealt tuples are ready") };
+            let counts = outcome.spent.prime.iter().map(|(&(kind, _), &count)| (kind, count as usize)).collect();
+            Supplies { tuples: Source::Ready { tuples: tuples.split(&counts).unwrap(), sides }, ..supplies }
         };
         let mut printed = Vec::new();
         let again = run(&job, dealt(2).into_iter().map(exact).collect(), &mut printed).unwrap();
         assert_eq!(String::from_utf8(printed).unwrap(), expected);
-        assert_eq!(again.spent[&(Kind::Triple, None)], declared);
+        assert_eq!(again.spent.prime[&(Kind::Triple, None)], declared);
     }
 
     #[test]
@@ -531,7 +591,7 @@ mod tests {
     fn running_out_of_tuples_is_said_by_the_party_that_ran_out() {
         let (job, _) = conformance("c03_arith", 2);
         let mut supplies = dealt(2);
-        supplies[1].tuples = Source::Ready(Box::new(polyyne_engine::tuples::Pool::new()));
+        supplies[1].tuples = Source::Ready { tuples: Box::new(Pool::new()), sides: None };
         let error = run(&job, supplies, &mut Vec::new()).err().unwrap();
         assert!(error.to_string().contains("tuples of kind"), "{error}");
     }
