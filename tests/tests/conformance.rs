@@ -1,6 +1,7 @@
 //! `vcp run` on bytecode of MP-SPDZ's own compiler prints what MP-SPDZ prints, with tuples of a
-//! dealer and with tuples really made. Three parties make those of the two hungriest programs with
-//! `POLYYNE_LONG=1` only.
+//! dealer and with tuples really made: over the prime field, over GF(2^n), AND triples, daBits and edaBits. Three
+//! parties make those of the two hungriest programs with `POLYYNE_LONG=1` only, and two those of the programs that take
+//! more than a few seconds.
 
 use polyyne_tests::program::Vcp;
 use polyyne_tests::{long, vcp};
@@ -12,6 +13,11 @@ use std::time::Instant;
 const PROMISED: [&str; 10] = ["c03", "c04", "c08", "c09", "c14", "c15", "c23", "c25", "c26", "c28"];
 /// Those whose tuples take three parties half a minute.
 const HUNGRY: [&str; 2] = ["c04", "c15"];
+
+/// Further programs without clients, for whose tuples two parties need a few seconds: GF(2^n), bits, private inputs.
+const QUICK: [&str; 12] = ["c05", "c11", "c16", "c18", "c21", "c22", "c24", "c27", "c30", "c31", "c36", "c37"];
+/// And longer.
+const LONG: [&str; 7] = ["c06", "c07", "c10", "c13", "c19", "c20", "c32"];
 
 #[derive(Deserialize)]
 struct Manifest {
@@ -78,5 +84,14 @@ fn with_tuples_really_made_the_parties_print_what_mp_spdz_prints() {
         for program in programs(&[name]) {
             parties.iter().for_each(|&n| prints_as_expected(&vcp, &program, n, "mascot"));
         }
+    }
+}
+
+#[test]
+fn tuples_of_all_fields_are_really_made_and_the_parties_print_what_mp_spdz_prints() {
+    let vcp = vcp!();
+    let names = if long() { [&QUICK[..], &LONG].concat() } else { QUICK.to_vec() };
+    for program in programs(&names) {
+        prints_as_expected(&vcp, &program, 2, "mascot");
     }
 }
