@@ -94,8 +94,13 @@ pub fn run(screen: &Screen, wish: &Run) -> Result<(), Failure> {
             // clients come once: a run with them cannot be rehearsed
             let sockets = job.sockets.is_some();
             let bills = if sockets { declared(job.program.bill())?.into() } else { rehearse(&job, n)? };
-            let supplies = dealt(&job, n)?.into_iter();
-            supplies.map(|own| Supplies { tuples: Source::Mascot(bills.clone()), ..own }).collect()
+            // the dealer's gates end with its tuples
+            let (supplies, orders) = (dealt(&job, n)?.into_iter(), Orders::new(n));
+            let made = |own: Supplies| {
+                let tuples = Source::Mascot(bills.clone());
+                Supplies { key: own.key, tuples, orders: orders.clone() }
+            };
+            supplies.map(made).collect()
         }
     };
     let working = screen.spinner(match wish.preprocessing {

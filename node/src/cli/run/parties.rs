@@ -542,7 +542,12 @@ mod tests {
         assert_eq!(String::from_utf8(printed).unwrap(), expected);
 
         let bills = bills(&rehearsal.spent);
-        let supplies = dealt(2).into_iter().map(|own| Supplies { tuples: Source::Mascot(bills.clone()), ..own });
+        let orders = Orders::new(2);
+        let supplies = dealt(2).into_iter().map(|own| Supplies {
+            key: own.key,
+            tuples: Source::Mascot(bills.clone()),
+            orders: orders.clone(),
+        });
         let mut printed = Vec::new();
         let outcome = run(&job, supplies.collect(), &mut printed).unwrap();
         assert_eq!(String::from_utf8(printed).unwrap(), expected);
