@@ -198,7 +198,7 @@ impl Amphora {
         let (seat, exec) = (self.seat.clone(), what.exec());
         let outcome = session::run("amphora", move || async move {
             let mut party = seat.meet(&Agenda { purpose, subject: what.asked }).await?;
-            let Taken { mut pool, certificate } = seat.take(&mut party, &what, &bill).await?;
+            let Taken { mut pool, certificate, .. } = seat.take(&mut party, &what, &bill).await?;
             let words = match words {
                 Some(words) => words,
                 None => {

@@ -39,7 +39,7 @@ pub use allocation::{Shortage, allocate, in_common};
 pub use audit::{Account, Stock};
 pub use chunk::{CHUNK_TUPLES_MAX, ChunkRef, NewChunk, StageError, StagedChunk};
 pub use execution::{AbortCause, Execution, ExecutionError, ExecutionState, Head};
-pub use kind::TupleKind;
+pub use kind::{Over, TupleKind};
 pub use place::Span;
 pub use take::{KindTake, RANGES_MAX, SKIP_TUPLES_MAX, TAKE_TUPLES_MAX, TakeError, TakeRequest};
 pub use tuples::{ELEMENT_BYTES, TakenKind, TakenTuples};

@@ -17,17 +17,21 @@ use crate::desk::{RunError, await_stock, internal, refusal_of};
 use crate::klyshko::Klyshko;
 use crate::seat::Seat;
 use crate::session::agree::agree;
+use crate::session::side::Side;
 use crate::session::take::{ABORTED, Bill, Taken, Taking, row_of, rows};
 use crate::session::{self, Agenda};
 use crate::store::ExecId;
 use crate::store::answers::{AnswerError, Answers, Claim, RequestKey};
+use polyyne_engine::bit_tuples::BitPool;
 use polyyne_engine::delivery;
 use polyyne_engine::error::Error as EngineError;
-use polyyne_engine::field::PrimeField;
+use polyyne_engine::field::{BinaryField, PrimeField};
 use polyyne_engine::online::Online;
+use polyyne_engine::party::Party;
 use polyyne_engine::share::Shares;
 use polyyne_engine::step::Step;
-use polyyne_engine::vm::{self, MemoryStorage, NoInputs, Ports, Secrets, VmError};
+use polyyne_engine::tuples::Pool;
+use polyyne_engine::vm::{self, BitSide, MemoryStorage, NoInputs, Ports, Secrets, VmError};
 use polyyne_protocol::canonical;
 use polyyne_protocol::client_io::DeliveryShares;
 use polyyne_protocol::envelope::AuthenticRequest;
@@ -379,6 +383,12 @@ struct Run {
     timeout: Duration,
 }
 
+/// The fields beside the prime one that a program computes with.
+struct Sides {
+    binary: Option<vm::Side<BinaryField>>,
+    bits: Option<BitSide>,
+}
+
 impl Run {
     async fn run(self) -> Result<(Outcome, Option<ResultCertificate>), RunError> {
         let limit = tokio::time::timeout(self.timeout, self.run_unlimited());
@@ -397,11 +407,14 @@ impl Run {
         let seat = &self.seat;
         let agenda = Agenda { purpose: SessionPurpose::Execution, subject: self.asked };
         let mut party = seat.meet(&agenda).await?;
-        let Taken { pool, certificate: take } = seat.take(&mut party, &self.taking(), &self.bill).await?;
+        let Taken { pool, binary, bits, certificate: take } = seat.take(&mut party, &self.taking(), &self.bill).await?;
         let session = session::session_id(&party);
+        let mut sides = self.sides(&party, binary, bits).await?;
         let mut online = seat.online(party, pool);
-        let threads = LinkedThreads { seat: seat.clone(), label: agenda.label(&seat.view), session: session.0 };
-        let (printed, outputs) = self.program(&mut online, threads).await?;
+        let (binary, bits) = (self.ready.binary, self.ready.bits);
+        let label = agenda.label(&seat.view);
+        let threads = LinkedThreads { seat: seat.clone(), label, session: session.0, binary, bits };
+        let (printed, outputs) = self.program(&mut online, &mut sides, threads).await?;
         let delivery = match self.reveal && !outputs.is_empty() {
             true => Some(self.deliver(&mut online, &outputs).await?),
             false => None,
@@ -444,10 +457,28 @@ impl Run {
         }
     }
 
+    /// What the program needs beside the prime field, with these tuples.
+    async fn sides(&self, party: &Party, binary: Pool<BinaryField>, bits: BitPool) -> Result<Sides, RunError> {
+        let check = async |side| {
+            let mac = self.seat.side_check(party, side).await;
+            mac.map_err(|error| RunError::Refused(internal(error)))
+        };
+        let mut sides = Sides { binary: None, bits: None };
+        if let Some(side) = self.ready.binary {
+            let mac = check(side).await?;
+            sides.binary = Some(vm::Side { field: side.field(), mac, tuples: Box::new(binary) });
+        }
+        if self.ready.bits {
+            sides.bits = Some(BitSide { mac: check(Side::Bits).await?, tuples: Box::new(bits) });
+        }
+        Ok(sides)
+    }
+
     /// Runs the program; everything opened has been checked when this returns.
     async fn program(
         &self,
         online: &mut Online<PrimeField>,
+        sides: &mut Sides,
         mut threads: LinkedThreads,
     ) -> Result<(String, Shares<PrimeField>), RunError> {
         let mut words = Shares::default();
@@ -458,8 +489,8 @@ impl Run {
         let mut printed: Vec<u8> = Vec::new();
         let ports = Ports {
             online,
-            binary: None,
-            bits: None,
+            binary: sides.binary.as_mut(),
+            bits: sides.bits.as_mut(),
             inputs: &mut NoInputs,
             door: &mut door,
             storage: &mut MemoryStorage::default(),

@@ -11,23 +11,22 @@
 
 pub mod muster;
 pub mod plan;
+mod workshop;
 
-use crate::castor::{ChunkRef, NewChunk, StageError, TupleKind};
+use crate::castor::{ChunkRef, ELEMENT_BYTES, NewChunk, StageError, TupleKind};
 use crate::federation::{Network, Refusal, Service};
 use crate::link::SessionLabel;
 use crate::seat::{MEET_PATIENCE, MeetError, Seat};
 use crate::session::agree::{AgreeError, agree};
-use crate::session::take::rows;
+use crate::session::side::Side;
 use crate::session::{self, Agenda, Crashed};
+use crate::store::mac_keys::MacKeyError;
 use crate::store::{ChunkId, Fault};
 use muster::Muster;
 use plan::{Batch, KindWish, Wish, next_batch};
 use polyyne_engine::error::{Error as EngineError, Severity};
-use polyyne_engine::field::PrimeField;
-use polyyne_engine::mac_check::MacCheck;
-use polyyne_engine::mascot::{Anchor, Params, Setup};
+use polyyne_engine::mascot::{self, Params};
 use polyyne_engine::party::Party;
-use polyyne_engine::share::Shares;
 use polyyne_engine::step::Step;
 use polyyne_protocol::canonical;
 use polyyne_protocol::hello::SessionPurpose;
@@ -39,6 +38,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
+use workshop::Workshops;
 
 /// How long members with nothing to do wait before they look again together.
 const IDLE: Duration = Duration::from_millis(200);
@@ -48,12 +48,12 @@ const RETRY: Duration = Duration::from_millis(300);
 const TELL_PATIENCE: Duration = Duration::from_secs(3);
 const WISH_BYTES_MAX: usize = 16 << 10;
 
-/// Keeps the anchor of a MAC key's first setup.
+/// Keeps the anchors of the first setups under MAC keys, by field ([`crate::session::side::field_byte`]).
 pub trait AnchorStore: Send + Sync {
     /// The shares that the first setup made, if there was one.
-    fn load(&self) -> Result<Option<Vec<u8>>, Fault>;
+    fn load(&self, field: u8) -> Result<Option<Vec<u8>>, Fault>;
     /// Durable when this returns.
-    fn keep(&self, anchor: Vec<u8>) -> futures::future::BoxFuture<'_, Result<(), Fault>>;
+    fn keep(&self, field: u8, anchor: Vec<u8>) -> futures::future::BoxFuture<'_, Result<(), Fault>>;
 }
 
 /// What generation is doing, for operators.
@@ -127,6 +127,8 @@ pub(crate) enum Ended {
     Fault(#[from] Fault),
     #[error("the stored anchor of the MAC key is damaged")]
     Anchor,
+    #[error(transparent)]
+    Key(#[from] MacKeyError),
     #[error("a member began a new attempt")]
     Renewed,
     #[error("generation was stopped here")]
@@ -298,14 +300,7 @@ async fn tell_all(shared: &Arc<Shared>) {
 async fn generate(shared: &Shared, mut party: Party) -> Result<std::convert::Infallible, Ended> {
     shared.set_phase(Phase::SettingUp);
     let seat = &shared.seat;
-    let mut mac = seat.mac_check(&party);
-    let stored = shared.anchors.load()?;
-    let known = stored.as_deref().map(|bytes| anchor_of(&seat.field, bytes).ok_or(Ended::Anchor)).transpose()?;
-    let params = Params { statistical: u32::from(seat.view.parameters().sigma), ..Params::default() };
-    let (mut setup, anchor) = Setup::establish(&mut party, seat.field, &mut mac, params, known.as_ref()).await?;
-    if stored.is_none() {
-        shared.anchors.keep(rows(&seat.field, &[anchor]).to_vec()).await?;
-    }
+    let mut workshops = Workshops::open(shared, &mut party).await?;
     tracing::info!("generation is set up");
     for number in 0.. {
         if shared.stopped.load(Ordering::Relaxed) {
@@ -313,7 +308,7 @@ async fn generate(shared: &Shared, mut party: Party) -> Result<std::convert::Inf
         }
         let wishes = exchange_wishes(&seat.view, &mut party, &shared.wish()?).await?;
         match next_batch(&wishes, &shared.targets()) {
-            Some(batch) => make(shared, &mut party, &mut mac, &mut setup, number, batch).await?,
+            Some(batch) => make(shared, &mut party, &mut workshops, number, batch).await?,
             None => {
                 shared.set_phase(Phase::Idle);
                 drop(tokio::time::timeout(IDLE, shared.wake.notified()).await);
@@ -336,17 +331,15 @@ pub(crate) async fn exchange_wishes(view: &CloudView, party: &mut Party, own: &W
 async fn make(
     shared: &Shared,
     party: &mut Party,
-    mac: &mut MacCheck<PrimeField>,
-    setup: &mut Setup<PrimeField>,
+    workshops: &mut Workshops,
     number: u64,
     batch: Batch,
 ) -> Result<(), Ended> {
     let (seat, began) = (&shared.seat, Instant::now());
     shared.set_phase(Phase::Generating { kind: batch.kind.name(), count: batch.count });
-    let kind = session::take::engine_kind(batch.kind).expect("a planned kind is one that this node makes");
-    let columns = setup.generate(party, mac, kind, batch.count).await?;
-    let count = columns.first().map_or(0, Shares::len);
-    let label = canonical::encode(&(seat.view.parameters(), "mascot"));
+    let tuples = workshops.make(shared, party, batch.kind, batch.count).await?;
+    let count = tuples.len() / (usize::from(batch.kind.arity) * ELEMENT_BYTES);
+    let label = canonical::encode(&(seat.view.parameters(), "mascot", statistical(seat, batch.kind)));
     let id = party
         .transcript("chunk")
         .number(u64::from(batch.kind.code))
@@ -360,7 +353,7 @@ async fn make(
         id: ChunkId(id),
         start: batch.start,
         assurance: label.clone(),
-        tuples: rows(&seat.field, &columns),
+        tuples,
     };
     let chunk = ChunkRef { scope: seat.scope, kind: batch.kind, start: batch.start, id: ChunkId(id) };
     seat.castor.stage(new).await?;
@@ -391,9 +384,15 @@ async fn make(
     Ok(())
 }
 
-fn anchor_of(field: &PrimeField, bytes: &[u8]) -> Option<Anchor<PrimeField>> {
-    let shares = session::take::shares_of(field, bytes)?;
-    (shares.len() == 1).then_some(shares)
+/// Bits of statistical security that a kind really has: a short MAC key limits them.
+fn statistical(seat: &Seat, kind: TupleKind) -> u32 {
+    let params = params(seat);
+    Side::of(kind).map_or(params.statistical, |side| mascot::statistical_of(&params, &side.field()))
+}
+
+/// What the members generate with.
+pub(crate) fn params(seat: &Seat) -> Params {
+    Params { statistical: u32::from(seat.view.parameters().sigma), ..Params::default() }
 }
 
 impl Shared {

@@ -6,12 +6,15 @@ use crate::federation::{Directory, Network};
 use crate::link::{LinkError, LinkPeer, Links, SessionLabel};
 use crate::order::Order;
 use crate::session::gate::KeyGuard;
+use crate::session::side::Side;
 use crate::session::take::{Bill, TakeFailure, Taken, Taker, Taking};
 use crate::session::{self, Agenda, GreetError};
 use crate::store::MacScope;
+use crate::store::mac_keys::{MacKeyError, MacKeys};
+use crate::store::sealed::SecretBytes;
 use ed25519_dalek::SigningKey;
 use futures::future::join_all;
-use polyyne_engine::field::PrimeField;
+use polyyne_engine::field::{BinaryField, Field as _, PrimeField};
 use polyyne_engine::mac_check::MacCheck;
 use polyyne_engine::online::Online;
 use polyyne_engine::party::Party;
@@ -39,6 +42,7 @@ pub struct Seat {
     pub castor: Castor,
     pub order: Order,
     pub guard: KeyGuard,
+    pub mac_keys: MacKeys,
     pub network: Network,
     pub links: Links,
     pub directory: Directory,
@@ -132,6 +136,21 @@ impl Seat {
     /// The MAC check of a session, behind the key's gate.
     pub fn mac_check(&self, party: &Party) -> MacCheck<PrimeField> {
         MacCheck::new(self.field, self.alpha.clone(), self.guard.gate(*party.session()))
+    }
+
+    /// The MAC check of a session over a field beside the prime one; its key share is made here if this is its first.
+    ///
+    /// # Errors
+    /// [`MacKeyError`].
+    pub async fn side_check(&self, party: &Party, side: Side) -> Result<MacCheck<BinaryField>, MacKeyError> {
+        let field = side.field();
+        let fresh = field.to_bytes(field.random(&mut session::session_rng()));
+        let fresh = SecretBytes::new(fresh.to_vec());
+        let share = self.mac_keys.side_share(self.scope, side.byte(), fresh).await?;
+        let alpha = share.expose().try_into().ok().and_then(|bytes| field.from_bytes(bytes));
+        let alpha = alpha.ok_or(MacKeyError::Unknown(self.scope))?;
+        let key = MacKeyShare::new(alpha, party.is_first());
+        Ok(MacCheck::new(field, key, self.guard.gate_over(*party.session(), Some(side))))
     }
 
     /// The online phase of a session with these tuples.

@@ -10,6 +10,7 @@
 pub mod agree;
 pub mod finish;
 pub mod gate;
+pub mod side;
 pub mod take;
 mod thread;
 

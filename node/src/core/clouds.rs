@@ -151,6 +151,7 @@ impl Clouds {
             castor: inner.stores.castor.clone(),
             order,
             guard,
+            mac_keys: inner.stores.mac_keys.clone(),
             network: inner.ways.network.clone(),
             links: inner.ways.links.clone(),
             directory: inner.ways.directory.clone(),
@@ -298,12 +299,20 @@ struct Anchors {
     scope: MacScope,
 }
 
+impl Anchors {
+    /// That of the prime field stands under the scope itself.
+    fn key(&self, field: u8) -> Vec<u8> {
+        let scope = self.scope.to_key();
+        if field == 0 { scope.to_vec() } else { [scope.as_slice(), &[field]].concat() }
+    }
+}
+
 impl AnchorStore for Anchors {
-    fn load(&self) -> Result<Option<Vec<u8>>, Fault> {
-        Ok(self.shelf.get(&self.scope.to_key())?.map(|anchor| anchor.expose().to_vec()))
+    fn load(&self, field: u8) -> Result<Option<Vec<u8>>, Fault> {
+        Ok(self.shelf.get(&self.key(field))?.map(|anchor| anchor.expose().to_vec()))
     }
 
-    fn keep(&self, anchor: Vec<u8>) -> BoxFuture<'_, Result<(), Fault>> {
-        Box::pin(async move { self.shelf.put(&self.scope.to_key(), SecretBytes::new(anchor)).await })
+    fn keep(&self, field: u8, anchor: Vec<u8>) -> BoxFuture<'_, Result<(), Fault>> {
+        Box::pin(async move { self.shelf.put(&self.key(field), SecretBytes::new(anchor)).await })
     }
 }

@@ -264,3 +264,35 @@ async fn many_requests_at_once_are_all_answered_and_no_tuple_is_taken_twice() {
         .collect();
     assert_eq!(taken[0], taken[1]);
 }
+
+/// A program of MP-SPDZ's compiler, and what it prints.
+fn conformance(name: &str) -> (Program, String) {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/conformance");
+    let text = |path: String| std::fs::read_to_string(folder.join(path)).unwrap();
+    let read = |tape: &str| std::fs::read(folder.join("Bytecode").join(tape));
+    let schedule = text(format!("Schedules/{name}.sch"));
+    let program = Bytecode::load(&schedule, &polyyne_bytecode::SizeLimits::default(), read).unwrap();
+    (Program::Bytes(ByteBuf::from(program.to_bytes())), text(format!("expected/{name}.txt")))
+}
+
+/// GF(2^40), and bits of both worlds: nothing of it is in stock before it is asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_program_needs_beside_the_prime_field_is_made_when_it_is_asked_for() {
+    let world = World::new(2, 256).await;
+    let client = client(5);
+    for name in ["c16_gf2n", "c36_edabit_raw", "c18_sbitint_mixed"] {
+        let (program, expected) = conformance(name);
+        for _ in 0..2 {
+            let request = Request::Execute(execute(program.clone(), &[], true));
+            let answers = world.ask(0, &client, request).await;
+            for executed in executed(&answers) {
+                assert_eq!(executed.printed, expected, "{name}");
+            }
+        }
+    }
+    let desk = world.cores[0].clouds.desk(world.view().cloud()).unwrap();
+    let stock = desk.seat.castor.stock(desk.seat.scope).unwrap();
+    let made = |kind| stock.iter().any(|own| own.kind == kind && own.generated > 0);
+    assert!(made(TupleKind::DABIT) && made(TupleKind::AND_TRIPLE) && made(TupleKind::TRIPLE.over_binary(40)));
+    assert!(!made(TupleKind::SQUARE.over_binary(128)), "what nobody asked for is not made");
+}

@@ -156,7 +156,7 @@ fn found(cores: &[Core], keys: &[SigningKey], target: u64) -> CloudLog {
         seal: core.identity.seal.public(),
         addresses: core.network.listen_addrs().iter().map(ToString::to_string).collect(),
     });
-    let targets = crate::castor::TupleKind::ALL.iter().map(|kind| (kind.name(), target));
+    let targets = crate::castor::TupleKind::PRIME.iter().map(|kind| (kind.name(), target));
     let record = Membership {
         head: Head { cloud: None, previous: None, epoch: Epoch(0), attempt: Attempt(0), nonce: Nonce(rand::random()) },
         name: "world".into(),

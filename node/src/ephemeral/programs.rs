@@ -3,10 +3,12 @@
 use crate::castor::TupleKind;
 use crate::desk::internal;
 use crate::seat::Seat;
+use crate::session::side::Side;
 use crate::session::take::Bill;
 use polyyne_bytecode::{
     self as bytecode, Amount, Certainty, Item, Machine, Outline, SizeLimits, Traffic, TupleDomain, Verified,
 };
+use polyyne_engine::mascot;
 use polyyne_engine::vm::{self, Unforeseen};
 use polyyne_protocol::id::ProgramHash;
 use polyyne_protocol::limits::EXECUTION_THREADS_MAX;
@@ -14,6 +16,8 @@ use polyyne_protocol::request::{Program, Refusal, RefusalCode, program_hash};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// Degree of GF(2^n) for programs that name none.
+const GF2N_DEFAULT: u32 = 128;
 /// Programs that a member remembers by hash.
 const PROGRAMS_MAX: usize = 64;
 /// Bytes of them all.
@@ -34,6 +38,10 @@ pub struct Ready {
     pub bill: Bill,
     /// Why the bill is not all that the program may take, if it is not.
     pub unforeseen: Option<Unforeseen>,
+    /// The field of GF(2^n) that it computes in, if it does.
+    pub binary: Option<Side>,
+    /// Whether it computes with shared bits.
+    pub bits: bool,
     bytes: usize,
 }
 
@@ -92,7 +100,9 @@ fn verify(bytes: &[u8], seat: &Seat) -> Result<Ready, Refusal> {
     for tape in program.tapes() {
         for (pc, instruction) in tape.instructions.iter().enumerate() {
             let opcode = instruction.opcode();
-            let refused = vm::unsupported(opcode).or_else(|| vm::distrusted(opcode)).or_else(|| no_client(opcode));
+            let refused = vm::unsupported_with(opcode, true, true)
+                .or_else(|| vm::distrusted(opcode))
+                .or_else(|| no_client(opcode));
             if let Some(reason) = refused {
                 return Err(invalid(format!(
                     "tape {:?}, instruction {pc} ({}): {reason}",
@@ -104,7 +114,18 @@ fn verify(bytes: &[u8], seat: &Seat) -> Result<Ready, Refusal> {
     }
     let outline = Outline::of(&program);
     let traffic = Some(Traffic::of(&program)).filter(|traffic| traffic.certainty != Certainty::Unbounded);
-    let machine = Machine { prime: seat.view.parameters().prime.0, parties: seat.view.n(), gf2n: 0 };
+    let gf2n = match program.schedule().gf2n {
+        0 => GF2N_DEFAULT,
+        degree => degree,
+    };
+    let needs = |need| opcodes(&program).any(|opcode| vm::need(opcode) == need);
+    let (binary, bits) = (needs(vm::Need::Binary), needs(vm::Need::Bits));
+    let binary = match (binary, Side::of_degree(gf2n)) {
+        (false, _) => None,
+        (true, Some(side)) => Some(side),
+        (true, None) => return Err(invalid(format!("clouds have no tuples over GF(2^{gf2n}); compile for 40 or 128"))),
+    };
+    let machine = Machine { prime: seat.view.parameters().prime.0, parties: seat.view.n(), gf2n };
     let limits = bytecode::Limits {
         frame_bytes_max: FRAME_BYTES_MAX,
         memory_bytes_max: FRAME_BYTES_MAX,
@@ -112,8 +133,26 @@ fn verify(bytes: &[u8], seat: &Seat) -> Result<Ready, Refusal> {
     };
     let program = bytecode::verify(program, &machine, &limits).map_err(|error| invalid(error.to_string()))?;
     let (declared, unforeseen) = expected(&program);
-    let bill = bill(&declared).map_err(invalid)?;
-    Ok(Ready { hash: program_hash(bytes), program, outline, traffic, bill, unforeseen, bytes: bytes.len() })
+    let bill = bill(&declared, gf2n).map_err(invalid)?;
+    if bill.iter().any(|(kind, count)| *kind == TupleKind::DABIT && *count > 0) {
+        let params = crate::klyshko::params(seat);
+        mascot::dabits_fit(&params, &seat.field, seat.view.n()).map_err(|error| invalid(error.to_string()))?;
+    }
+    Ok(Ready {
+        hash: program_hash(bytes),
+        program,
+        outline,
+        traffic,
+        bill,
+        unforeseen,
+        binary,
+        bits,
+        bytes: bytes.len(),
+    })
+}
+
+fn opcodes(program: &bytecode::Program) -> impl Iterator<Item = bytecode::Opcode> {
+    program.tapes().iter().flat_map(|tape| &tape.instructions).map(|instruction| instruction.opcode())
 }
 
 /// What the program takes: found by walking through it, else what it declares, else why that is not all.
@@ -142,25 +181,39 @@ fn no_client(opcode: bytecode::Opcode) -> Option<&'static str> {
 }
 
 /// The bill in the kinds that a cloud keeps; an error names what it does not keep.
-fn bill(expected: &bytecode::Bill) -> Result<Bill, String> {
-    let mut bill: Bill = TupleKind::ALL.into_iter().map(|kind| (kind, 0)).collect();
-    for (item, amount) in expected.items() {
-        let kind = match item {
-            Item::Triple(TupleDomain::Prime) => TupleKind::TRIPLE,
-            Item::Square(TupleDomain::Prime) => TupleKind::SQUARE,
-            Item::Inverse(TupleDomain::Prime) => TupleKind::INVERSE,
-            Item::Bit(TupleDomain::Prime) => TupleKind::BIT,
-            Item::Random(TupleDomain::Prime) => TupleKind::RANDOM,
-            Item::Open(_) | Item::Matmul { .. } => continue,
-            _ if amount == Amount::Exactly(0) => continue,
-            other => return Err(format!("the program takes {other:?}, which this cloud does not make")),
+fn bill(expected: &bytecode::Bill, gf2n: u32) -> Result<Bill, String> {
+    let over = |domain: TupleDomain, kind: TupleKind| match domain {
+        TupleDomain::Gf2n => Some(kind.over_binary(gf2n as u16)),
+        TupleDomain::Prime => Some(kind),
+        TupleDomain::Bits => None,
+    };
+    let mut bill: Bill = TupleKind::PRIME.into_iter().map(|kind| (kind, 0)).collect();
+    for (item, amount) in expected.items().filter(|(_, amount)| *amount != Amount::Exactly(0)) {
+        let (kind, each) = match item {
+            Item::Triple(TupleDomain::Bits) => (Some(TupleKind::AND_TRIPLE), 1),
+            Item::Bit(TupleDomain::Bits) => (Some(TupleKind::SHARED_BIT), 1),
+            Item::Triple(domain) => (over(domain, TupleKind::TRIPLE), 1),
+            Item::Square(domain) => (over(domain, TupleKind::SQUARE), 1),
+            Item::Inverse(domain) => (over(domain, TupleKind::INVERSE), 1),
+            Item::Bit(domain) => (over(domain, TupleKind::BIT), 1),
+            Item::Random(domain) => (over(domain, TupleKind::RANDOM), 1),
+            Item::DaBit => (Some(TupleKind::DABIT), 1),
+            Item::EdaBit { bits, .. } => (Some(TupleKind::DABIT), u64::from(bits)),
+            // of a product of a word of bits with one bit the AND triples stand beside it
+            Item::Open(_) | Item::Matmul { .. } | Item::Mixed => continue,
+            _ => (None, 0),
+        };
+        let Some(kind) = kind else {
+            return Err(format!("the program takes {item:?}, which this cloud does not make"));
         };
         let count = match amount {
-            Amount::Exactly(count) => count,
+            Amount::Exactly(count) => count.saturating_mul(each),
             Amount::Unknown => 0,
         };
-        let line = bill.iter_mut().find(|(known, _)| *known == kind).expect("every kind has a line");
-        line.1 = line.1.saturating_add(count);
+        match bill.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, known)) => *known = known.saturating_add(count),
+            None => bill.push((kind, count)),
+        }
     }
     Ok(bill)
 }

@@ -15,6 +15,7 @@ use polyyne_protocol::limits::EXECUTION_THREADS_MAX;
 use crate::link::SessionLabel;
 use crate::seat::{MEET_PATIENCE, Seat};
 use crate::session;
+use crate::session::side::Side;
 
 /// See the module's head.
 pub struct LinkedThreads {
@@ -22,6 +23,9 @@ pub struct LinkedThreads {
     /// Where the session's own links met.
     pub label: [u8; 32],
     pub session: Hash,
+    /// The fields beside the prime one that the program computes with.
+    pub binary: Option<Side>,
+    pub bits: bool,
 }
 
 impl LinkedThreads {
@@ -33,8 +37,13 @@ impl LinkedThreads {
         })?;
         let session = Transcript::new("vm thread").bytes(&self.session).number(thread.into()).finish();
         let party = Party::new(self.seat.rank(), session, links, session::session_rng());
-        let gate = self.seat.guard.gate(session);
-        Ok(ThreadEnds { party, gate, binary_gate: None, bits_gate: None })
+        let guard = &self.seat.guard;
+        Ok(ThreadEnds {
+            party,
+            gate: guard.gate(session),
+            binary_gate: self.binary.map(|side| guard.gate_over(session, Some(side))),
+            bits_gate: self.bits.then(|| guard.gate_over(session, Some(Side::Bits))),
+        })
     }
 }
 

@@ -30,6 +30,8 @@ pub struct NewCheck {
     pub covers: [u8; 32],
     /// Which commitment of the session it is, the same at all members.
     pub counter: u64,
+    /// Over which field: see [`crate::session::side::field_byte`].
+    pub field: u8,
     /// Own σ with the commitment's nonce: the bytes that will open it.
     pub opening: SecretBytes,
     /// Own commitment, as it will be sent.
@@ -43,6 +45,8 @@ pub struct Check {
     pub session: SessionId,
     pub covers: [u8; 32],
     pub counter: u64,
+    #[serde(default)]
+    pub field: u8,
     pub opening: SecretBytes,
     #[serde(with = "serde_bytes")]
     pub commitment: Vec<u8>,
@@ -314,6 +318,7 @@ impl JournalTables {
             session: new.session,
             covers: new.covers,
             counter: new.counter,
+            field: new.field,
             opening: new.opening,
             commitment: new.commitment,
             phase: CheckPhase::Begun,

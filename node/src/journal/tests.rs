@@ -19,6 +19,7 @@ fn check(number: u64) -> NewCheck {
         session: SessionId([3; 32]),
         covers: [4; 32],
         counter: number,
+        field: 0,
         opening: SecretBytes::new(vec![number as u8; 48]),
         commitment: vec![7; 32],
     }
@@ -223,6 +224,11 @@ fn a_burned_key_never_loads_takes_stages_or_checks_again() {
         node.keys.keep(SCOPE, share()).await.expect("kept");
         node.keys.keep(SCOPE, share()).await.expect("the same again");
         assert!(node.keys.load(SCOPE).expect("loads") == share());
+        for (field, byte) in [(40, 1), (128, 2), (40, 3)] {
+            let kept = node.keys.side_share(SCOPE, field, SecretBytes::new(vec![byte; 16])).await.expect("kept");
+            let first = if field == 40 { 1 } else { 2 };
+            assert_eq!(kept.expose(), [first; 16], "the first share of a field stays");
+        }
         node.keys.burn(SCOPE, b"evidence".to_vec()).await.expect("burned");
         node.keys.burn(SCOPE, b"other evidence".to_vec()).await.expect("again");
         let state = node.castor.execution(exec(1)).expect("reads").expect("there").state;
@@ -235,6 +241,11 @@ fn a_burned_key_never_loads_takes_stages_or_checks_again() {
             assert_eq!(node.journal.key_state(SCOPE).expect("reads"), KeyState::Compromised { evidence });
             assert!(matches!(node.keys.load(SCOPE), Err(MacKeyError::Compromised(_))));
             assert!(matches!(node.keys.keep(SCOPE, share()).await, Err(MacKeyError::Compromised(_))));
+            let side = node.keys.side_share(SCOPE, 40, SecretBytes::new(vec![4; 16])).await;
+            assert!(matches!(side, Err(MacKeyError::Compromised(_))));
+            let left = node.state.sealed().durable().read().expect("reads");
+            let left = left.view(crate::store::state_file::MAC_KEYS).expect("reads").under(&SCOPE.to_key());
+            assert!(left.expect("reads").is_empty(), "no field's share is left");
             assert_eq!(node.castor.offers(SCOPE, TupleKind::TRIPLE).expect("offers"), []);
             let taken = node.castor.take(want(2, TupleKind::TRIPLE, &[(10, 20)])).await;
             assert!(matches!(taken, Err(TakeError::KeyCompromised)));

@@ -14,6 +14,7 @@
 use crate::federation::{Network, Service};
 use crate::journal::{Check, CheckPhase, Journal};
 use crate::order::Turn;
+use crate::session::side::Side;
 use crate::store::mac_keys::MacKeys;
 use crate::store::{MacScope, SessionId};
 use polyyne_engine::digest::Hash;
@@ -276,7 +277,12 @@ impl Shared {
                 }
             }
         }
-        if openings_sum_to_zero(&holders.field, &check.session.0, check.counter, commitments, &openings) {
+        let (session, counter) = (&check.session.0, check.counter);
+        let zero = match Side::from_byte(check.field) {
+            Some(side) => openings_sum_to_zero(&side.field(), session, counter, commitments, &openings),
+            None => openings_sum_to_zero(&holders.field, session, counter, commitments, &openings),
+        };
+        if zero {
             self.journal.finish_zero(scope, check.number).await.is_ok()
         } else {
             self.burn(scope, "an unfinished MAC check ended in another sum than zero").await;

@@ -8,6 +8,7 @@
 use crate::journal::{CheckError, Journal, KeyState, NewCheck};
 use crate::order::{Order, QueueId, Turn};
 use crate::session::finish::{Finisher, Unfinished};
+use crate::session::side::{Side, field_byte};
 use crate::store::{MacScope, sealed::SecretBytes};
 use polyyne_engine::digest::{Hash, Transcript};
 use polyyne_engine::port::{BoxFuture, Gate, GateError, OwnSigma, Verdict};
@@ -27,7 +28,12 @@ pub struct KeyGuard {
 impl KeyGuard {
     /// The gate of one session (or VM thread), by its session id.
     pub fn gate(&self, session: Hash) -> Box<dyn Gate> {
-        Box::new(KeyGate { guard: self.clone(), session, entered: 0, held: None })
+        self.gate_over(session, None)
+    }
+
+    /// The gate for checks over a field beside the prime one. All fields' checks stand in the same queue.
+    pub fn gate_over(&self, session: Hash, side: Option<Side>) -> Box<dyn Gate> {
+        Box::new(KeyGate { guard: self.clone(), session, field: field_byte(side), entered: 0, held: None })
     }
 
     fn usable(&self) -> Result<(), GateError> {
@@ -44,6 +50,7 @@ impl KeyGuard {
 struct KeyGate {
     guard: KeyGuard,
     session: Hash,
+    field: u8,
     entered: u64,
     held: Option<Held>,
 }
@@ -60,7 +67,8 @@ impl KeyGate {
     async fn enter_now(&mut self, covers: Hash) -> Result<(), GateError> {
         assert!(self.held.is_none(), "a session runs one check at a time");
         self.entered += 1;
-        let item = Transcript::new("check turn").bytes(&self.session).number(self.entered).finish();
+        let item =
+            Transcript::new("check turn").bytes(&self.session).number(self.field.into()).number(self.entered).finish();
         let queue = QueueId::check(self.guard.scope);
         let turn = self.guard.order.turn(queue, item, self.guard.patience).await.map_err(|error| {
             tracing::debug!(%error, "a MAC check did not get its turn");
@@ -80,6 +88,7 @@ impl KeyGate {
             number,
             session: crate::store::SessionId(self.session),
             counter: own.counter,
+            field: self.field,
             covers: held.covers,
             opening: SecretBytes::new(own.opening.clone()),
             commitment: own.commitment.to_vec(),

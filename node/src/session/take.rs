@@ -6,6 +6,7 @@
 //! gone and nothing else.
 
 use super::agree::{AgreeError, agree};
+use super::side::Side;
 use crate::castor::{
     Castor, ELEMENT_BYTES, KindTake, RANGES_MAX, Span, TakeError, TakeRequest, TakenKind, TakenTuples, TupleKind,
     allocate,
@@ -13,12 +14,13 @@ use crate::castor::{
 use crate::order::{Order, OrderError, QueueId};
 use crate::store::{ExecId, MacScope};
 use ed25519_dalek::SigningKey;
+use polyyne_engine::bit_tuples::{BitPool, DaBits};
 use polyyne_engine::error::Error as EngineError;
-use polyyne_engine::field::{self, Field, Fp, PrimeField};
+use polyyne_engine::field::{self, BinaryField, Field, PrimeField};
 use polyyne_engine::party::Party;
 use polyyne_engine::share::Shares;
 use polyyne_engine::step::Step;
-use polyyne_engine::tuples::{Kind, Pool};
+use polyyne_engine::tuples::{Kind, Pool, Triples};
 use polyyne_protocol::canonical;
 use polyyne_protocol::certificate::Certificate;
 use polyyne_protocol::id::{Attempt, Digest, MacKeyId, PeerKey, ProgramHash};
@@ -63,7 +65,11 @@ impl Taking {
 
 /// Tuples that were taken, and that all members took them.
 pub struct Taken {
+    /// Over the prime field.
     pub pool: Pool<PrimeField>,
+    /// Over GF(2^n), of whose fields a bill has one.
+    pub binary: Pool<BinaryField>,
+    pub bits: BitPool,
     pub certificate: Certificate<Take>,
 }
 
@@ -119,7 +125,8 @@ impl Taker<'_> {
         crate::failpoint::pass("taken");
         let certificate = agree(party, self.view, self.key, Step::TakeVote, statement).await?;
         drop(turn);
-        Ok(Taken { pool: pool(&self.field, taken)?, certificate })
+        let Pools { prime, binary, bits } = pools(&self.field, taken)?;
+        Ok(Taken { pool: prime, binary, bits, certificate })
     }
 
     async fn allocate(&self, party: &mut Party, bill: &Bill) -> Result<Vec<KindTake>, TakeFailure> {
@@ -177,37 +184,91 @@ impl Taker<'_> {
     }
 }
 
-/// The tuples as the engine spends them.
+/// Tuples as the engine spends them, by field.
+pub struct Pools {
+    pub prime: Pool<PrimeField>,
+    /// Over GF(2^n), of whose fields a bill has one.
+    pub binary: Pool<BinaryField>,
+    pub bits: BitPool,
+}
+
+/// The tuples as the engine spends them; `field` is the prime one.
 ///
 /// # Errors
 /// [`TakeFailure::Damaged`] if one is not canonical.
-pub fn pool(field: &PrimeField, taken: TakenTuples) -> Result<Pool<PrimeField>, TakeFailure> {
-    let mut pool = Pool::new();
+pub fn pools(field: &PrimeField, taken: TakenTuples) -> Result<Pools, TakeFailure> {
+    let mut pools = Pools { prime: Pool::new(), binary: Pool::new(), bits: BitPool::composing(*field) };
     for taken in taken.into_kinds() {
-        let kind = engine_kind(taken.kind()).ok_or(TakeFailure::Damaged)?;
-        pool.add(kind, columns(field, taken).ok_or(TakeFailure::Damaged)?);
+        pools.add(field, taken).ok_or(TakeFailure::Damaged)?;
     }
-    Ok(pool)
+    Ok(pools)
 }
 
-/// The engine's name of a stored kind.
+impl Pools {
+    /// `None` if a stored tuple is damaged.
+    fn add(&mut self, prime: &PrimeField, taken: TakenKind) -> Option<()> {
+        let kind = taken.kind();
+        let Some(side) = Side::of(kind) else {
+            self.prime.add(engine_kind(kind)?, columns(prime, taken)?);
+            return Some(());
+        };
+        let field = side.field();
+        match kind {
+            TupleKind::DABIT => {
+                let (arithmetic, binary) = apart(&taken.into_bytes());
+                let (arithmetic, binary) = (shares_of(prime, &arithmetic)?, shares_of(&field, &binary)?);
+                self.bits.add_dabits(DaBits { arithmetic, binary });
+            }
+            TupleKind::AND_TRIPLE => {
+                let [a, b, c] = columns(&field, taken)?.try_into().ok()?;
+                self.bits.add_triples(Triples { a, b, c });
+            }
+            TupleKind::SHARED_BIT => self.bits.add_bits(columns(&field, taken)?.pop()?),
+            kind => self.binary.add(engine_kind(kind)?, columns(&field, taken)?),
+        }
+        Some(())
+    }
+}
+
+/// Two kinds of one element each as one of two: tuple by tuple the first's, then the second's.
+pub fn beside(first: &[u8], second: &[u8]) -> zeroize::Zeroizing<Vec<u8>> {
+    let pairs = first.chunks_exact(ELEMENT_BYTES).zip(second.chunks_exact(ELEMENT_BYTES));
+    let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(first.len() + second.len()));
+    pairs.for_each(|(first, second)| [first, second].iter().for_each(|element| bytes.extend_from_slice(element)));
+    bytes
+}
+
+/// What [`beside`] put together.
+fn apart(bytes: &[u8]) -> (zeroize::Zeroizing<Vec<u8>>, zeroize::Zeroizing<Vec<u8>>) {
+    let mut both = [(); 2].map(|()| zeroize::Zeroizing::new(Vec::with_capacity(bytes.len() / 2)));
+    for (k, element) in bytes.chunks_exact(ELEMENT_BYTES).enumerate() {
+        both[k % 2].extend_from_slice(element);
+    }
+    both.into()
+}
+
+/// The engine's name of a stored kind that exists over all fields; a shared bit is a bit.
 pub fn engine_kind(kind: TupleKind) -> Option<Kind> {
     [
         (TupleKind::TRIPLE, Kind::Triple),
         (TupleKind::SQUARE, Kind::Square),
         (TupleKind::INVERSE, Kind::Inverse),
         (TupleKind::BIT, Kind::Bit),
+        (TupleKind::SHARED_BIT, Kind::Bit),
         (TupleKind::RANDOM, Kind::Random),
     ]
     .into_iter()
-    .find_map(|(stored, engine)| (stored == kind).then_some(engine))
+    .find_map(|(stored, engine)| {
+        let alike = [stored, stored.over_binary(40), stored.over_binary(128)];
+        alike.contains(&kind).then_some(engine)
+    })
 }
 
 /// The stored form's columns: tuple after tuple on disk, element after element in the engine.
-fn columns(field: &PrimeField, taken: TakenKind) -> Option<Vec<Shares<PrimeField>>> {
+fn columns<F: Field>(field: &F, taken: TakenKind) -> Option<Vec<Shares<F>>> {
     let arity = usize::from(taken.kind().arity);
     let bytes = taken.into_bytes();
-    let mut columns: Vec<Shares<PrimeField>> = (0..arity).map(|_| Shares::default()).collect();
+    let mut columns: Vec<Shares<F>> = (0..arity).map(|_| Shares::default()).collect();
     let elements = shares_of(field, &bytes)?;
     for i in 0..elements.len() {
         let (value, mac) = elements.get(i);
@@ -217,7 +278,7 @@ fn columns(field: &PrimeField, taken: TakenKind) -> Option<Vec<Shares<PrimeField
 }
 
 /// The bytes that [`columns`] reads.
-pub fn rows(field: &PrimeField, columns: &[Shares<PrimeField>]) -> zeroize::Zeroizing<Vec<u8>> {
+pub fn rows<F: Field>(field: &F, columns: &[Shares<F>]) -> zeroize::Zeroizing<Vec<u8>> {
     let count = columns.first().map_or(0, Shares::len);
     let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(count * columns.len() * ELEMENT_BYTES));
     for i in 0..count {
@@ -231,7 +292,7 @@ pub fn rows(field: &PrimeField, columns: &[Shares<PrimeField>]) -> zeroize::Zero
 }
 
 /// Authenticated elements as [`rows`] writes a single column.
-pub fn shares_of(field: &PrimeField, bytes: &[u8]) -> Option<Shares<PrimeField>> {
+pub fn shares_of<F: Field>(field: &F, bytes: &[u8]) -> Option<Shares<F>> {
     let (elements, rest) = bytes.as_chunks::<ELEMENT_BYTES>();
     let mut shares = Shares::default();
     for element in elements {
@@ -241,6 +302,6 @@ pub fn shares_of(field: &PrimeField, bytes: &[u8]) -> Option<Shares<PrimeField>>
     rest.is_empty().then_some(shares)
 }
 
-fn decode(field: &PrimeField, bytes: &[u8]) -> Option<Fp> {
+fn decode<F: Field>(field: &F, bytes: &[u8]) -> Option<F::Element> {
     field.from_bytes(bytes.try_into().ok()?)
 }

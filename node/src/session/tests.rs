@@ -56,7 +56,7 @@ impl Hall {
         let cloud = world.view().cloud();
         let desks: Vec<_> = world.cores.iter().map(|core| core.clouds.desk(cloud).unwrap()).collect();
         for desk in &desks {
-            let bill: Bill = TupleKind::ALL.iter().map(|&kind| (kind, stock)).collect();
+            let bill: Bill = TupleKind::PRIME.iter().map(|&kind| (kind, stock)).collect();
             await_stock(&desk.seat, &desk.klyshko, &bill, HANG).await.unwrap();
         }
         for desk in &desks {
@@ -269,7 +269,7 @@ async fn a_signed_digest_of_another_take_is_refused() {
 
 fn wish() -> Wish {
     let kind = |kind: &TupleKind| KindWish { kind: kind.code, available: 100, short: 7, next: 512 };
-    Wish { paused: false, kinds: TupleKind::ALL.iter().map(kind).collect() }
+    Wish { paused: false, kinds: TupleKind::PRIME.iter().map(kind).collect() }
 }
 
 async fn wish_all(hall: &Hall, story: &str, cheat: Option<Cheat>) -> Vec<Result<Vec<Wish>, String>> {
@@ -289,7 +289,7 @@ async fn from_altered_wishes_honest_members_plan_the_same_batch_or_none() {
             let results = wish_all(&hall, &story, Some(cheat)).await;
             let honest = || results.iter().enumerate().filter(|(rank, _)| *rank != cheat.cheater);
             let plans: Vec<_> = honest().filter_map(|(_, wishes)| wishes.as_ref().ok()).collect();
-            let targets: Vec<(u16, u64)> = TupleKind::ALL.iter().map(|kind| (kind.code, 4096)).collect();
+            let targets: Vec<(u16, u64)> = TupleKind::PRIME.iter().map(|kind| (kind.code, 4096)).collect();
             let batches: Vec<_> = plans.iter().map(|wishes| next_batch(wishes, &targets)).collect();
             assert!(batches.windows(2).all(|pair| pair[0] == pair[1]), "{story}: {batches:?}");
             if cheat.attack.breaks_the_form() {

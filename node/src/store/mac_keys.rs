@@ -72,6 +72,20 @@ impl MacKeys {
         share.ok_or(MacKeyError::Unknown(scope))
     }
 
+    /// Own share of the key of another field (`field` is not 0) under the same epoch, `fresh` if there is none yet;
+    /// durable when this returns. It ends with the key.
+    pub async fn side_share(&self, scope: MacScope, field: u8, fresh: SecretBytes) -> Result<SecretBytes, MacKeyError> {
+        self.refuse_compromised(scope)?;
+        let key = [scope.to_key().as_slice(), &[field]].concat();
+        let (planning, applying, key_of) = (self.rows.clone(), self.rows.clone(), key.clone());
+        let fresh = MacKeyShare { share: fresh, commitment_nonce: SecretBytes::new(Vec::new()) };
+        let kept = self.durable.write(
+            move |plan| Ok::<_, MacKeyError>(planning.get(plan, &key)?.unwrap_or(fresh)),
+            move |apply, share| applying.put(apply, &key_of, &share).map(|()| share),
+        );
+        Ok(kept.await?.share)
+    }
+
     /// Burns a key: the journal first, then the share. The caller aborts what runs under it.
     pub async fn burn(&self, scope: MacScope, evidence: Vec<u8>) -> Result<(), Fault> {
         self.journal.compromise(scope, evidence).await?;
@@ -79,11 +93,13 @@ impl MacKeys {
     }
 
     async fn destroy(&self, scope: MacScope) -> Result<(), Fault> {
-        if self.durable.read().and_then(|now| self.rows.get(&now, &scope.to_key()))?.is_none() {
+        let of_scope = self.rows.under(&self.durable.read()?, &scope.to_key())?;
+        let keys: Vec<Vec<u8>> = of_scope.into_iter().map(|(key, _)| key).collect();
+        if keys.is_empty() {
             return Ok(());
         }
         let rows = self.rows.clone();
-        self.durable.put(move |write| rows.shred(write, &scope.to_key()).map(drop)).await
+        self.durable.put(move |write| keys.iter().try_for_each(|key| rows.shred(write, key).map(drop))).await
     }
 
     fn refuse_compromised(&self, scope: MacScope) -> Result<(), MacKeyError> {

@@ -14,7 +14,7 @@ use super::parties::random;
 use crate::castor::{CHUNK_TUPLES_MAX, Castor, ChunkRef, KindTake, NewChunk, Span, TakeRequest, TupleKind};
 use crate::cli::arguments::BenchOptions;
 use crate::cli::failure::{Context as _, Failure};
-use crate::session::take::{pool, rows};
+use crate::session::take::{pools, rows};
 use crate::store::{ChunkId, CloudId, ExecId, Fatal, MacKeyId, MacScope, RootKey, TuplesFile};
 use crate::testnet::ground::Ground;
 
@@ -45,7 +45,7 @@ pub async fn measure(options: &BenchOptions) -> Result<Measured, Failure> {
         };
         let began = Instant::now();
         let taken = castor.take(request).await.or_failed("taking")?;
-        let pool = pool(&field, taken).or_failed("taking")?;
+        let pool = pools(&field, taken).or_failed("taking")?.prime;
         laps_ns.push(began.elapsed().as_nanos() as u64);
         if pool.left(Kind::Triple) as u64 != take {
             return Err(Failure::failed("a take gave another number of tuples"));

@@ -6,10 +6,12 @@ use crate::castor::TupleKind;
 use crate::core::world::{get, put};
 use crate::journal::KeyState;
 use crate::seat::Seat;
+use crate::session::side::Side;
 use ed25519_dalek::SigningKey;
 use futures::future::join_all;
 use polyyne_engine::error::{Error as EngineError, Severity};
-use polyyne_engine::field::{Field as _, Fp};
+use polyyne_engine::field::{Field as _, Fp, Gf2n};
+use polyyne_engine::share::Shares;
 use polyyne_engine::step::Step;
 use polyyne_protocol::request::{Answer, Get, RefusalCode, Request};
 use std::time::Duration;
@@ -78,6 +80,52 @@ async fn a_check_whose_session_breaks_after_a_commitment_is_finished_by_the_memb
 
 fn errors(results: &[Result<Vec<Fp>, EngineError>]) -> Vec<Option<&EngineError>> {
     results.iter().map(|result| result.as_ref().err()).collect()
+}
+
+/// A constant over GF(2^40), opened by all; party 0 may lie about its share.
+async fn open_constant(
+    hall: &Hall,
+    story: &str,
+    cheat: Option<Cheat>,
+    lie: bool,
+) -> Vec<Result<Vec<Gf2n>, EngineError>> {
+    let members = hall.seats.iter().zip(hall.parties(cheat));
+    let opening = members.map(|(seat, mut party)| async move {
+        let mut mac = seat.side_check(&party, Side::Gf40).await.expect("the key lives");
+        let field = Side::Gf40.field();
+        let (mut value, tag) = mac.key().constant(&field, field.cut(0x1234));
+        if lie && seat.rank() == 0 {
+            value = field.add(value, field.one());
+        }
+        let opened = mac.open(&mut party, &Shares::new(vec![value], vec![tag])).await?;
+        Ok(mac.confirm(&mut party, opened).await?.into_inner())
+    });
+    all(story, opening).await
+}
+
+/// Finished in its own field: in another the sum of the same openings is not zero.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_over_another_field_is_finished_by_the_members_and_a_failed_one_ends_all_keys() {
+    let hall = Hall::new(2, 256).await;
+    for step in [Step::CheckCommit, Step::CheckOpen] {
+        for cheater in [0, 1] {
+            let story = format!("GF(2^40) {step:?} by {cheater}");
+            let cheat = Cheat { step, attack: Attack::Break, cheater };
+            let results = open_constant(&hall, &story, Some(cheat), false).await;
+            assert!(results.iter().any(Result::is_err), "{story}");
+            for seat in &hall.seats {
+                until(&story, || at_rest(seat)).await;
+            }
+        }
+    }
+    let results = open_constant(&hall, "afterwards", None, false).await;
+    assert!(results.iter().all(|result| *result == Ok(vec![Side::Gf40.field().cut(0x1234)])), "{results:?}");
+    let results = open_constant(&hall, "a lie", None, true).await;
+    assert!(results.iter().all(|result| *result == Err(EngineError::MacCheckFailed)), "{results:?}");
+    for seat in &hall.seats {
+        assert!(matches!(key_state(seat), KeyState::Compromised { .. }));
+        assert_eq!(seat.castor.offers(seat.scope, TupleKind::RANDOM).unwrap(), [], "the prime field's tuples are gone");
+    }
 }
 
 /// One member never commits: nobody's opening has left, so the others give the check up and the key lives.
