@@ -327,7 +327,8 @@ fn check_instruction(
     check_players(instruction, machine)?;
     check_operands(instruction)?;
     check_control(place, instruction, machine)?;
-    let elements = work(instruction);
+    // The vector size counts even where no operand is as long: the machine keeps it in 32 bits.
+    let elements = work(instruction).max(lanes(instruction).into());
     if elements > i128::from(limits.elements_max) {
         return Err(Fault::TooLarge { elements, max: limits.elements_max });
     }
@@ -594,6 +595,7 @@ mod tests {
         assert_eq!(fault(vec![instruction("muls", 0, &[-1, 0, 0, 0])]), Fault::Operand { at: 0, value: -1 });
         assert!(matches!(fault(vec![instruction("picks", 2, &[0, 0, 0, -1])]), Fault::Span { .. }));
         assert!(matches!(fault(vec![instruction("adds", 1 << 40, &[0, 0, 0])]), Fault::TooLarge { .. }));
+        assert!(matches!(fault(vec![instruction("muls", 1 << 40, &[])]), Fault::TooLarge { .. }));
         let huge = i64::from(i32::MAX);
         assert!(matches!(fault(vec![instruction("matmuls", 0, &[0, 0, 0, huge, huge, huge])]), Fault::TooLarge { .. }));
         assert!(matches!(fault(vec![instruction("convmodp", 0, &[0, 0, 0, 65])]), Fault::Operand { .. }));
