@@ -19,3 +19,7 @@ bench WHAT="online" *ARGS:
 # Dependencies: sources, bans, licences (needs cargo-deny).
 deny:
     cargo deny --offline check bans licenses sources
+
+# A fuzz target, bytecode or wire (needs nightly and cargo-fuzz); tests/conformance/Bytecode holds seeds for the first.
+fuzz TARGET *ARGS:
+    cargo +nightly fuzz run --fuzz-dir fuzz {{TARGET}} {{ARGS}}
