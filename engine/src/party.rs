@@ -105,6 +105,11 @@ impl Party {
         self.traffic
     }
 
+    /// Ends a session in which everything went well; its connections may serve another one.
+    pub fn finish(mut self) {
+        self.channels.iter_mut().flatten().for_each(|channel| channel.finish());
+    }
+
     pub fn peers(&self) -> impl Iterator<Item = PartyIndex> + use<> {
         let own = self.index;
         (0..self.channels.len() as u16).map(PartyIndex).filter(move |&peer| peer != own)

@@ -25,6 +25,10 @@ pub trait Channel: Send {
 
     /// The next whole frame, at most [`FRAME_BYTES_MAX`] long.
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<u8>, ChannelError>>;
+
+    /// The session has ended well here: nothing more is sent or awaited in it, so that the driver may use the
+    /// connection for another session. One that is dropped without this word is closed.
+    fn finish(&mut self) {}
 }
 
 /// Why a channel gives no more frames.

@@ -214,6 +214,7 @@ impl Amphora {
             // The row says that nothing was released before the check; its tuples are gone either way.
             seat.castor.checked(what.exec(), Vec::new()).await.map_err(|error| RunError::Refused(internal(error)))?;
             seat.castor.done(what.exec()).await.map_err(|error| RunError::Refused(internal(error)))?;
+            online.party.finish();
             Ok::<_, RunError>((words, certificate.unverified().clone(), shares))
         });
         let ended = outcome.await.map_err(RunError::from).and_then(|outcome| outcome);

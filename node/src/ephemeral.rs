@@ -442,7 +442,10 @@ impl Run {
         // From here on the outcome is durable: a broken link leaves the votes to be asked for.
         let votes = agree(&mut online.party, &seat.view, &seat.identity.signing, Step::CheckedVote, statement).await;
         match votes {
-            Ok(certificate) => Ok((outcome, Some(certificate))),
+            Ok(certificate) => {
+                online.party.finish();
+                Ok((outcome, Some(certificate)))
+            }
             Err(crate::session::agree::AgreeError::Engine(EngineError::Channel { .. })) => Ok((outcome, None)),
             Err(error) => Err(error.into()),
         }

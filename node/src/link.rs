@@ -4,7 +4,8 @@
 //! peer id. It carries whole frames, is polled by the thread that computes (no task between the
 //! socket and the protocol), and implements the engine's [`Channel`]. Where a member's data port cannot
 //! be reached, or if the operator says so, it is a stream of the libp2p connection instead. [`Links`] brings two members'
-//! ends of one session together: the lower rank dials, the higher one waits.
+//! ends of one session together: the lower rank dials, the higher one waits. A session that has
+//! ended well leaves its connections for the next ones, which name themselves on them anew.
 //!
 //! Not protected against here: a member that sends nothing or sends nonsense (the protocol above
 //! ends in an error), traffic analysis.
@@ -29,16 +30,20 @@ use polyyne_protocol::id::PeerKey;
 use carrier::Carrier;
 pub use claim::SessionLabel;
 use encrypted::Patience;
+use rendezvous::Home;
 pub use rendezvous::{LinkError, LinkPeer, Links};
 
 /// One end of a link that is in use by one VM thread of one session.
 ///
-/// It belongs to no runtime until it is first polled, then to that of the polling thread.
-/// Dropping it closes the connection, which the other side sees as [`ChannelError::Closed`].
+/// It belongs to no runtime until it is first polled, then to that of the polling thread. After [`Channel::finish`] its
+/// connection waits for another session; dropping it before that closes the connection, which the other side sees as
+/// [`ChannelError::Closed`].
 pub struct Link {
     peer: PeerKey,
     rank: u16,
-    connection: Carrier,
+    /// Until the session has finished with it.
+    connection: Option<Carrier>,
+    home: Home,
     sending: Patience,
     receiving: Patience,
 }
@@ -63,12 +68,20 @@ impl Link {
 
 impl Channel for Link {
     fn poll_send(&mut self, cx: &mut Context<'_>, frame: &mut Vec<u8>) -> Poll<Result<(), ChannelError>> {
-        let sent = self.connection.poll_send(cx, frame);
-        self.sending.watch(cx, sent, self.connection.bytes_moved()).map_err(ChannelError::from)
+        let Some(connection) = &mut self.connection else { return Poll::Ready(Err(ChannelError::Closed)) };
+        let sent = connection.poll_send(cx, frame);
+        self.sending.watch(cx, sent, connection.bytes_moved()).map_err(ChannelError::from)
     }
 
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<u8>, ChannelError>> {
-        let received = self.connection.poll_recv(cx);
-        self.receiving.watch(cx, received, self.connection.bytes_moved()).map_err(ChannelError::from)
+        let Some(connection) = &mut self.connection else { return Poll::Ready(Err(ChannelError::Closed)) };
+        let received = connection.poll_recv(cx);
+        self.receiving.watch(cx, received, connection.bytes_moved()).map_err(ChannelError::from)
+    }
+
+    fn finish(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            self.home.keep(self.peer, connection);
+        }
     }
 }

@@ -142,9 +142,10 @@ impl Encrypted {
     /// # Errors
     /// If the operating system refuses.
     pub fn park(mut self) -> Result<Self, Broken> {
-        if let Socket::Live(socket) = std::mem::replace(&mut self.socket, Socket::Gone) {
-            self.socket = Socket::Parked(socket.into_std()?);
-        }
+        self.socket = match std::mem::replace(&mut self.socket, Socket::Gone) {
+            Socket::Live(socket) => Socket::Parked(socket.into_std()?),
+            other => other,
+        };
         Ok(self)
     }
 

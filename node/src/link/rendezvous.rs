@@ -8,7 +8,7 @@ use std::{
     collections::HashMap,
     io,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     time::Duration,
 };
 
@@ -19,7 +19,7 @@ use polyyne_engine::port::FRAME_BYTES_MAX;
 use polyyne_protocol::{id::PeerKey, limits::LINK_HELLO_MAX};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::JoinSet,
     time::{Instant, MissedTickBehavior, interval, sleep, timeout, timeout_at},
 };
@@ -113,6 +113,33 @@ struct Shared {
     unnamed: Mutex<HashMap<PeerKey, usize>>,
     pool: Pool,
     detour: OnceLock<Detour>,
+    /// Inbound links whose session has ended well, on their way to the listener's task.
+    free: mpsc::Sender<(PeerKey, Encrypted)>,
+}
+
+/// Where a link goes when its session has ended well.
+pub(super) struct Home {
+    shared: Weak<Shared>,
+    dialled: bool,
+}
+
+impl Home {
+    /// Keeps a connection for another session: the side that has dialled names the next one on it, the other waits for
+    /// that. What of this session is still on its way makes no claim and no answer: the connection is closed then.
+    /// Streams are not kept: a new one costs no handshake.
+    pub(super) fn keep(&self, peer: PeerKey, carrier: Carrier) {
+        let Carrier::Direct(connection) = carrier else { return };
+        let Some(shared) = self.shared.upgrade() else { return };
+        if !shared.members.contains(&peer) {
+            return;
+        }
+        match connection.park() {
+            Ok(connection) if self.dialled => shared.pool.put(peer, connection),
+            // closed, if more of them come than can be waited for
+            Ok(connection) => drop(shared.free.try_send((peer, connection))),
+            Err(_) => {}
+        }
+    }
 }
 
 impl Links {
@@ -126,6 +153,7 @@ impl Links {
         let members = Members::default();
         let key = peer_key(&identity.public().to_peer_id())
             .map_err(|e| cannot(io::Error::new(io::ErrorKind::InvalidInput, e)))?;
+        let (free, freed) = mpsc::channel(limits::INBOUND_MAX);
         let shared = Arc::new(Shared {
             key,
             tls: LinkTls::new(identity, members.clone())?,
@@ -135,8 +163,9 @@ impl Links {
             unnamed: Mutex::default(),
             pool: Pool::default(),
             detour: OnceLock::new(),
+            free,
         });
-        let task = tokio::spawn(accept(listener, Arc::clone(&shared)));
+        let task = tokio::spawn(accept(listener, freed, Arc::clone(&shared)));
         Ok(Self { shared, _listener: Arc::new(AbortOnDropHandle::new(task)), _streams: None })
     }
 
@@ -210,7 +239,8 @@ impl Links {
         Ok(Link {
             peer: key,
             rank: peer.rank,
-            connection,
+            connection: Some(connection),
+            home: Home { shared: Arc::downgrade(&self.shared), dialled: me < peer.rank },
             sending: Patience::new(limits::PATIENCE),
             receiving: Patience::new(limits::PATIENCE),
         })
@@ -367,7 +397,7 @@ impl Shared {
         }
     }
 
-    /// One inbound connection, from the handshake to its place in the table.
+    /// One inbound connection, from the handshake on.
     async fn receive(self: Arc<Self>, socket: TcpStream, handshaking: OwnedSemaphorePermit) -> Result<(), Broken> {
         let tls = self.tls.accept()?;
         let handshake = Encrypted::handshake(socket, tls.into());
@@ -450,7 +480,7 @@ impl Drop for Unnamed {
 }
 
 /// Takes connections in until the task is dropped.
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+async fn accept(listener: TcpListener, mut freed: mpsc::Receiver<(PeerKey, Encrypted)>, shared: Arc<Shared>) {
     let handshakes = Arc::new(Semaphore::new(limits::HANDSHAKES_MAX));
     let mut inbound = JoinSet::new();
     let mut sweep = interval(Duration::from_secs(5));
@@ -462,6 +492,9 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
                 let Ok((socket, _)) = accepted else { sweep.tick().await; continue };
                 let Ok(permit) = Arc::clone(&handshakes).try_acquire_owned() else { continue };
                 inbound.spawn(Arc::clone(&shared).receive(socket, permit));
+            }
+            Some((dialler, link)) = freed.recv() => {
+                inbound.spawn(Arc::clone(&shared).seat(link.into(), dialler, limits::UNNAMED_MAX));
             }
             Some(_) = inbound.join_next(), if !inbound.is_empty() => {}
             _ = sweep.tick() => shared.table().expire(Instant::now()),
@@ -661,7 +694,7 @@ mod tests {
         let mut links = open_all(&nodes, SESSION).await;
         let (mut b, mut a) = (links.pop().unwrap().remove(0), links.pop().unwrap().remove(0));
         assert_eq!(say(&mut a, &vec![0; FRAME_BYTES_MAX + 1]).await, Err(ChannelError::TooLong));
-        b.connection.set_frame_max(10);
+        b.connection.as_mut().unwrap().set_frame_max(10);
         say(&mut a, &[0; 11]).await.unwrap();
         assert_eq!(hear(&mut b).await, Err(ChannelError::TooLong));
     }
@@ -680,6 +713,40 @@ mod tests {
             let _ = closed.await.unwrap();
         }
         open_all(&nodes, SESSION).await;
+    }
+
+    #[tokio::test]
+    async fn a_finished_session_leaves_its_link_to_the_next_and_a_broken_one_does_not() {
+        let nodes = cloud(2).await;
+        let to = nodes[1].shared.key;
+        let mut links = open_all(&nodes, SESSION).await;
+        links.iter_mut().flatten().for_each(Channel::finish);
+        assert_eq!(hear(&mut links[0][0]).await, Err(ChannelError::Closed), "it is no part of this session any more");
+        assert_eq!(nodes[0].shared.pool.missing(to, 1), 0);
+
+        // on the same connection, with nothing dialled
+        let low = vec![LinkPeer { addresses: Vec::new(), ..others(&nodes, 0)[0].clone() }];
+        let (session, high) = (SessionLabel { thread: 1, ..SESSION }, others(&nodes, 1));
+        let (a, b) = tokio::join!(nodes[0].open(session, 0, &low, LONG), nodes[1].open(session, 1, &high, LONG));
+        let (mut a, mut b) = (a.unwrap().remove(0), b.unwrap().remove(0));
+        let both_ways = async { tokio::join!(say(&mut a, b"round"), hear(&mut b)) };
+        assert_eq!(both_ways.await, (Ok(()), Ok(b"round".to_vec())));
+
+        drop(a);
+        assert_eq!(nodes[0].shared.pool.missing(to, 1), 1);
+        assert_eq!(hear(&mut b).await, Err(ChannelError::Closed));
+    }
+
+    #[tokio::test]
+    async fn what_is_left_of_a_session_cannot_enter_the_next_one() {
+        let nodes = cloud(2).await;
+        let mut links = open_all(&nodes, SESSION).await;
+        // the acceptor says something that nobody awaits
+        say(&mut links[1][0], b"too late").await.unwrap();
+        links.iter_mut().flatten().for_each(Channel::finish);
+        let mut again = open_all(&nodes, SessionLabel { thread: 1, ..SESSION }).await;
+        say(&mut again[1][0], b"first").await.unwrap();
+        assert_eq!(hear(&mut again[0][0]).await, Ok(b"first".to_vec()));
     }
 
     #[tokio::test]
