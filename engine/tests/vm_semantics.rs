@@ -160,6 +160,9 @@ fn errors_name_tape_instruction_and_mnemonic() {
     assert_eq!(error.to_string(), "tape \"tape-0\", instruction 1 (divint): division by zero");
     assert_eq!(fault(&[("ldint", 0, &[0, 1]), ("crash", 0, &[0])]), Fault::Crash);
     assert_eq!(fault(&[("divc", 0, &[0, 1, 2])]), Fault::DivisionByZero);
+    // The first quotient, 0, is the second divisor: a look at the divisors beforehand saw a 1 there.
+    let overlap: [Line<'_>; 3] = [("ldi", 1, &[4, 1]), ("ldi", 1, &[5, 1]), ("divc", 2, &[5, 0, 4])];
+    assert_eq!(fault(&overlap), Fault::DivisionByZero);
     assert_eq!(fault(&[("popint", 0, &[0])]), Fault::EmptyStack);
     assert_eq!(fault(&[("cmdlinearg", 0, &[0, 0])]), Fault::NoArgument(0));
 }

@@ -113,10 +113,14 @@ impl<F: Domain> Desk<'_, F> {
                 }
             }
             Opcode::Divc => {
-                if c[at(2)..at(2) + size].contains(&f.zero()) {
-                    return Err(Fault::DivisionByZero);
+                // Lane after lane: a quotient may be the divisor of the next one.
+                for i in 0..size {
+                    let (dividend, divisor) = (c[at(1) + i], c[at(2) + i]);
+                    if divisor == f.zero() {
+                        return Err(Fault::DivisionByZero);
+                    }
+                    c[at(0) + i] = f.mul(dividend, f.inv(divisor));
                 }
-                zip(c, &|a, b| f.mul(a, f.inv(b)));
             }
             Opcode::Divci => {
                 let divisor = f.divisor(args[2] as i32);
