@@ -15,18 +15,20 @@
 //!
 //! The account is exact: generated = taken + skipped + burned + left, where left is counted from the rows themselves.
 //!
-//! Not protected here: restored images of the file (the chain head of [`Castor::head`] lets members notice), and what
-//! a caller does with the bytes it was given.
+//! Not protected here: restored images of the file (by the chain head of [`Castor::head`] members notice, see
+//! [`crate::freshness`]), and what a caller does with the bytes it was given.
 
 mod allocation;
 mod audit;
 mod burn;
 mod chunk;
 mod execution;
+mod head;
 mod kind;
 mod place;
 mod take;
 mod tally;
+pub mod telemetry;
 mod tuples;
 mod used;
 
@@ -38,7 +40,8 @@ use std::sync::{Arc, Mutex};
 pub use allocation::{Shortage, allocate, in_common};
 pub use audit::{Account, Stock};
 pub use chunk::{CHUNK_TUPLES_MAX, ChunkRef, NewChunk, StageError, StagedChunk};
-pub use execution::{AbortCause, Execution, ExecutionError, ExecutionState, Head};
+pub use execution::{AbortCause, Execution, ExecutionError, ExecutionState};
+pub use head::{Head, PeerHead, PeerHeadError};
 pub use kind::{Over, TupleKind};
 pub use place::Span;
 pub use take::{KindTake, RANGES_MAX, SKIP_TUPLES_MAX, TAKE_TUPLES_MAX, TakeError, TakeRequest};
@@ -48,7 +51,7 @@ pub(crate) use burn::burn;
 
 use crate::store::seal::TableKey;
 use crate::store::sealed::Sealed;
-use crate::store::tuples_file::{CHUNKS, DATA_KEYS, EXECUTIONS, HEAD, KEY_STATES, ROWS, TALLIES};
+use crate::store::tuples_file::{CHUNKS, DATA_KEYS, EXECUTIONS, HEADS, KEY_STATES, PEER_HEADS, ROWS, TALLIES};
 use crate::store::{Durable, Fault, TuplesFile};
 
 /// The tuple store. Clones share it.
@@ -66,7 +69,8 @@ pub(crate) struct Tables {
     chunks: Sealed<chunk::Chunk>,
     tallies: Sealed<tally::Tally>,
     executions: Sealed<Execution>,
-    head: Sealed<Head>,
+    heads: Sealed<Head>,
+    peer_heads: Sealed<PeerHead>,
     key_states: Sealed<crate::journal::KeyRecord>,
     store_id: [u8; 16],
 }
@@ -80,7 +84,8 @@ impl Tables {
             chunks: sealed.table(CHUNKS),
             tallies: sealed.table(TALLIES),
             executions: sealed.table(EXECUTIONS),
-            head: sealed.table(HEAD),
+            heads: sealed.table(HEADS),
+            peer_heads: sealed.table(PEER_HEADS),
             key_states: sealed.table(KEY_STATES),
             store_id: file.identity().store_id,
         }

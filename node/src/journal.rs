@@ -35,7 +35,7 @@ pub use key_state::{KeyRecord, KeyState};
 use crate::castor::Tables;
 use crate::store::sealed::Sealed;
 use crate::store::tuples_file::{CHECKS, KEY_STATES};
-use crate::store::{Durable, Fault, MacScope, TuplesFile};
+use crate::store::{Durable, Fault, TuplesFile};
 
 /// The journal. Clones share it.
 #[derive(Clone)]
@@ -43,8 +43,6 @@ pub struct Journal {
     durable: Durable,
     tables: Arc<JournalTables>,
     castor: Arc<Tables>,
-    /// Checks that this process began, whose commitment it may know not to have sent.
-    begun_here: Arc<Mutex<HashSet<(MacScope, u64)>>>,
     /// Checks that this process told others it never began, and so never will. Sessions end with the process, so a
     /// restart need not remember them.
     ruled_out: Arc<Mutex<HashSet<check::Coin>>>,
@@ -63,7 +61,6 @@ impl Journal {
             durable: sealed.durable().clone(),
             tables: Arc::new(JournalTables { keys: sealed.table(KEY_STATES), checks: sealed.table(CHECKS) }),
             castor: Arc::new(Tables::of(file)),
-            begun_here: Arc::default(),
             ruled_out: Arc::default(),
         };
         journal.freeze_unfinished().await?;

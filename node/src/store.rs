@@ -28,6 +28,7 @@ mod scrub;
 #[cfg(test)]
 pub(crate) mod disk;
 
+pub(crate) use birth::random;
 pub use durable::{Durable, Fatal, Fault, OpenError, Table};
 pub use names::{ChunkId, CloudId, ExecId, MacKeyId, MacScope, SecretId, SessionId};
 pub use seal::RootKey;

@@ -61,6 +61,8 @@ purposes! {
     Checked = "checked",
     /// A member has written a tuple chunk and may activate it.
     ChunkSeal = "chunk-seal",
+    /// A member says where its store stands.
+    StoreHead = "store-head",
     /// A member's part of the order in which MAC keys are checked.
     Gate = "gate",
     /// A member tells the others what it has (addresses, versions).

@@ -24,6 +24,13 @@ pub struct Stock {
     pub cursor: u64,
 }
 
+impl Stock {
+    /// Nothing of a kind.
+    pub fn none(kind: TupleKind) -> Self {
+        Self { kind, available: 0, staged: 0, generated: 0, taken: 0, skipped: 0, burned: 0, cursor: 0 }
+    }
+}
+
 /// Counters beside what was counted row by row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Account {

@@ -1,4 +1,4 @@
-//! The journal of takings: one row per execution, for ever, and a chain over all of them.
+//! The journal of takings: one row per execution, for ever.
 //!
 //! ```text
 //! TAKEN ─▶ CHECKED ─▶ DONE
@@ -7,13 +7,12 @@
 //! No transition leads back to where tuples are available: they were deleted in the commit that wrote TAKEN.
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::place::Span;
 use super::{Castor, Tables, TupleKind};
-use crate::store::durable::{Apply, Plan, Reads};
-use crate::store::tuples_file::{OPEN_EXECUTIONS, TALLIES};
+use crate::store::durable::{Apply, Reads};
+use crate::store::tuples_file::OPEN_EXECUTIONS;
 use crate::store::{ExecId, Fault, MacScope};
 
 /// One taking.
@@ -23,7 +22,7 @@ pub struct Execution {
     /// What the members agreed on.
     pub digest: [u8; 32],
     pub taken: Vec<(TupleKind, Vec<Span>)>,
-    /// Number of this taking in the store, from 1.
+    /// The store's head ([`super::Head`]) after it.
     pub sequence: u64,
     pub state: ExecutionState,
 }
@@ -60,14 +59,6 @@ pub enum ExecutionError {
     WrongState(ExecId),
     #[error(transparent)]
     Fault(#[from] Fault),
-}
-
-/// How many takings there were, and the hash chain over them: what a member signs, so that a rolled-back store shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Head {
-    pub store_id: [u8; 16],
-    pub sequence: u64,
-    pub chain: [u8; 32],
 }
 
 impl Castor {
@@ -108,11 +99,6 @@ impl Castor {
             _ => Some(ExecutionState::Aborted(AbortCause::Caller(code))),
         })
         .await
-    }
-
-    /// How many takings there were, and the chain over them.
-    pub fn head(&self) -> Result<Head, Fault> {
-        self.tables.last_head(&self.durable.read()?)
     }
 
     async fn step(
@@ -188,39 +174,5 @@ impl Tables {
             apply.delete(OPEN_EXECUTIONS, &exec.0)?;
         }
         Ok(())
-    }
-
-    fn last_head(&self, from: &impl Reads) -> Result<Head, Fault> {
-        Ok(self.head.get(from, b"head")?.unwrap_or(Head { store_id: self.store_id, sequence: 0, chain: [0; 32] }))
-    }
-
-    pub(super) fn next_head(
-        &self,
-        plan: &Plan<'_>,
-        exec: ExecId,
-        digest: [u8; 32],
-        taken: &[(TupleKind, Vec<Span>)],
-    ) -> Result<Head, Fault> {
-        let last = self.last_head(plan)?;
-        let sequence = last.sequence.checked_add(1);
-        let sequence = sequence.ok_or(Fault::Damaged { table: TALLIES.0 })?;
-        let mut chain = Sha256::new_with_prefix(b"polyyne/take-chain/1");
-        chain.update(last.chain);
-        chain.update(sequence.to_be_bytes());
-        chain.update(exec.0);
-        chain.update(digest);
-        for (kind, spans) in taken {
-            chain.update(kind.code.to_be_bytes());
-            chain.update((spans.len() as u64).to_be_bytes());
-            for span in spans {
-                chain.update(span.start.to_be_bytes());
-                chain.update(span.end.to_be_bytes());
-            }
-        }
-        Ok(Head { store_id: self.store_id, sequence, chain: chain.finalize().into() })
-    }
-
-    pub(super) fn put_head(&self, apply: &Apply<'_>, head: &Head) -> Result<(), Fault> {
-        self.head.put(apply, b"head", head)
     }
 }

@@ -11,7 +11,8 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::chunk::{Chunk, ChunkState, active_in, tuples_in};
-use super::execution::{Execution, ExecutionState, Head};
+use super::execution::{Execution, ExecutionState};
+use super::head::{Head, PeerHead, PeerHeadError};
 use super::place::{Pool, Span, merge, start_in};
 use super::tally::Tally;
 use super::tuples::{ELEMENT_BYTES, TakenKind, TakenTuples};
@@ -39,6 +40,8 @@ pub struct TakeRequest {
     pub digest: [u8; 32],
     /// At most one entry per kind.
     pub kinds: Vec<KindTake>,
+    /// Where the other members say that their stores stand: remembered in the same commit.
+    pub peers: Vec<PeerHead>,
 }
 
 /// What is wanted of one kind.
@@ -74,6 +77,8 @@ pub enum TakeError {
     SkipsTooMuch { code: u16, tuples: u64 },
     #[error("kind {code}: counters would overflow")]
     Overflow { code: u16 },
+    #[error(transparent)]
+    Peer(#[from] PeerHeadError),
     #[error(transparent)]
     Fault(#[from] Fault),
 }
@@ -111,6 +116,7 @@ pub(super) struct Take {
     exec: ExecId,
     execution: Execution,
     head: Head,
+    peers: Vec<PeerHead>,
     cut: Cut,
 }
 
@@ -146,6 +152,7 @@ impl Tables {
         }
         self.refuse_key(plan, request.scope)?;
         request.refuse_twice()?;
+        request.peers.iter().try_for_each(|peer| self.refuse_peer(plan, request.scope.cloud, peer))?;
         let data_key = self.data_key(plan, request.scope)?;
         let mut kinds = Vec::new();
         for wanted in &request.kinds {
@@ -153,7 +160,7 @@ impl Tables {
         }
         let taken = request.kinds.into_iter();
         let taken: Vec<_> = taken.map(|wanted| (wanted.kind, wanted.spans)).collect();
-        let head = self.next_head(plan, request.exec, request.digest, &taken)?;
+        let head = self.head_after(plan, request.scope.cloud, &event(request.exec, request.digest, &taken))?;
         Ok(Take {
             exec: request.exec,
             execution: Execution {
@@ -164,6 +171,7 @@ impl Tables {
                 state: ExecutionState::Taken,
             },
             head,
+            peers: request.peers,
             cut: Cut { data_key, kinds },
         })
     }
@@ -255,7 +263,9 @@ impl Tables {
     fn apply_take(&self, apply: &Apply<'_>, take: Take) -> Result<Cut, Fault> {
         self.executions.put(apply, &take.exec.0, &take.execution)?;
         apply.put(OPEN_EXECUTIONS, &take.exec.0, &[])?;
-        self.put_head(apply, &take.head)?;
+        let cloud = take.execution.scope.cloud;
+        self.put_head(apply, cloud, &take.head)?;
+        take.peers.iter().try_for_each(|peer| self.put_peer(apply, cloud, peer))?;
         for kind in &take.cut.kinds {
             self.tallies.put(apply, &kind.pool.to_key(), &kind.tally)?;
             for key in &kind.deleted_chunks {
@@ -292,6 +302,11 @@ impl Tables {
         }
         Ok(TakenKind { kind: kind.kind, spans: kind.spans.clone(), bytes })
     }
+}
+
+/// What a taking adds to the chain of its store.
+fn event(exec: ExecId, digest: [u8; 32], taken: &[(TupleKind, Vec<Span>)]) -> Vec<u8> {
+    polyyne_protocol::canonical::encode(&("take", exec, digest, taken))
 }
 
 impl CutKind {

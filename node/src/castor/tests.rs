@@ -2,6 +2,7 @@
 
 mod crash;
 mod model;
+mod power;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -84,6 +85,7 @@ pub(crate) fn want(number: u64, kind: TupleKind, spans: &[(u64, u64)]) -> TakeRe
         scope: SCOPE,
         digest: [9; 32],
         kinds: vec![KindTake { kind, spans, skip_to: None }],
+        peers: Vec::new(),
     }
 }
 
@@ -153,7 +155,7 @@ fn a_refused_take_changes_nothing() {
         stock_up(&castor, kind, 0, 128).await;
         castor.stage(chunk(kind, 128, 64)).await.expect("staged");
         drop(castor.take(want(1, kind, &[(10, 20)])).await.expect("taken"));
-        let before = (balanced(&castor), castor.head().expect("head"));
+        let before = (balanced(&castor), castor.head(SCOPE.cloud).expect("head"));
         let refused = async |request| castor.take(request).await.err().expect("refused");
 
         assert!(matches!(refused(want(1, kind, &[(20, 30)])).await, TakeError::AlreadyTaken(_)));
@@ -178,7 +180,7 @@ fn a_refused_take_changes_nothing() {
         half.kinds.push(want(2, TupleKind::BIT, &[(0, 1)]).kinds.remove(0));
         assert!(matches!(refused(half).await, TakeError::NotInStock { .. }));
 
-        assert_eq!((balanced(&castor), castor.head().expect("head")), before);
+        assert_eq!((balanced(&castor), castor.head(SCOPE.cloud).expect("head")), before);
         assert!(castor.execution(exec(2)).expect("reads").is_none());
     });
 }
@@ -313,7 +315,7 @@ fn executions_only_move_forward_and_a_restart_aborts_what_was_taken() {
         for number in 0..4 {
             drop(castor.take(want(number, kind, &[(number * 4, number * 4 + 2)])).await.expect("taken"));
         }
-        assert_eq!(castor.head().expect("head").sequence, 4);
+        assert_eq!(castor.head(SCOPE.cloud).expect("head").sequence, 4);
         castor.checked(exec(1), b"record".to_vec()).await.expect("checked");
         castor.checked(exec(1), b"record".to_vec()).await.expect("again");
         assert!(matches!(castor.checked(exec(1), vec![]).await, Err(ExecutionError::WrongState(_))));
@@ -338,7 +340,7 @@ fn executions_only_move_forward_and_a_restart_aborts_what_was_taken() {
         assert_eq!(open, [exec(1)]);
         let again = castor.take(want(0, TupleKind::BIT, &[(20, 21)])).await;
         assert!(matches!(again, Err(TakeError::AlreadyTaken(_))));
-        assert_eq!(castor.head().expect("head").sequence, 4);
+        assert_eq!(castor.head(SCOPE.cloud).expect("head").sequence, 4);
         assert_eq!(castor.offers(SCOPE, TupleKind::BIT).expect("offers"), [Span::new(14, 64)]);
         balanced(&castor);
     });

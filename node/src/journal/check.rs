@@ -2,6 +2,7 @@
 
 use std::sync::PoisonError;
 
+use polyyne_protocol::canonical;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -81,7 +82,7 @@ pub enum CheckError {
     NotCommitted { number: u64 },
     #[error("{count} commitments are more than a cloud has members")]
     TooManyCommitments { count: usize },
-    #[error("MAC check {number} may have sent its commitment and can only be finished")]
+    #[error("MAC check {number} may have sent its opening and can only be finished")]
     MayHaveLeft { number: u64 },
     #[error("this member has told others that it never began this check, and stays with it")]
     RuledOut,
@@ -97,6 +98,7 @@ impl Journal {
     pub async fn begin_check(&self, new: NewCheck) -> Result<(), CheckError> {
         let (scope, number) = (new.scope, new.number);
         let (planning, applying, ruled_out) = (self.tables.clone(), self.tables.clone(), self.ruled_out.clone());
+        let (counting, counted) = (self.castor.clone(), self.castor.clone());
         self.durable
             .write(
                 move |plan| {
@@ -104,17 +106,17 @@ impl Journal {
                     if ruled_out.lock().unwrap_or_else(PoisonError::into_inner).contains(&coin) {
                         return Err(CheckError::RuledOut);
                     }
-                    planning.plan_begin(plan, new)
+                    let event = canonical::encode(&("check", scope, number, coin.1, coin.2));
+                    let (record, check) = planning.plan_begin(plan, new)?;
+                    Ok((record, check, counting.head_after(plan, scope.cloud, &event)?))
                 },
-                move |apply, (record, check)| {
+                move |apply, (record, check, head)| {
                     applying.keys.put(apply, &scope.to_key(), &record)?;
+                    counted.put_head(apply, scope.cloud, &head)?;
                     applying.checks.put(apply, &row_key(scope, number), &check)
                 },
             )
-            .await?;
-        let mut begun = self.begun_here.lock().unwrap_or_else(PoisonError::into_inner);
-        begun.insert((scope, number));
-        Ok(())
+            .await
     }
 
     /// What another member asks while it finishes a check: the check as it stands here, or None, which is a promise
@@ -177,9 +179,7 @@ impl Journal {
                     earlier.iter().try_for_each(|key| applying.checks.delete(apply, key).map(drop))
                 },
             )
-            .await?;
-        self.forget_begun(scope, number);
-        Ok(())
+            .await
     }
 
     /// The openings added up to zero: the key is usable again. Anything else is [`Journal::compromise`].
@@ -193,23 +193,12 @@ impl Journal {
             .await
     }
 
-    /// Gives up a check whose commitment has **not** left this process (a member was not ready in time). The number
-    /// stays used.
+    /// Gives up a check whose **opening** has not left: σ stays hidden, so nobody can know the sum. For when a member
+    /// says that it never committed, so that the check can not be finished. The number stays used.
     ///
     /// # Errors
-    /// [`CheckError::MayHaveLeft`] for a check of an earlier process or one that has recorded commitments: what an
-    /// earlier process sent is not known.
-    ///
-    /// # Security
-    /// The caller promises that the commitment was not handed to any transport.
-    pub async fn withdraw_unsent(&self, scope: MacScope, number: u64) -> Result<(), CheckError> {
-        if !self.forget_begun(scope, number) {
-            return Err(CheckError::MayHaveLeft { number });
-        }
-        self.withdraw(scope, number).await
-    }
-
-    async fn withdraw(&self, scope: MacScope, number: u64) -> Result<(), CheckError> {
+    /// [`CheckError::MayHaveLeft`] once the commitments of all are recorded: the opening may have left.
+    pub async fn withdraw_unopened(&self, scope: MacScope, number: u64) -> Result<(), CheckError> {
         let (planning, applying) = (self.tables.clone(), self.tables.clone());
         self.durable
             .write(
@@ -233,17 +222,6 @@ impl Journal {
             .await
     }
 
-    /// Gives up a check whose **opening** has not left: σ stays hidden, so nobody can know the sum. For when a member
-    /// says that it never committed, so that the check can not be finished. The number stays used.
-    ///
-    /// # Errors
-    /// [`CheckError::MayHaveLeft`] once the commitments of all are recorded: the opening may have left.
-    pub async fn withdraw_unopened(&self, scope: MacScope, number: u64) -> Result<(), CheckError> {
-        self.withdraw(scope, number).await?;
-        self.forget_begun(scope, number);
-        Ok(())
-    }
-
     /// Every check that has to be finished before its key can be used.
     pub fn unfinished_checks(&self) -> Result<Vec<(MacScope, Check)>, Fault> {
         let now = self.durable.read()?;
@@ -264,11 +242,6 @@ impl Journal {
         let now = self.durable.read()?;
         let last = self.tables.checks.last_under(&now, &scope.to_key())?;
         Ok(last.map(|(_, check)| check))
-    }
-
-    fn forget_begun(&self, scope: MacScope, number: u64) -> bool {
-        let mut begun = self.begun_here.lock().unwrap_or_else(PoisonError::into_inner);
-        begun.remove(&(scope, number))
     }
 
     pub(super) async fn freeze_unfinished(&self) -> Result<(), Fault> {

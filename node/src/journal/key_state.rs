@@ -1,5 +1,6 @@
 //! What a MAC key may still be used for.
 
+use polyyne_protocol::canonical;
 use serde::{Deserialize, Serialize};
 
 use super::{CheckError, Journal};
@@ -64,6 +65,7 @@ impl Journal {
 
     pub(super) async fn mark_compromised(&self, scope: MacScope, evidence: Vec<u8>) -> Result<(), Fault> {
         let (planning, applying) = (self.tables.clone(), self.tables.clone());
+        let (counting, counted) = (self.castor.clone(), self.castor.clone());
         self.durable
             .write(
                 move |plan| {
@@ -71,9 +73,13 @@ impl Journal {
                     if !matches!(record.state, KeyState::Compromised { .. }) {
                         record.state = KeyState::Compromised { evidence };
                     }
-                    Ok::<_, Fault>(record)
+                    let event = canonical::encode(&("burn", scope));
+                    Ok::<_, Fault>((record, counting.head_after(plan, scope.cloud, &event)?))
                 },
-                move |apply, record| applying.keys.put(apply, &scope.to_key(), &record),
+                move |apply, (record, head)| {
+                    counted.put_head(apply, scope.cloud, &head)?;
+                    applying.keys.put(apply, &scope.to_key(), &record)
+                },
             )
             .await
     }

@@ -10,7 +10,7 @@ use crate::store::durable::Reads;
 use crate::store::mac_keys::{MacKeyError, MacKeyShare, MacKeys};
 use crate::store::sealed::SecretBytes;
 use crate::store::tuples_file::{DATA_KEYS, ROWS};
-use crate::store::{MacKeyId, SessionId, StateFile};
+use crate::store::{MacKeyId, MacScope, SessionId, StateFile};
 
 fn check(number: u64) -> NewCheck {
     NewCheck {
@@ -70,7 +70,7 @@ fn an_unfinished_check_freezes_the_key_after_a_restart_until_it_is_finished() {
         let taken = castor.take(want(1, TupleKind::BIT, &[(0, 1)])).await;
         assert!(matches!(taken, Err(TakeError::KeyFrozen { check: 1 })));
         assert!(matches!(journal.begin_check(check(2)).await, Err(CheckError::Unfinished { check: 1 })));
-        assert!(matches!(journal.withdraw_unsent(SCOPE, 1).await, Err(CheckError::MayHaveLeft { number: 1 })));
+        assert!(matches!(journal.withdraw_unopened(SCOPE, 1).await, Err(CheckError::MayHaveLeft { number: 1 })));
         let (scope, unfinished) = journal.unfinished_checks().expect("reads").remove(0);
         assert_eq!((scope, unfinished.number, unfinished.commitment.as_slice()), (SCOPE, 1, [7; 32].as_slice()));
         assert_eq!(unfinished.opening.expose(), [1; 48], "the same opening can be sent again");
@@ -82,23 +82,24 @@ fn an_unfinished_check_freezes_the_key_after_a_restart_until_it_is_finished() {
 }
 
 #[test]
-fn only_an_unsent_check_of_this_process_can_be_withdrawn() {
+fn only_a_check_whose_opening_has_not_left_can_be_withdrawn_also_after_a_restart() {
     let disk = Disk::default();
     block_on(async {
         let (_file, _, journal) = open(&disk).await;
         journal.begin_check(check(1)).await.expect("begun");
-        journal.withdraw_unsent(SCOPE, 1).await.expect("withdrawn");
+        journal.withdraw_unopened(SCOPE, 1).await.expect("withdrawn");
         assert!(matches!(journal.begin_check(check(1)).await, Err(CheckError::NumberUsed { .. })));
         journal.begin_check(check(2)).await.expect("begun");
         journal.record_commitments(SCOPE, 2, commitments()).await.expect("recorded");
-        assert!(matches!(journal.withdraw_unsent(SCOPE, 2).await, Err(CheckError::MayHaveLeft { number: 2 })));
+        assert!(matches!(journal.withdraw_unopened(SCOPE, 2).await, Err(CheckError::MayHaveLeft { number: 2 })));
         journal.finish_zero(SCOPE, 2).await.expect("finished");
         journal.begin_check(check(3)).await.expect("begun");
     });
     block_on(async {
         let (_file, _, journal) = open(&disk).await;
-        assert!(matches!(journal.withdraw_unsent(SCOPE, 3).await, Err(CheckError::MayHaveLeft { number: 3 })));
         assert_eq!(journal.key_state(SCOPE).expect("reads"), KeyState::Frozen { check: 3 });
+        journal.withdraw_unopened(SCOPE, 3).await.expect("withdrawn");
+        assert_eq!(journal.key_state(SCOPE).expect("reads"), KeyState::Active);
     });
 }
 
@@ -113,7 +114,7 @@ fn a_transcript_stays_until_all_members_have_committed_to_the_next_check() {
         // Begun here alone: a member that has still to finish check 1 will not begin check 2, and needs the transcript.
         journal.begin_check(check(2)).await.expect("begun");
         assert!(find(1).await.is_some());
-        journal.withdraw_unsent(SCOPE, 2).await.expect("withdrawn");
+        journal.withdraw_unopened(SCOPE, 2).await.expect("withdrawn");
         assert!(find(1).await.is_some());
         journal.begin_check(check(3)).await.expect("begun");
         journal.record_commitments(SCOPE, 3, commitments()).await.expect("recorded");

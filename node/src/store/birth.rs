@@ -72,6 +72,30 @@ fn initialise(database: &Database, layout: &Layout) -> Result<StoreIdentity, Fau
     Ok(identity)
 }
 
+/// Makes a file with the rows of another one, as the same file (its rows are sealed for it) and another store.
+pub(super) fn import(
+    path: &Path,
+    layout: &Layout,
+    file_id: [u8; 16],
+    rows: &mut dyn Iterator<Item = (String, Vec<u8>, Vec<u8>)>,
+) -> Result<(), Fault> {
+    let unfinished = path.with_extension("redb.new");
+    let database = durable::builder().create_file(private_file(&unfinished)?)?;
+    initialise(&database, layout)?;
+    let transaction = durable::begin(&database)?;
+    transaction.open_table(META.definition())?.insert(FILE_ID, file_id.as_slice())?;
+    for (table, key, value) in rows {
+        // rows of tables that this release does not know would be lost without a word
+        let table = layout.tables.iter().find(|known| known.0 == table).ok_or(Fault::Damaged { table: layout.file })?;
+        transaction.open_table(table.definition())?.insert(key.as_slice(), value.as_slice())?;
+    }
+    transaction.commit()?;
+    drop(database);
+    File::open(&unfinished)?.sync_all()?;
+    std::fs::rename(&unfinished, path)?;
+    Ok(sync_folder(path)?)
+}
+
 /// Reads who the file is, refusing what a newer binary wrote. An empty backend is initialised.
 pub(super) fn identify(database: &Database, layout: &Layout) -> Result<StoreIdentity, OpenError> {
     let fault = |fault| OpenError::Fault { file: layout.file, fault };
@@ -94,10 +118,31 @@ pub(super) fn identify(database: &Database, layout: &Layout) -> Result<StoreIden
     if found > layout.schema {
         return Err(OpenError::Newer { file: layout.file, found, known: layout.schema });
     }
-    Ok(StoreIdentity {
+    let identity = StoreIdentity {
         file_id: row(FILE_ID)?.try_into().map_err(|_| damaged())?,
         store_id: row(STORE_ID)?.try_into().map_err(|_| damaged())?,
-    })
+    };
+    let known: Vec<String> = reading
+        .list_tables()
+        .map_err(|error| fault(error.into()))?
+        .map(|table| redb::TableHandle::name(&table).to_owned())
+        .collect();
+    drop((meta, reading));
+    let missing: Vec<Table> =
+        layout.tables.iter().copied().filter(|table| !known.iter().any(|k| k == table.0)).collect();
+    if !missing.is_empty() {
+        add_tables(database, &missing).map_err(fault)?;
+    }
+    Ok(identity)
+}
+
+/// A later release of the same schema may have more tables; they begin empty.
+fn add_tables(database: &Database, missing: &[Table]) -> Result<(), Fault> {
+    let transaction = durable::begin(database)?;
+    for table in missing {
+        transaction.open_table(table.definition())?;
+    }
+    Ok(transaction.commit()?)
 }
 
 fn create_in(database: &Database, layout: &Layout) -> Result<StoreIdentity, OpenError> {
@@ -113,7 +158,7 @@ fn create_in(database: &Database, layout: &Layout) -> Result<StoreIdentity, Open
 }
 
 /// Fresh bytes from the operating system. Nothing that is stored is ever used as a source of randomness.
-pub(super) fn random<const N: usize>() -> Result<[u8; N], Fault> {
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], Fault> {
     let mut bytes = [0; N];
     SysRng.try_fill_bytes(&mut bytes).map_err(|_| Fault::NoRandomness)?;
     Ok(bytes)

@@ -25,13 +25,27 @@ pub const TALLIES: Table = Table("tallies");
 pub const EXECUTIONS: Table = Table("executions");
 /// The executions that have not ended, so that a start need not read all of them.
 pub const OPEN_EXECUTIONS: Table = Table("open_executions");
-/// One row: how many takings there were, and the chain over them.
-pub const HEAD: Table = Table("head");
+/// How much happened in this store, and the chain over it, by cloud.
+pub const HEADS: Table = Table("heads");
+/// The furthest that the stores of other members stood, by cloud and member.
+pub const PEER_HEADS: Table = Table("peer_heads");
 
 const LAYOUT: Layout = Layout {
     file: "tuples.redb",
     schema: 1,
-    tables: &[KEY_CHECK, DATA_KEYS, KEY_STATES, CHECKS, CHUNKS, ROWS, TALLIES, EXECUTIONS, OPEN_EXECUTIONS, HEAD],
+    tables: &[
+        KEY_CHECK,
+        DATA_KEYS,
+        KEY_STATES,
+        CHECKS,
+        CHUNKS,
+        ROWS,
+        TALLIES,
+        EXECUTIONS,
+        OPEN_EXECUTIONS,
+        HEADS,
+        PEER_HEADS,
+    ],
 };
 
 /// The open tuples file. Clones share it.
