@@ -11,7 +11,7 @@ use crate::amphora::store::SecretStore;
 use crate::audit::{AuditLog, AuditLogError};
 use crate::castor::Castor;
 use crate::config::Config;
-use crate::data_dir::DataDir;
+use crate::data_dir::{DataDir, Layout};
 use crate::desk::Desk;
 use crate::federation::{self, Announcement, Directory, Network, NetworkConfig, StartError};
 use crate::gateway::Gateway;
@@ -20,9 +20,10 @@ use crate::link::{LinkError, Links};
 use crate::seat::Identity;
 use crate::store::answers::Answers;
 use crate::store::mac_keys::MacKeys;
+use crate::store::seen::SeenNonces;
 use crate::store::shelf::Shelf;
 use crate::store::{Fatal, Fault, OpenError, RootKey, StateFile, TuplesFile};
-use crate::{klyshko, order, votes};
+use crate::{freshness, klyshko, order, votes};
 use clouds::{Clouds, Ways};
 use ed25519_dalek::SigningKey;
 use polyyne_protocol::canonical;
@@ -62,7 +63,7 @@ pub(crate) struct Core {
     /// Multiaddrs under which this node stands in records.
     pub addresses: Vec<String>,
     _tuples: TuplesFile,
-    _data: DataDir,
+    data: DataDir,
 }
 
 /// What every cloud of this node works on.
@@ -73,6 +74,7 @@ pub(crate) struct Stores {
     pub mac_keys: MacKeys,
     pub secrets: SecretStore,
     pub answers: Answers,
+    pub seen: SeenNonces,
     pub anchors: Shelf,
     pub log: AuditLog,
 }
@@ -101,18 +103,14 @@ impl Core {
         let ways = Ways { network: network.clone(), directory: directory.clone(), links: links.clone() };
         let clouds = Clouds::new(identity.clone(), stores, ways, config.generation.enabled);
         let gateway = serve(&network, &clouds);
-        Ok(Self {
-            identity,
-            network,
-            directory,
-            links,
-            gateway,
-            clouds,
-            state,
-            addresses,
-            _tuples: tuples,
-            _data: data,
-        })
+        Ok(Self { identity, network, directory, links, gateway, clouds, state, addresses, _tuples: tuples, data })
+    }
+}
+
+impl Core {
+    /// Where this node's files are.
+    pub fn layout(&self) -> &Layout {
+        self.data.layout()
     }
 }
 
@@ -125,6 +123,7 @@ impl Stores {
             journal,
             secrets: SecretStore::of(state),
             answers: Answers::of(state),
+            seen: SeenNonces::of(state),
             anchors: Shelf::anchors(state),
             log: AuditLog::open(log, state).await?,
         })
@@ -139,6 +138,8 @@ fn serve(network: &Network, clouds: &Clouds) -> Gateway {
     order::serve(network, move |scope| of_order.order(scope));
     let of_klyshko = clouds.clone();
     klyshko::serve(network, move |cloud| of_klyshko.klyshko(cloud));
+    let of_freshness = clouds.clone();
+    freshness::serve(network, move |cloud| of_freshness.witness(cloud));
     let of_gateway = clouds.clone();
     Gateway::start(network.clone(), move |cloud| of_gateway.serving(cloud))
 }

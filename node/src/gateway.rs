@@ -17,6 +17,10 @@ use serde_bytes::ByteBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How long a request waits for a node that has just been started to be found fresh.
+const START_PATIENCE: Duration = Duration::from_secs(2);
+const START_LOOK: Duration = Duration::from_millis(50);
+
 /// What goes from a gateway to a member.
 #[derive(Serialize, Deserialize)]
 struct Passed {
@@ -72,8 +76,21 @@ impl Gateway {
             Refusal::new(RefusalCode::Malformed, error.to_string(), "")
         };
         let envelope = Envelope::from_bytes(bytes).map_err(malformed)?;
-        let desk = (self.desk_of)(cloud)?;
+        let desk = self.desk_soon(cloud).await?;
         desk.handle(&envelope).await.map_err(|Unreadable(refusal)| refusal)
+    }
+
+    /// The cloud's desk; a node that was just started has it in a moment.
+    async fn desk_soon(&self, cloud: CloudId) -> Result<Arc<Desk>, Refusal> {
+        let deadline = tokio::time::Instant::now() + START_PATIENCE;
+        loop {
+            match (self.desk_of)(cloud) {
+                Err(refusal) if refusal.code == RefusalCode::NotServing && tokio::time::Instant::now() < deadline => {
+                    tokio::time::sleep(START_LOOK).await;
+                }
+                found => return found,
+            }
+        }
     }
 
     /// Brings each envelope to its member, all at once, and returns what came back in their order.

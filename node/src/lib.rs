@@ -2,6 +2,7 @@
 
 pub mod amphora;
 pub mod audit;
+pub mod backup;
 pub mod castor;
 pub mod cli;
 pub mod config;
@@ -12,6 +13,7 @@ pub mod entry;
 pub mod ephemeral;
 pub mod failpoint;
 pub mod federation;
+pub mod freshness;
 pub mod gateway;
 pub mod harden;
 pub mod http;

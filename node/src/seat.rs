@@ -50,6 +50,8 @@ pub struct Seat {
 
 /// How long a session waits for all members to come.
 pub const MEET_PATIENCE: Duration = Duration::from_secs(10);
+/// A member that has been without a connection for so long is not waited for any more.
+pub const AWAY: Duration = Duration::from_secs(5);
 /// How long a session waits for its turn among takes and checks.
 pub const TURN_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -90,8 +92,17 @@ impl Seat {
     /// [`MeetError`]; a new attempt needs another agenda.
     pub async fn meet(&self, agenda: &Agenda) -> Result<Party, MeetError> {
         let label = SessionLabel { label: agenda.label(&self.view), thread: 0 };
-        let links = self.open_links(label, MEET_PATIENCE).await?;
+        let links = tokio::select! {
+            links = self.open_links(label, MEET_PATIENCE) => links?,
+            peer = self.member_away() => return Err(LinkError::Absent { peer }.into()),
+        };
         Ok(session::greet(&self.view, &self.identity.signing, agenda, links).await?)
+    }
+
+    /// Resolves when a member has been without a connection for [`AWAY`].
+    pub async fn member_away(&self) -> PeerKey {
+        let members: Vec<PeerKey> = self.view.members().iter().map(|member| member.peer).collect();
+        self.network.away(&members, AWAY).await
     }
 
     /// Links to all members by rank, `None` at the own one.
@@ -129,6 +140,7 @@ impl Seat {
             scope: self.scope,
             field: self.field,
             patience: TURN_PATIENCE,
+            network: &self.network,
         };
         taker.take(party, what, bill).await
     }

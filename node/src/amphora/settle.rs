@@ -18,6 +18,7 @@ use polyyne_protocol::limits;
 use polyyne_protocol::request::{Refusal, RefusalCode, UploadCommit};
 use polyyne_protocol::sign::{Signed, Statement as _};
 use polyyne_protocol::vote::{AbortReason, DeletionCertificate, Tombstone, UploadAbort, UploadCertificate, UploadVote};
+use std::pin::pin;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -75,6 +76,7 @@ impl Amphora {
     /// Asks until a prepared secret is committed here, and returns its certificate.
     pub(super) async fn settle(&self, secret: SecretId, patience_ms: u64) -> Result<UploadCertificate, Refusal> {
         let deadline = Instant::now() + Duration::from_millis(patience_ms);
+        let mut away = pin!(self.seat.member_away());
         loop {
             if let Some(certificate) = self.settled(secret)? {
                 return Ok(certificate);
@@ -90,7 +92,14 @@ impl Amphora {
                     "It is settled when they are back; `vcp secret list` shows it then.",
                 ));
             }
-            tokio::time::sleep(ASK_AGAIN).await;
+            tokio::select! {
+                () = tokio::time::sleep(ASK_AGAIN) => {}
+                peer = &mut away => return Err(Refusal::new(
+                    RefusalCode::MemberUnreachable,
+                    format!("the upload is stored here, and member {} has gone", peer.peer_id()),
+                    "It is settled when that member is back; `vcp secret list` shows it then.",
+                )),
+            }
         }
     }
 
@@ -191,6 +200,7 @@ impl Amphora {
     ) -> Result<DeletionCertificate, Refusal> {
         let deadline = Instant::now() + Duration::from_millis(patience_ms);
         let view = &self.seat.view;
+        let mut away = pin!(self.seat.member_away());
         loop {
             let mut tally = Tally::new(self.tombstone(secret), view);
             tally.vote(&self.seat.identity.signing).map_err(internal)?;
@@ -210,7 +220,14 @@ impl Amphora {
                     "Delete it again when that member is back.",
                 ));
             }
-            tokio::time::sleep(ASK_AGAIN).await;
+            tokio::select! {
+                () = tokio::time::sleep(ASK_AGAIN) => {}
+                peer = &mut away => return Err(Refusal::new(
+                    RefusalCode::MemberUnreachable,
+                    format!("the secret is deleted here, and member {} has gone", peer.peer_id()),
+                    "Delete it again when that member is back.",
+                )),
+            }
         }
     }
 

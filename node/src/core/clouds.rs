@@ -1,9 +1,11 @@
-//! The clouds of this node: for each its newest view, and a desk while it has a usable MAC key.
+//! The clouds of this node: for each its newest view, and a desk while it has a usable MAC key and this node's store
+//! has been found fresh.
 
 use super::{DeskRef, Stores, unknown_cloud};
 use crate::desk::Desk;
 use crate::ephemeral::Ephemeral;
 use crate::federation::{Directory, Network};
+use crate::freshness::{Seal, Witness};
 use crate::journal::KeyState;
 use crate::klyshko::{AnchorStore, Klyshko};
 use crate::link::Links;
@@ -23,7 +25,9 @@ use polyyne_protocol::request::{Refusal, RefusalCode};
 use polyyne_protocol::view::CloudView;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
+use tokio_util::task::AbortOnDropHandle;
 
 /// See the module's head. Clones share it.
 #[derive(Clone)]
@@ -53,6 +57,11 @@ struct Cloud {
     view: CloudView,
     halted: bool,
     desk: Option<(DeskRef, AbortHandle)>,
+    /// While there is no desk: why the store is not used yet.
+    seal: Option<Seal>,
+    /// Fires when the operator has given up a store in quarantine.
+    renewed: Arc<Notify>,
+    _unsealing: Option<AbortOnDropHandle<()>>,
 }
 
 /// What a cloud is, for operators.
@@ -60,6 +69,7 @@ pub(crate) struct CloudStatus {
     pub view: CloudView,
     pub halted: bool,
     pub desk: Option<DeskRef>,
+    pub seal: Option<Seal>,
     pub key_state: Option<KeyState>,
 }
 
@@ -100,21 +110,72 @@ impl Clouds {
             desk.klyshko.stop();
             settling.abort();
         }
-        clouds.insert(id, Cloud { view: view.clone(), halted, desk: None });
+        let renewed = Arc::new(Notify::new());
+        let serves =
+            !halted && view.mac_key().is_some() && view.rank_of(&self.inner.ways.network.local_key()).is_some();
+        let unsealing = serves.then(|| tokio::spawn(self.clone().unseal(view.clone(), renewed.clone())));
+        let seal = serves.then_some(Seal::Asking(None));
+        let unsealing = unsealing.map(AbortOnDropHandle::new);
+        clouds.insert(id, Cloud { view: view.clone(), halted, desk: None, seal, renewed, _unsealing: unsealing });
         let everyone: Vec<PeerKey> =
             clouds.values().flat_map(|cloud| cloud.view.members().iter().map(|member| member.peer)).collect();
         self.inner.ways.links.admit(everyone);
         tracing::info!(cloud = %id, epoch = %view.epoch(), members = members.len(), "the cloud has a new record");
-        if halted || view.rank_of(&self.inner.ways.network.local_key()).is_none() {
-            return;
-        }
-        let desk = self.open_desk(&view);
-        if let (Some(desk), Some(cloud)) = (desk, clouds.get_mut(&id)) {
+    }
+
+    /// Takes the seat once all members have found this node's store fresh.
+    async fn unseal(self, view: CloudView, renewed: Arc<Notify>) {
+        let id = view.cloud();
+        let report = |seal| {
+            if let Some(cloud) = self.clouds().get_mut(&id).filter(|cloud| cloud.view.head() == view.head()) {
+                cloud.seal = Some(seal);
+            }
+        };
+        self.witness_of(&view).unseal(report, &renewed).await;
+        let mut clouds = self.clouds();
+        let Some(cloud) = clouds.get_mut(&id).filter(|cloud| cloud.view.head() == view.head()) else { return };
+        cloud.seal = None;
+        if let Some(desk) = self.open_desk(&view) {
             let uploads = desk.amphora.clone().keep_settled();
             let results = desk.ephemeral.clone().keep_settled(desk.amphora.clone());
-            let settling = tokio::spawn(futures::future::join(uploads, results)).abort_handle();
+            let nonces = desk.clone().forget_expired_nonces();
+            let samples = desk.clone().keep_sampling();
+            let settling = tokio::spawn(futures::future::join4(uploads, results, nonces, samples)).abort_handle();
             cloud.desk = Some((desk, settling));
         }
+    }
+
+    fn witness_of(&self, view: &CloudView) -> Witness {
+        Witness {
+            view: view.clone(),
+            castor: self.inner.stores.castor.clone(),
+            identity: self.inner.identity.clone(),
+            network: self.inner.ways.network.clone(),
+        }
+    }
+
+    /// What answers members who ask where their stores stood.
+    pub fn witness(&self, cloud: CloudId) -> Option<Witness> {
+        let view = self.clouds().get(&cloud)?.view.clone();
+        Some(self.witness_of(&view))
+    }
+
+    /// Gives up the stores that are in quarantine, at the operator's order; the clouds of which they were.
+    ///
+    /// # Errors
+    /// If that could not be written.
+    pub async fn renew(&self) -> Result<Vec<CloudId>, Fault> {
+        let quarantined = |cloud: &Cloud| matches!(cloud.seal, Some(Seal::Quarantined(_)));
+        let of: Vec<CloudId> =
+            self.clouds().iter().filter(|(_, cloud)| quarantined(cloud)).map(|(id, _)| *id).collect();
+        for id in &of {
+            self.inner.stores.castor.give_up(CloudRow(id.0)).await?;
+            if let Some(cloud) = self.clouds().get_mut(id) {
+                cloud.seal = Some(Seal::Asking(None));
+                cloud.renewed.notify_one();
+            }
+        }
+        Ok(of)
     }
 
     fn open_desk(&self, view: &CloudView) -> Option<DeskRef> {
@@ -159,7 +220,7 @@ impl Clouds {
         let anchors = Arc::new(Anchors { shelf: inner.stores.anchors.clone(), scope });
         let klyshko = Klyshko::start(seat.clone(), inner.ways.network.clone(), anchors, !inner.generate);
         let ephemeral = Ephemeral::new(seat.clone(), klyshko.clone(), inner.stores.answers.clone());
-        Some(Arc::new(Desk::new(seat, klyshko, inner.stores.secrets.clone(), ephemeral, inner.stores.log.clone())))
+        Some(Arc::new(Desk::new(seat, klyshko, ephemeral, &inner.stores)))
     }
 
     /// A key's burn is durable: nothing goes on under it.
@@ -225,8 +286,9 @@ impl Clouds {
                 "Its operators find the evidence with `vcp cloud show`.",
             ));
         }
-        status.desk.ok_or_else(|| match status.key_state {
-            Some(KeyState::Compromised { .. }) => Refusal::new(
+        status.desk.ok_or_else(|| match (status.seal, status.key_state) {
+            (Some(seal), _) => sealed(seal),
+            (None, Some(KeyState::Compromised { .. })) => Refusal::new(
                 RefusalCode::NoMacKey,
                 "the MAC key of the cloud is burned: a check under it failed",
                 "An operator makes a new one with `vcp cloud rekey`.",
@@ -257,6 +319,7 @@ impl Clouds {
             view: entry.view.clone(),
             halted: entry.halted,
             desk: entry.desk.as_ref().map(|(desk, _)| desk.clone()),
+            seal: entry.seal,
             key_state,
         })
     }
@@ -284,6 +347,21 @@ impl Clouds {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
     }
+}
+
+/// Why a cloud is not served yet.
+fn sealed(seal: Seal) -> Refusal {
+    let (cause, remedy) = match seal {
+        Seal::Asking(None) => ("this member has just been started".to_owned(), "Try again in a moment."),
+        Seal::Asking(Some(peer)) => {
+            (format!("this member was started and has not heard from {}", peer.peer_id()), "All members are needed.")
+        }
+        Seal::Quarantined(_) => (
+            "this member's store is an old or a second copy, and is not used".to_owned(),
+            "Its operator finds the cause and the way out with `vcp doctor`.",
+        ),
+    };
+    Refusal::new(RefusalCode::NotServing, cause, remedy)
 }
 
 /// How long an orderly end waits for MAC checks whose opening may have left.

@@ -1,7 +1,7 @@
 //! The services of a cloud over real links: tuples, secrets, executions.
 
 use super::world::{World, clear, describe, get, put};
-use crate::castor::TupleKind;
+use crate::castor::{ExecutionState, TupleKind};
 use ed25519_dalek::SigningKey;
 use polyyne_bytecode::{Entry, Instruction, Operand, Program as Bytecode, Schedule, Tape};
 use polyyne_engine::field::PrimeField;
@@ -43,6 +43,7 @@ fn execute(program: Program, inputs: &[SecretId], reveal: bool) -> Execute {
         reveal,
         results: ResultTerms::default(),
         timeout_ms: 60_000,
+        wait: true,
     }
 }
 
@@ -295,4 +296,97 @@ async fn what_a_program_needs_beside_the_prime_field_is_made_when_it_is_asked_fo
     let made = |kind| stock.iter().any(|own| own.kind == kind && own.generated > 0);
     assert!(made(TupleKind::DABIT) && made(TupleKind::AND_TRIPLE) && made(TupleKind::TRIPLE.over_binary(40)));
     assert!(!made(TupleKind::SQUARE.over_binary(128)), "what nobody asked for is not made");
+}
+
+/// An old change of tags that somebody recorded must not undo a newer one, even if members were restarted in between.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recorded_change_of_tags_is_not_served_again_by_a_member_that_has_forgotten_it() {
+    let world = World::new(2, 256).await;
+    let owner = client(1);
+    let (secret, _) = put(&world, 0, &owner, &[1]).await;
+    let tagged = |value: i64| {
+        let tag = polyyne_protocol::tag::Tag::new("k", polyyne_protocol::tag::TagValue::Long(value)).unwrap();
+        let set = polyyne_protocol::tag::Tags::new(vec![tag]).unwrap();
+        world.prepare(&owner, Request::Tag(Tag { secret, set, remove: Vec::new() }))
+    };
+    let (first, second) = (tagged(1), tagged(2));
+    for prepared in [&first, &second] {
+        let answers = world.send(0, prepared).await;
+        assert!(answers.iter().all(|answer| matches!(answer, Answer::Tagged(_))), "{answers:?}");
+    }
+    world.renew_desks().await;
+    let answers = world.send(1, &first).await;
+    let refused = |answer: &Answer| matches!(answer, Answer::Refused(refusal) if refusal.code == RefusalCode::Conflict);
+    assert!(answers.iter().all(refused), "{answers:?}");
+}
+
+/// Rows of checked executions hold shares and texts: they go with the answer, and no other member loses by it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checked_execution_keeps_nothing_but_its_id_when_the_time_of_its_answer_is_over() {
+    let world = World::new(2, 256).await;
+    let owner = client(1);
+    let (secret, _) = put(&world, 0, &owner, &[6, 7]).await;
+    let wish = execute(sum_and_product(), &[secret], false);
+    let answers = world.ask(0, &owner, Request::Execute(wish.clone())).await;
+    let results = executed(&answers)[0].results.clone();
+    let desks: Vec<_> = world.cores.iter().map(|core| core.clouds.desk(world.view().cloud()).unwrap()).collect();
+    let row = crate::session::take::row_of(&polyyne_protocol::vote::TakePurpose::Execution(wish.execution));
+    let state = |node: usize| world.cores[node].clouds.stores().castor.execution(row).unwrap().unwrap().state;
+
+    let early = crate::desk::now_s() * 1000;
+    desks[0].ephemeral.sweep(&desks[0].amphora, early).await;
+    assert!(matches!(state(0), ExecutionState::Checked(_)), "its answer may still be asked for");
+    let late = early + (polyyne_protocol::limits::EXECUTION_ANSWER_LIFETIME_S + 60) * 1000;
+    desks[0].ephemeral.sweep(&desks[0].amphora, late).await;
+    assert_eq!(state(0), ExecutionState::Done);
+    assert!(world.cores[0].clouds.stores().answers.expired(u64::MAX).unwrap().is_empty());
+
+    // A member that had not come as far gets the certificate in place of the vote.
+    let said = desks[0].ephemeral.checked_statement(wish.execution, &desks[0].amphora);
+    let Some(crate::votes::Statement::Certified(certificate)) = said else { panic!("{said:?}") };
+    assert!(certificate.verified(world.view()).is_ok());
+    assert_eq!(get(&world, 1, &owner, results[1], 1).await, [42]);
+    let again = world.ask_one(0, 0, &owner, Request::Execute(wish)).await;
+    let Answer::Refused(refusal) = &again else { panic!("{again:?}") };
+    assert_eq!(refusal.code, RefusalCode::Conflict);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn executions_that_find_too_few_tuples_wait_in_line_and_their_clients_see_where() {
+    let world = World::new(2, 256).await;
+    let owner = client(1);
+    let (secret, _) = put(&world, 0, &owner, &[3, 4]).await;
+    let impatient = Execute { wait: false, ..execute(hungry(6_000), &[secret], true) };
+    for answer in world.ask(0, &owner, Request::Execute(impatient)).await {
+        let Answer::Refused(refusal) = &answer else { panic!("{answer:?}") };
+        assert_eq!(refusal.code, RefusalCode::StockTooLow);
+    }
+    let wishes: Vec<Execute> = (0..3).map(|_| execute(hungry(6_000), &[secret], true)).collect();
+    let runs = wishes.iter().enumerate().map(|(i, wish)| world.ask(i % 2, &owner, Request::Execute(wish.clone())));
+    let most = std::cell::Cell::new(0);
+    let watch = async {
+        loop {
+            for wish in &wishes {
+                let place = Request::Place(Place { execution: wish.execution });
+                for answer in world.ask(0, &owner, place).await {
+                    let Answer::Placed(placed) = answer else { panic!("{answer:?}") };
+                    assert!(placed.waiting <= 3);
+                    most.set(most.get().max(placed.before.unwrap_or(0)));
+                }
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    let answers = tokio::select! {
+        answers = futures::future::join_all(runs) => answers,
+        () = watch => unreachable!("it looks for ever"),
+    };
+    assert!((1..=2).contains(&most.get()), "two may stand before one: {}", most.get());
+    for answers in answers {
+        let shares: Vec<_> = executed(&answers).iter().map(|one| one.delivery.clone().unwrap()).collect();
+        assert_eq!(clear(world.view(), 2, &shares.iter().collect::<Vec<_>>()), [7, 12]);
+    }
+    for core in &world.cores {
+        assert_eq!(core.clouds.desk(world.view().cloud()).unwrap().ephemeral.line.waiting(), 0);
+    }
 }

@@ -83,6 +83,28 @@ impl World {
         for core in &self.cores {
             core.clouds.update(self.log.view().clone(), false);
         }
+        self.until_served().await;
+    }
+
+    /// Waits until every member has been found fresh.
+    pub async fn until_served(&self) {
+        let cloud = self.view().cloud();
+        let served = async {
+            while !self.cores.iter().all(|core| core.clouds.desk(cloud).is_some()) {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        };
+        let limit = std::time::Duration::from_secs(60);
+        tokio::time::timeout(limit, served).await.expect("all members are there, and none went back");
+    }
+
+    /// New desks at every member, which remember nothing, as after a restart.
+    pub async fn renew_desks(&self) {
+        for core in &self.cores {
+            core.clouds.update(self.view().clone(), true);
+            core.clouds.update(self.view().clone(), false);
+        }
+        self.until_served().await;
     }
 
     pub fn view(&self) -> &CloudView {
@@ -91,17 +113,24 @@ impl World {
 
     /// A client's request through the gateway of one node; every member's answer.
     pub async fn ask(&self, through: usize, client: &SigningKey, request: Request) -> Vec<Answer> {
+        self.relay(through, &self.prepare(client, request), |_| true).await
+    }
+
+    /// A request as a client seals it; the same bytes can be sent twice.
+    pub fn prepare(&self, client: &SigningKey, request: Request) -> PreparedRequest {
         let lifetime = Lifetime::from_now(crate::desk::now_s(), 300);
         let id = RequestId(rand::random());
-        let prepared = PreparedRequest::new(self.view(), client, id, &request, lifetime, &mut rand::rng()).unwrap();
-        self.relay(through, &prepared, |_| true).await
+        PreparedRequest::new(self.view(), client, id, &request, lifetime, &mut rand::rng()).unwrap()
+    }
+
+    /// What every member answers to a prepared request.
+    pub async fn send(&self, through: usize, prepared: &PreparedRequest) -> Vec<Answer> {
+        self.relay(through, prepared, |_| true).await
     }
 
     /// The same to one member only.
     pub async fn ask_one(&self, through: usize, member: usize, client: &SigningKey, request: Request) -> Answer {
-        let lifetime = Lifetime::from_now(crate::desk::now_s(), 300);
-        let id = RequestId(rand::random());
-        let prepared = PreparedRequest::new(self.view(), client, id, &request, lifetime, &mut rand::rng()).unwrap();
+        let prepared = self.prepare(client, request);
         let peer = self.view().members()[member].peer;
         self.relay(through, &prepared, |to| to == peer).await.remove(0)
     }

@@ -38,6 +38,8 @@ impl Service {
     pub const VOTES: Self = Self("votes");
     /// A member asks the others to join a session.
     pub const WAKE: Self = Self("wake");
+    /// Where stores stand.
+    pub const FRESH: Self = Self("fresh");
     /// Verdicts of MAC checks.
     pub const CHECK: Self = Self("check");
 }

@@ -257,6 +257,22 @@ impl Network {
         timeout(patience, changes.wait_for(is_connected)).await.is_ok_and(|seen| seen.is_ok())
     }
 
+    /// Resolves when one of these peers has been without a connection for `grace`; this node itself is never away.
+    pub async fn away(&self, peers: &[PeerKey], grace: Duration) -> PeerKey {
+        let gone =
+            |peer: &&PeerKey| **peer != self.local_key() && !self.peer(**peer).is_some_and(|status| status.connected);
+        let mut changes = self.changes();
+        loop {
+            changes.mark_unchanged();
+            match peers.iter().find(gone) {
+                Some(&peer) if !self.connected(peer, grace).await => return peer,
+                Some(_) => {}
+                // the sender lives in this very handle
+                None => drop(changes.changed().await),
+            }
+        }
+    }
+
     /// Asks a peer; a request to this node itself is handled here.
     ///
     /// # Errors
@@ -447,6 +463,18 @@ mod tests {
         changes.wait_for(gone).await.unwrap();
         let a = node(1, &address.to_string(), Vec::new()).await;
         assert!(b.connected(a.local_key(), LONG).await);
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_has_gone_is_away_after_a_while() {
+        let (a, b) = pair("/ip4/127.0.0.1/tcp/0").await;
+        assert!(b.connected(a.local_key(), LONG).await);
+        let peers = [a.local_key(), b.local_key()];
+        let here = timeout(Duration::from_millis(50), b.away(&peers, Duration::from_millis(1)));
+        assert!(here.await.is_err());
+        let gone = a.local_key();
+        drop(a);
+        assert_eq!(timeout(LONG, b.away(&peers, Duration::from_millis(1))).await, Ok(gone));
     }
 
     #[tokio::test]

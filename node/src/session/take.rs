@@ -8,10 +8,12 @@
 use super::agree::{AgreeError, agree};
 use super::side::Side;
 use crate::castor::{
-    Castor, ELEMENT_BYTES, KindTake, RANGES_MAX, Span, TakeError, TakeRequest, TakenKind, TakenTuples, TupleKind,
-    allocate,
+    Castor, ELEMENT_BYTES, KindTake, PeerHead, RANGES_MAX, Span, TakeError, TakeRequest, TakenKind, TakenTuples,
+    TupleKind, allocate,
 };
-use crate::order::{Order, OrderError, QueueId};
+use crate::federation::Network;
+use crate::order::{Order, OrderError, QueueId, Turn};
+use crate::seat::AWAY;
 use crate::store::{ExecId, MacScope};
 use ed25519_dalek::SigningKey;
 use polyyne_engine::bit_tuples::{BitPool, DaBits};
@@ -24,7 +26,8 @@ use polyyne_engine::tuples::{Kind, Pool, Triples};
 use polyyne_protocol::canonical;
 use polyyne_protocol::certificate::Certificate;
 use polyyne_protocol::id::{Attempt, Digest, MacKeyId, PeerKey, ProgramHash};
-use polyyne_protocol::sign::Statement as _;
+use polyyne_protocol::sign::{Signed, Statement as _};
+use polyyne_protocol::store_head::StoreHead;
 use polyyne_protocol::view::CloudView;
 use polyyne_protocol::vote::{Take, TakePurpose, TakenRange};
 use serde::{Deserialize, Serialize};
@@ -78,6 +81,8 @@ pub struct Taken {
 pub enum TakeFailure {
     #[error(transparent)]
     Order(#[from] OrderError),
+    #[error("member {} has gone", .0.peer_id())]
+    Away(PeerKey),
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error("{0} offers tuples in a form that makes no sense")]
@@ -90,6 +95,14 @@ pub enum TakeFailure {
     Agree(#[from] AgreeError),
     #[error("a stored tuple is damaged: generate new ones after `vcp castor audit`")]
     Damaged,
+}
+
+/// What a member says before a taking.
+#[derive(Serialize, Deserialize)]
+struct Offers {
+    /// Where its store stands: a store that went back is not worked with.
+    head: Signed<StoreHead>,
+    kinds: Vec<Offer>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -107,6 +120,7 @@ pub struct Taker<'a> {
     pub scope: MacScope,
     pub field: PrimeField,
     pub patience: Duration,
+    pub network: &'a Network,
 }
 
 impl Taker<'_> {
@@ -117,10 +131,10 @@ impl Taker<'_> {
     pub async fn take(&self, party: &mut Party, what: &Taking, bill: &Bill) -> Result<Taken, TakeFailure> {
         let exec = what.exec();
         let item = party.transcript("take turn").bytes(&exec.0).finish();
-        let turn = self.order.turn(QueueId::take(self.scope), item, self.patience).await?;
-        let kinds = self.allocate(party, bill).await?;
+        let turn = self.turn(item).await?;
+        let (kinds, peers) = self.allocate(party, bill).await?;
         let statement = self.statement(party, what, &kinds);
-        let request = TakeRequest { exec, scope: self.scope, digest: statement.digest().0, kinds };
+        let request = TakeRequest { exec, scope: self.scope, digest: statement.digest().0, kinds, peers };
         let taken = self.castor.take(request).await?;
         crate::failpoint::pass("taken");
         let certificate = agree(party, self.view, self.key, Step::TakeVote, statement).await?;
@@ -129,41 +143,52 @@ impl Taker<'_> {
         Ok(Taken { pool: prime, binary, bits, certificate })
     }
 
-    async fn allocate(&self, party: &mut Party, bill: &Bill) -> Result<Vec<KindTake>, TakeFailure> {
+    /// The turn comes when all members ask for it, so that nobody waits long for one that has gone.
+    async fn turn(&self, item: [u8; 32]) -> Result<Turn, TakeFailure> {
+        let members: Vec<PeerKey> = self.view.members().iter().map(|member| member.peer).collect();
+        tokio::select! {
+            turn = self.order.turn(QueueId::take(self.scope), item, self.patience) => Ok(turn?),
+            peer = self.network.away(&members, AWAY) => Err(TakeFailure::Away(peer)),
+        }
+    }
+
+    async fn allocate(&self, party: &mut Party, bill: &Bill) -> Result<(Vec<KindTake>, Vec<PeerHead>), TakeFailure> {
         let own = canonical::encode(&self.offers(bill)?);
         let received = party.broadcast(Step::Offer, own).await?;
         let mut offers = Vec::with_capacity(received.len());
-        for (member, bytes) in self.view.members().iter().zip(&received) {
-            let offer: Vec<Offer> =
-                canonical::decode(bytes, OFFER_BYTES_MAX).map_err(|_| TakeFailure::Malformed(member.peer))?;
+        let mut peers = Vec::with_capacity(received.len());
+        for (rank, (member, bytes)) in self.view.members().iter().zip(&received).enumerate() {
+            let malformed = || TakeFailure::Malformed(member.peer);
+            let Offers { head, kinds } = canonical::decode(bytes, OFFER_BYTES_MAX).map_err(|_| malformed())?;
             let fits =
-                offer.len() == bill.len() && offer.iter().zip(bill).all(|(offer, (kind, _))| offer.kind == kind.code);
-            if !fits || offer.iter().any(|offer| offer.spans.len() > OFFER_SPANS_MAX) {
-                return Err(TakeFailure::Malformed(member.peer));
+                kinds.len() == bill.len() && kinds.iter().zip(bill).all(|(offer, (kind, _))| offer.kind == kind.code);
+            if !fits || kinds.iter().any(|offer| offer.spans.len() > OFFER_SPANS_MAX) {
+                return Err(malformed());
             }
-            offers.push(offer);
+            if rank != party.index().get() {
+                peers.push(PeerHead::of(head, member.peer, self.scope.cloud).ok_or_else(malformed)?);
+            }
+            offers.push(kinds);
         }
-        bill.iter()
-            .enumerate()
-            .filter(|(_, (_, wanted))| *wanted > 0)
-            .map(|(at, &(kind, wanted))| {
-                let of_kind: Vec<Vec<Span>> = offers.iter().map(|offer| offer[at].spans.clone()).collect();
-                let short =
-                    |error: crate::castor::Shortage| TakeFailure::Shortage { kind, wanted, common: error.available };
-                let spans = allocate(&of_kind, wanted).map_err(short)?;
-                Ok(KindTake { kind, spans, skip_to: None })
-            })
-            .collect()
+        let kinds = bill.iter().enumerate().filter(|(_, (_, wanted))| *wanted > 0).map(|(at, &(kind, wanted))| {
+            let of_kind: Vec<Vec<Span>> = offers.iter().map(|offer| offer[at].spans.clone()).collect();
+            let short =
+                |error: crate::castor::Shortage| TakeFailure::Shortage { kind, wanted, common: error.available };
+            let spans = allocate(&of_kind, wanted).map_err(short)?;
+            Ok(KindTake { kind, spans, skip_to: None })
+        });
+        Ok((kinds.collect::<Result<_, TakeFailure>>()?, peers))
     }
 
-    fn offers(&self, bill: &Bill) -> Result<Vec<Offer>, TakeFailure> {
-        bill.iter()
-            .map(|(kind, _)| {
-                let mut spans = self.castor.offers(self.scope, *kind).map_err(TakeError::from)?;
-                spans.truncate(OFFER_SPANS_MAX);
-                Ok(Offer { kind: kind.code, spans })
-            })
-            .collect()
+    fn offers(&self, bill: &Bill) -> Result<Offers, TakeFailure> {
+        let head = self.castor.head(self.scope.cloud).map_err(TakeError::from)?;
+        let kinds = bill.iter().map(|(kind, _)| {
+            let mut spans = self.castor.offers(self.scope, *kind).map_err(TakeError::from)?;
+            spans.truncate(OFFER_SPANS_MAX);
+            Ok(Offer { kind: kind.code, spans })
+        });
+        let kinds = kinds.collect::<Result<_, TakeFailure>>()?;
+        Ok(Offers { head: Signed::sign(head.statement(self.scope.cloud), self.key), kinds })
     }
 
     fn statement(&self, party: &Party, what: &Taking, kinds: &[KindTake]) -> Take {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::durable::{Durable, Fault};
+use super::durable::{Durable, Fault, Snapshot};
 use super::sealed::Sealed;
 use super::state_file::{AUDIT, StateFile};
 
@@ -39,6 +39,11 @@ impl AuditHeads {
     pub fn last(&self) -> Result<AuditHead, Fault> {
         let head = self.row.get(&self.durable.read()?, b"head")?;
         Ok(head.unwrap_or_default())
+    }
+
+    /// The head as one moment saw it.
+    pub fn at(&self, from: &Snapshot) -> Result<AuditHead, Fault> {
+        Ok(self.row.get(from, b"head")?.unwrap_or_default())
     }
 
     /// Moves on to the next record.

@@ -133,6 +133,11 @@ impl DataKey {
         Ok(Self(birth::random()?))
     }
 
+    /// Takes a key from elsewhere: a back-up's key file.
+    pub fn from_bytes(bytes: &[u8; 32]) -> Self {
+        Self(*bytes)
+    }
+
     /// Seals `content` for the place that `place` names.
     pub fn seal(&self, place: &[u8], content: &[u8]) -> Result<Vec<u8>, Fault> {
         let nonce: [u8; NONCE] = birth::random()?;

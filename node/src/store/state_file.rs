@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use redb::StorageBackend;
 
-use super::durable::{Durable, Fatal, Layout, OpenError, StoreIdentity, Table};
+use super::birth;
+use super::durable::{Durable, Fatal, Fault, Layout, OpenError, Reads as _, Snapshot, StoreIdentity, Table};
 use super::seal::RootKey;
 use super::sealed::{KEY_CHECK, SealedFile};
 
@@ -66,6 +67,33 @@ impl StateFile {
     pub async fn open_on(backend: impl StorageBackend, root: Arc<RootKey>, fatal: Fatal) -> Result<Self, OpenError> {
         let durable = Durable::open_on(backend, LAYOUT, fatal)?;
         Ok(Self(SealedFile::of(durable, root).await?))
+    }
+
+    /// Every row as it is on disk, sealed, of one consistent moment: for a back-up.
+    ///
+    /// # Errors
+    /// Those of `visit`, and faults of the store.
+    pub fn export<E: From<Fault>>(
+        &self,
+        from: &Snapshot,
+        mut visit: impl FnMut(&str, &[u8], &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for table in LAYOUT.tables {
+            from.view(*table)?.walk(&[], None, |key, value| visit(table.0, key, value).map(|()| true))?;
+        }
+        Ok(())
+    }
+
+    /// Makes `folder/state.redb` from the rows of a back-up: the same file, in another store.
+    ///
+    /// # Errors
+    /// Faults of the disk, and rows of tables that are not known here.
+    pub fn import(
+        folder: &Path,
+        file_id: [u8; 16],
+        rows: &mut dyn Iterator<Item = (String, Vec<u8>, Vec<u8>)>,
+    ) -> Result<(), Fault> {
+        birth::import(&folder.join(LAYOUT.file), &LAYOUT, file_id, rows)
     }
 
     /// Who this file is.
