@@ -24,12 +24,12 @@ use polyyne_protocol::canonical;
 use polyyne_protocol::client_io::DeliveryShares;
 use polyyne_protocol::envelope::AuthenticRequest;
 use polyyne_protocol::hello::SessionPurpose;
-use polyyne_protocol::id::{ClientKey, Digest, MaskSetId, SecretId};
+use polyyne_protocol::id::{ClientKey, Digest, ExecutionId, MaskSetId, SecretId};
 use polyyne_protocol::limits;
 use polyyne_protocol::request::{self, Deleted, Got, Listed, Masks, Refusal, RefusalCode, Stored, Tagged};
 use polyyne_protocol::secret::{PolicyRefusal, SecretDescription};
 use polyyne_protocol::sign::Statement as _;
-use polyyne_protocol::vote::{ExecutionChecked, ResultCertificate, TakePurpose, Upload};
+use polyyne_protocol::vote::{ExecutionChecked, ResultCertificate, TakePurpose, Upload, result_id};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -348,6 +348,13 @@ impl Amphora {
                 .map_err(refused)?;
         }
         Ok(())
+    }
+
+    /// What made the results of an execution visible, if it made any and the first is still there.
+    pub fn result_certificate(&self, execution: ExecutionId) -> Option<ResultCertificate> {
+        let first = result_id(self.seat.view.cloud(), execution, 0);
+        let secret = self.secrets.get(self.key(first)).ok()?;
+        canonical::decode(&secret.certificate, limits::RECORD_MAX).ok()
     }
 
     /// Whether a result has become visible here, or has gone again since.

@@ -4,13 +4,17 @@
 //! No member decides for another: signature, members, lifetime, replay and policy are checked here
 //! whatever the gateway or the other members did (I29).
 
-use crate::amphora::{Amphora, store::SecretStore};
+use crate::amphora::Amphora;
 use crate::audit::{AuditLog, Event};
 use crate::castor::TupleKind;
+use crate::castor::telemetry::{self, Telemetry};
+use crate::core::Stores;
 use crate::ephemeral::Ephemeral;
+use crate::ephemeral::line::{self, Line, Standing, Wait};
 use crate::klyshko::Klyshko;
 use crate::seat::{MeetError, Seat};
 use crate::session::take::{Bill, TakeFailure};
+use crate::store::seen::{SeenError, SeenNonces};
 use polyyne_engine::error::{Error as EngineError, Severity};
 use polyyne_protocol::envelope::{AuthenticRequest, Envelope, EnvelopeError};
 use polyyne_protocol::id::Digest;
@@ -20,7 +24,7 @@ use polyyne_protocol::request::{Answer, Refusal, RefusalCode, Request, Stock, St
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 /// See the module's head.
@@ -30,6 +34,8 @@ pub struct Desk {
     pub amphora: Amphora,
     pub ephemeral: Ephemeral,
     replays: Mutex<ReplayMemory>,
+    seen: SeenNonces,
+    pub telemetry: Telemetry,
     answered: Answered,
     log: AuditLog,
     /// Joint work that may go on at once.
@@ -71,16 +77,18 @@ impl Answered {
 pub struct Unreadable(pub Refusal);
 
 impl Desk {
-    pub fn new(seat: Arc<Seat>, klyshko: Klyshko, secrets: SecretStore, ephemeral: Ephemeral, log: AuditLog) -> Self {
-        let amphora = Amphora::new(seat.clone(), klyshko.clone(), secrets);
+    pub(crate) fn new(seat: Arc<Seat>, klyshko: Klyshko, ephemeral: Ephemeral, stores: &Stores) -> Self {
+        let amphora = Amphora::new(seat.clone(), klyshko.clone(), stores.secrets.clone());
         Self {
             seat,
             klyshko,
             amphora,
             ephemeral,
             replays: Mutex::default(),
+            seen: stores.seen.clone(),
+            telemetry: Telemetry::default(),
             answered: Answered::default(),
-            log,
+            log: stores.log.clone(),
             places: Semaphore::new(limits::SESSIONS_MAX),
         }
     }
@@ -135,13 +143,13 @@ impl Desk {
             .check()
             .map_err(|error| Refusal::new(RefusalCode::Malformed, error.to_string(), "Correct the request."))?;
         self.refuse_replay(request, now)?;
-        let _place = match is_joint(request.body()) {
-            true => {
-                self.refuse_missing_members().await?;
-                let busy =
-                    |_| Refusal::new(RefusalCode::Busy, "this member runs as much as it can", "Try again later.");
-                Some(self.places.try_acquire().map_err(busy)?)
-            }
+        let is_joint = is_joint(request.body());
+        if is_joint {
+            self.refuse_missing_members().await?;
+        }
+        // An execution takes its place when it starts: those that wait in line must not keep others out.
+        let _place = match is_joint && !matches!(request.body(), Request::Execute(_)) {
+            true => Some(place(&self.places)?),
             false => None,
         };
         match request.body() {
@@ -149,12 +157,16 @@ impl Desk {
             Request::UploadCommit(commit) => self.amphora.commit(request, commit).await.map(Answer::Stored),
             Request::Get(get) => self.amphora.get(request, get, now).await.map(Answer::Got),
             Request::List(list) => self.amphora.list(request, list, now).map(Answer::Listed),
-            Request::Tag(tag) => self.amphora.tag(request, tag, now).await.map(Answer::Tagged),
+            Request::Tag(tag) => {
+                self.refuse_served_before(request).await?;
+                self.amphora.tag(request, tag, now).await.map(Answer::Tagged)
+            }
             Request::Delete(delete) => self.amphora.delete(request, delete, now).await.map(Answer::Deleted),
             Request::Execute(execute) => {
-                self.ephemeral.execute(request, execute, &self.amphora, now).await.map(Answer::Executed)
+                self.ephemeral.execute(request, execute, &self.amphora, &self.places, now).await.map(Answer::Executed)
             }
             Request::Quote(quote) => self.ephemeral.quote(quote, &self.amphora, self.stock()?).map(Answer::Quoted),
+            Request::Place(place) => self.ephemeral.place(place.execution, &request.client()).map(Answer::Placed),
             Request::Stock => self.stock().map(Answer::Stock),
         }
     }
@@ -192,6 +204,40 @@ impl Desk {
         }
     }
 
+    /// For requests whose effect has no row of its own: not twice, also after a restart.
+    async fn refuse_served_before(&self, request: &AuthenticRequest) -> Result<(), Refusal> {
+        let header = request.header();
+        let end_s = header.expires.saturating_add(limits::CLOCK_SKEW_S).saturating_add(1);
+        let seen = self.seen.remember(request.client().0, header.nonce.0, end_s.saturating_mul(1000)).await;
+        seen.map_err(|error| match error {
+            SeenError::Replayed => {
+                Refusal::new(RefusalCode::Conflict, "this request was served before this member restarted", "Ask anew.")
+            }
+            SeenError::Full => Refusal::new(RefusalCode::Busy, error.to_string(), "Try again later."),
+            SeenError::Fault(fault) => internal(fault),
+        })
+    }
+
+    /// Takes samples of the stock, for rates.
+    pub async fn keep_sampling(self: Arc<Self>) {
+        loop {
+            if let Ok(stock) = self.seat.castor.stock(self.seat.scope) {
+                self.telemetry.note(Instant::now(), stock);
+            }
+            tokio::time::sleep(telemetry::SAMPLE).await;
+        }
+    }
+
+    /// Forgets nonces of requests that would be refused for their age.
+    pub async fn forget_expired_nonces(self: Arc<Self>) {
+        loop {
+            if let Err(error) = self.seen.expire(now_s().saturating_mul(1000)).await {
+                tracing::error!(%error, "old nonces could not be forgotten");
+            }
+            tokio::time::sleep(NONCES_LOOK).await;
+        }
+    }
+
     /// This member's stock of every kind.
     pub fn stock(&self) -> Result<Stock, Refusal> {
         let stock = self.seat.castor.stock(self.seat.scope).map_err(internal)?;
@@ -203,6 +249,7 @@ impl Desk {
                 available: own.map_or(0, |own| own.available),
                 reserved: own.map_or(0, |own| own.staged),
                 target: targets.get(&kind.name()).copied().unwrap_or(0),
+                promised: self.ephemeral.line.promised(kind),
                 per_1000_s: self.klyshko.rate_per_1000_s(kind),
             }
         };
@@ -220,6 +267,9 @@ fn unreadable(error: EnvelopeError) -> Unreadable {
     Unreadable(Refusal::new(code, error.to_string(), ""))
 }
 
+/// Between two looks for nonces that can be forgotten.
+const NONCES_LOOK: Duration = Duration::from_secs(600);
+
 /// How long a request waits for a member that is not connected: it may just be coming back.
 const MEMBER_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -234,8 +284,18 @@ fn named(request: &Request) -> (&'static str, Option<String>) {
         Request::Delete(delete) => ("delete", Some(delete.secret.to_string())),
         Request::Execute(execute) => ("execute", Some(execute.execution.to_string())),
         Request::Quote(_) => ("quote", None),
+        Request::Place(place) => ("place", Some(place.execution.to_string())),
         Request::Stock => ("stock", None),
     }
+}
+
+/// A place for joint work.
+///
+/// # Errors
+/// [`RefusalCode::Busy`].
+pub fn place(places: &Semaphore) -> Result<SemaphorePermit<'_>, Refusal> {
+    let busy = |_| Refusal::new(RefusalCode::Busy, "this member runs as much as it can", "Try again later.");
+    places.try_acquire().map_err(busy)
 }
 
 /// Whether the members do it together.
@@ -259,7 +319,9 @@ pub fn refusal_of(error: &RunError) -> Refusal {
     use RefusalCode as Code;
     let refusal = |code, remedy: &str| Refusal::new(code, error.to_string(), remedy);
     match error {
-        RunError::Meet(_) => refusal(Code::MemberUnreachable, "All members are needed; try again when it is back."),
+        RunError::Meet(_) | RunError::Take(TakeFailure::Away(_)) => {
+            refusal(Code::MemberUnreachable, "All members are needed; try again when it is back.")
+        }
         RunError::Take(TakeFailure::Shortage { .. }) => {
             refusal(Code::StockTooLow, "Nothing was spent; try again when there are more (`vcp castor stock`).")
         }
@@ -277,12 +339,15 @@ pub fn refusal_of(error: &RunError) -> Refusal {
 }
 
 fn take_refused(error: &crate::castor::TakeError) -> Refusal {
-    use crate::castor::TakeError;
+    use crate::castor::{PeerHeadError, TakeError};
     let refusal = |code, remedy: &str| Refusal::new(code, error.to_string(), remedy);
     match error {
         TakeError::AlreadyTaken(_) => refusal(RefusalCode::Conflict, "Use a new id: one id is run once."),
         TakeError::KeyCompromised => {
             refusal(RefusalCode::NoMacKey, "An operator makes a new key with `vcp cloud rekey`.")
+        }
+        TakeError::Peer(PeerHeadError::WentBack(_) | PeerHeadError::Unannounced(_)) => {
+            refusal(RefusalCode::MembersDiffer, "Nothing was spent; the operator of that member asks `vcp doctor`.")
         }
         TakeError::KeyFrozen { .. } => refusal(RefusalCode::KeyFrozen, "It ends by itself when all members are back."),
         _ => internal(error),
@@ -334,6 +399,23 @@ const STOCK_LOOK: Duration = Duration::from_millis(500);
 /// Most tuples of one kind that members make for one request.
 const BILL_MAX: u64 = 1 << 22;
 
+/// Tuples of a kind that can be taken here.
+///
+/// # Errors
+/// A fault of the store.
+pub fn in_stock(seat: &Seat, kind: TupleKind) -> Result<u64, Refusal> {
+    let offers = seat.castor.offers(seat.scope, kind).map_err(internal)?;
+    Ok(offers.iter().map(|span| span.len()).sum())
+}
+
+/// Seconds in which what is missing will have been made at the present rate; members make one kind after the other.
+pub fn seconds_to_make(klyshko: &Klyshko, missing: &Bill) -> Option<u64> {
+    missing.iter().try_fold(0u64, |sum, &(kind, count)| {
+        let seconds = count.saturating_mul(1000).div_ceil(klyshko.rate_per_1000_s(kind).max(1));
+        (klyshko.rate_per_1000_s(kind) > 0).then(|| sum.saturating_add(seconds))
+    })
+}
+
 /// Waits until this member has the bill in stock, asking the members to make what is missing.
 ///
 /// # Errors
@@ -342,27 +424,68 @@ const BILL_MAX: u64 = 1 << 22;
 pub async fn await_stock(seat: &Seat, klyshko: &Klyshko, bill: &Bill, patience: Duration) -> Result<(), Refusal> {
     let deadline = Instant::now() + patience;
     while let Some(lack) = missing(seat, bill)? {
-        let Lack { kind, wanted, available } = lack;
-        let cause = format!("{wanted} tuples of kind {} are needed and {available} are in stock", kind.name());
-        let refuse = |remedy: String| Err(Refusal::new(RefusalCode::StockTooLow, cause.clone(), remedy));
-        if klyshko.is_paused() {
-            return refuse("Nothing was spent. Generation is paused: `vcp klyshko resume`.".into());
-        }
-        if wanted > BILL_MAX {
-            return refuse(format!("Nothing was spent. Members make at most {BILL_MAX} of a kind for one request."));
-        }
         for &(kind, count) in bill {
             klyshko.want(kind, count);
         }
-        let left = deadline.saturating_duration_since(Instant::now());
-        let needed_s = (wanted - available).saturating_mul(1000).checked_div(klyshko.rate_per_1000_s(kind));
-        if left.is_zero() || needed_s.is_some_and(|needed_s| needed_s > left.as_secs()) {
-            let when = needed_s.map_or_else(String::new, |s| format!(", in about {s} s at the present rate"));
-            return refuse(format!(
-                "Nothing was spent. They are being made{when}: try again, or allow more time with --timeout."
-            ));
-        }
+        let made = vec![(lack.kind, lack.wanted - lack.available)];
+        refuse_hopeless(klyshko, &lack, &made, deadline)?;
         drop(tokio::time::timeout(STOCK_LOOK, klyshko.changed()).await);
+    }
+    Ok(())
+}
+
+/// Waits in line until the stock covers this execution and those that go first.
+///
+/// # Errors
+/// As [`await_stock`]; without `wait` at once. [`RefusalCode::Busy`] if too many wait.
+pub async fn await_turn(
+    seat: &Seat,
+    klyshko: &Klyshko,
+    standing: &Standing,
+    line: &Line,
+    wait: bool,
+    deadline: Instant,
+) -> Result<(), Refusal> {
+    loop {
+        let stock: Vec<(TupleKind, u64)> =
+            standing.kinds().iter().map(|&kind| Ok((kind, in_stock(seat, kind)?))).collect::<Result<_, Refusal>>()?;
+        let available = |kind: TupleKind| stock.iter().find(|(of, _)| *of == kind).map_or(0, |(_, count)| *count);
+        let Err(Wait { kind, wanted, available, missing }) = standing.start(available, Instant::now()) else {
+            return Ok(());
+        };
+        if !missing.is_empty() {
+            let lack = Lack { kind, wanted, available };
+            for &(kind, _) in &missing {
+                klyshko.want(kind, line.promised(kind));
+            }
+            let now = if wait { deadline } else { Instant::now() };
+            refuse_hopeless(klyshko, &lack, &missing, now)?;
+        }
+        tokio::select! {
+            _ = tokio::time::timeout(line::SETTLE, klyshko.changed()) => {}
+            () = line.moved() => {}
+        }
+    }
+}
+
+/// Refuses to wait for what will not be there in time.
+fn refuse_hopeless(klyshko: &Klyshko, lack: &Lack, missing: &Bill, deadline: Instant) -> Result<(), Refusal> {
+    let Lack { kind, wanted, available } = lack;
+    let cause = format!("{wanted} tuples of kind {} are needed and {available} are in stock", kind.name());
+    let refuse = |remedy: String| Err(Refusal::new(RefusalCode::StockTooLow, cause.clone(), remedy));
+    if klyshko.is_paused() {
+        return refuse("Nothing was spent. Generation is paused: `vcp klyshko resume`.".into());
+    }
+    if *wanted > BILL_MAX {
+        return refuse(format!("Nothing was spent. Members make at most {BILL_MAX} of a kind for one request."));
+    }
+    let left = deadline.saturating_duration_since(Instant::now());
+    let needed_s = seconds_to_make(klyshko, missing);
+    if left.is_zero() || needed_s.is_some_and(|needed_s| needed_s > left.as_secs()) {
+        let when = needed_s.map_or_else(String::new, |s| format!(", in about {s} s at the present rate"));
+        return refuse(format!(
+            "Nothing was spent. They are being made{when}: try again, or allow more time with --timeout."
+        ));
     }
     Ok(())
 }
@@ -376,8 +499,7 @@ struct Lack {
 
 fn missing(seat: &Seat, bill: &Bill) -> Result<Option<Lack>, Refusal> {
     for &(kind, wanted) in bill {
-        let offers = seat.castor.offers(seat.scope, kind).map_err(internal)?;
-        let available = offers.iter().map(|span| span.len()).sum();
+        let available = in_stock(seat, kind)?;
         if available < wanted {
             return Ok(Some(Lack { kind, wanted, available }));
         }

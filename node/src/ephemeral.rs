@@ -6,6 +6,7 @@
 //! then n equal signatures over it are exchanged; only then do results become visible or shares
 //! leave for the client. An execution id is run once, ever; asked again, it gives the same answer.
 
+pub(crate) mod line;
 mod programs;
 mod settle;
 mod threads;
@@ -13,7 +14,7 @@ mod votes;
 
 use crate::amphora::{Amphora, Usable, delivery_bill};
 use crate::castor::{ExecutionState, TupleKind};
-use crate::desk::{RunError, await_stock, internal, refusal_of};
+use crate::desk::{RunError, await_turn, in_stock, internal, place, refusal_of, seconds_to_make};
 use crate::klyshko::Klyshko;
 use crate::seat::Seat;
 use crate::session::agree::agree;
@@ -22,6 +23,7 @@ use crate::session::take::{ABORTED, Bill, Taken, Taking, row_of, rows};
 use crate::session::{self, Agenda};
 use crate::store::ExecId;
 use crate::store::answers::{AnswerError, Answers, Claim, RequestKey};
+use line::{Line, Standing};
 use polyyne_engine::bit_tuples::BitPool;
 use polyyne_engine::delivery;
 use polyyne_engine::error::Error as EngineError;
@@ -39,7 +41,7 @@ use polyyne_protocol::hello::SessionPurpose;
 use polyyne_protocol::id::{ClientKey, Digest, ExecutionId};
 use polyyne_protocol::limits;
 use polyyne_protocol::request::{
-    Execute, Executed, KindCount, Quote, Quoted, Refusal, RefusalCode, ResultTerms, Stock,
+    Execute, Executed, KindCount, Placed, Quote, Quoted, Refusal, RefusalCode, ResultTerms, Stock,
 };
 use polyyne_protocol::secret::{SecretDescription, SecretKind};
 use polyyne_protocol::sign::Statement as _;
@@ -52,6 +54,8 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use threads::LinkedThreads;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 /// Instructions (each counted with its vector size) that an execution may run.
 const STEPS_MAX: u64 = 10_000_000_000;
@@ -64,6 +68,7 @@ pub struct Ephemeral {
     answers: Answers,
     programs: Programs,
     running: Arc<Mutex<HashSet<ExecutionId>>>,
+    pub line: Line,
     counts: Arc<Mutex<(u64, u64)>>,
     unsettled: Arc<Mutex<HashSet<ExecId>>>,
 }
@@ -101,6 +106,7 @@ impl Ephemeral {
             answers,
             programs: Programs::default(),
             running: Arc::default(),
+            line: Line::default(),
             counts: Arc::default(),
             unsettled: Arc::default(),
         }
@@ -108,7 +114,22 @@ impl Ephemeral {
 
     /// Executions that run now.
     pub fn running(&self) -> usize {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).len()
+        let asked = self.running.lock().unwrap_or_else(PoisonError::into_inner).len();
+        asked.saturating_sub(self.line.waiting())
+    }
+
+    /// Where an execution of this client stands in line.
+    pub fn place(&self, execution: ExecutionId, client: &ClientKey) -> Result<Placed, Refusal> {
+        let stock = TupleKind::ALL.map(|kind| (kind, in_stock(&self.seat, kind)));
+        let available = |kind: TupleKind| {
+            stock.iter().find(|(of, _)| *of == kind).map_or(0, |(_, count)| count.as_ref().map_or(0, |count| *count))
+        };
+        let found = self.line.find(execution, client, available);
+        Ok(Placed {
+            before: found.as_ref().map(|(before, _)| u32::try_from(*before).unwrap_or(u32::MAX)),
+            waiting: u32::try_from(self.line.waiting()).unwrap_or(u32::MAX),
+            starts_in_s: found.and_then(|(_, missing)| seconds_to_make(&self.klyshko, &missing)),
+        })
     }
 
     fn is_running(&self, execution: ExecutionId) -> bool {
@@ -126,9 +147,10 @@ impl Ephemeral {
         asked: &AuthenticRequest,
         execute: &Execute,
         amphora: &Amphora,
+        places: &Semaphore,
         now: u64,
     ) -> Result<Executed, Refusal> {
-        let ended = self.execute_counted(asked, execute, amphora, now).await;
+        let ended = self.execute_counted(asked, execute, amphora, places, now).await;
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         match &ended {
             Ok(_) => counts.0 += 1,
@@ -146,6 +168,7 @@ impl Ephemeral {
         asked: &AuthenticRequest,
         execute: &Execute,
         amphora: &Amphora,
+        places: &Semaphore,
         now: u64,
     ) -> Result<Executed, Refusal> {
         let ready = self.programs.ready(&execute.program, &self.seat).await?;
@@ -165,7 +188,7 @@ impl Ephemeral {
         }
         let outcome = match self.seat.castor.execution(exec_id(execute.execution)).map_err(internal)? {
             None => {
-                let ended = self.run(asked, execute, &ready, amphora, now).await;
+                let ended = self.run(asked, execute, &ready, amphora, places, now).await;
                 if ended.is_err() {
                     self.close_taken(execute.execution).await;
                 }
@@ -175,7 +198,8 @@ impl Ephemeral {
                 ExecutionState::Checked(bytes) => {
                     (canonical::decode(&bytes, limits::ENVELOPE_PLAINTEXT_MAX).map_err(internal)?, None)
                 }
-                _ => return Err(was_aborted(execute.execution)),
+                ExecutionState::Done => return Err(no_longer_kept(execute.execution)),
+                ExecutionState::Taken | ExecutionState::Aborted(_) => return Err(was_aborted(execute.execution)),
             },
         };
         let executed = self.conclude(asked.client(), execute, amphora, outcome).await?;
@@ -196,10 +220,10 @@ impl Ephemeral {
 
     fn claim_running(&self, execution: ExecutionId) -> Result<Claimed, Refusal> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if running.len() >= limits::SESSIONS_MAX {
+        if running.len() >= limits::EXECUTIONS_QUEUED_MAX {
             return Err(Refusal::new(
                 RefusalCode::Busy,
-                "this member runs as many executions as it can",
+                "as many executions run and wait as this member allows",
                 "Try again later.",
             ));
         }
@@ -220,6 +244,7 @@ impl Ephemeral {
         execute: &Execute,
         ready: &Arc<Ready>,
         amphora: &Amphora,
+        places: &Semaphore,
         now: u64,
     ) -> Result<(Outcome, Option<ResultCertificate>), Refusal> {
         let client = asked.client();
@@ -240,7 +265,13 @@ impl Ephemeral {
         let timeout = Duration::from_millis(execute.timeout_ms.clamp(1, limits::EXECUTION_TIMEOUT_MAX_MS));
         let delivered = (execute.reveal && !ready.outline.loops).then_some(ready.outline.socket_outputs as usize);
         let bill = with_delivery(&ready.bill, if execute.reveal { ready.outline.socket_outputs } else { 0 });
-        await_stock(&self.seat, &self.klyshko, &bill, timeout).await?;
+        let deadline = Instant::now() + timeout;
+        let standing = self.line.enter(asked.header().issued, execute.execution, client, bill.clone(), Instant::now());
+        let standing = standing.map_err(|line::Full| {
+            Refusal::new(RefusalCode::Busy, "as many executions wait as this member allows", "Try again later.")
+        })?;
+        await_turn(&self.seat, &self.klyshko, &standing, &self.line, execute.wait, deadline).await?;
+        let _place = place(places)?;
         for input in &inputs {
             if let Some(uses_max) = input.description.policy.runs_max {
                 amphora.count_use(input.description.id, ready.hash.0, uses_max).await?;
@@ -260,7 +291,8 @@ impl Ephemeral {
             reveal: execute.reveal,
             terms: execute.results.clone(),
             created: asked.header().issued,
-            timeout,
+            timeout: deadline.saturating_duration_since(Instant::now()),
+            standing: Mutex::new(Some(standing)),
         };
         let ended = session::run("ephemeral", move || run.run()).await;
         ended.map_err(RunError::from).and_then(|ended| ended).map_err(|error| refusal_of(&error))
@@ -323,6 +355,14 @@ fn was_aborted(execution: ExecutionId) -> Refusal {
     )
 }
 
+fn no_longer_kept(execution: ExecutionId) -> Refusal {
+    Refusal::new(
+        RefusalCode::Conflict,
+        format!("execution {execution} was run, and its answer is no longer kept"),
+        "Its results, if it made any, are in `vcp secret list`; run it again under a new id.",
+    )
+}
+
 fn claim_refused(error: AnswerError) -> Refusal {
     match error {
         AnswerError::OtherBody => {
@@ -381,6 +421,8 @@ struct Run {
     terms: ResultTerms,
     created: u64,
     timeout: Duration,
+    /// Given up once the tuples are taken.
+    standing: Mutex<Option<Standing>>,
 }
 
 /// The fields beside the prime one that a program computes with.
@@ -408,6 +450,7 @@ impl Run {
         let agenda = Agenda { purpose: SessionPurpose::Execution, subject: self.asked };
         let mut party = seat.meet(&agenda).await?;
         let Taken { pool, binary, bits, certificate: take } = seat.take(&mut party, &self.taking(), &self.bill).await?;
+        drop(self.standing.lock().unwrap_or_else(PoisonError::into_inner).take());
         let session = session::session_id(&party);
         let mut sides = self.sides(&party, binary, bits).await?;
         let mut online = seat.online(party, pool);

@@ -8,7 +8,9 @@ use futures::future::join_all;
 use polyyne_protocol::canonical;
 use polyyne_protocol::id::{CloudId, ExecutionId, PeerKey, SecretId};
 use polyyne_protocol::sign::Signed;
-use polyyne_protocol::vote::{ExecutionChecked, Tombstone, UploadAbort, UploadCertificate, UploadVote};
+use polyyne_protocol::vote::{
+    ExecutionChecked, ResultCertificate, Tombstone, UploadAbort, UploadCertificate, UploadVote,
+};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +39,8 @@ pub enum Statement {
     Aborted(Signed<UploadAbort>),
     Deleted(Signed<Tombstone>),
     Checked(Signed<ExecutionChecked>),
+    /// The results are visible here; the row of the execution may be gone.
+    Certified(ResultCertificate),
 }
 
 /// Answers members of any cloud of this node.
@@ -53,7 +57,7 @@ pub fn serve(network: &Network, of_cloud: impl Fn(CloudId) -> Option<Arc<Desk>> 
             let statement = match question {
                 Question::Upload(secret) => desk.amphora.upload_statement(secret).await,
                 Question::Deletion(secret) => Some(desk.amphora.deletion_statement(secret)),
-                Question::Execution(execution) => desk.ephemeral.checked_statement(execution),
+                Question::Execution(execution) => desk.ephemeral.checked_statement(execution, &desk.amphora),
             };
             Ok(canonical::encode(&statement.ok_or(Refusal::Failed)?))
         }

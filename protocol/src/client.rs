@@ -28,8 +28,8 @@ use crate::id::{ClientKey, CloudId, Epoch, ExecutionId, PeerKey, RequestId, Secr
 use crate::limits;
 use crate::log::{CloudLog, LogError};
 use crate::request::{
-    Answer, Delete, Execute, Executed, Exit, Get, List, Listed, Program, Quote, Quoted, Refusal, RefusalCode, Request,
-    ResultTerms, Stock, Tag, UploadBegin, UploadCommit,
+    Answer, Delete, Execute, Executed, Exit, Get, List, Listed, Place, Placed, Program, Quote, Quoted, Refusal,
+    RefusalCode, Request, ResultTerms, Stock, Tag, UploadBegin, UploadCommit,
 };
 use crate::secret::{Policy, SecretDescription, SecretValue, ValueError};
 use crate::sign::{Signed, Statement};
@@ -103,6 +103,8 @@ pub struct ExecuteTerms {
     pub reveal: bool,
     pub results: ResultTerms,
     pub timeout: Duration,
+    /// Wait in line where there are too few tuples.
+    pub wait: bool,
 }
 
 impl ExecuteTerms {
@@ -116,6 +118,7 @@ impl ExecuteTerms {
             reveal: false,
             results: ResultTerms::default(),
             timeout: Duration::from_millis(limits::EXECUTION_TIMEOUT_MS),
+            wait: true,
         }
     }
 }
@@ -136,12 +139,51 @@ pub struct Outcome {
     pub results: Vec<SecretId>,
 }
 
+/// When a program can start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    Now,
+    /// When what is missing has been made, at the present rate.
+    InSeconds(u64),
+    /// The bill is known only as it runs, or what is missing is not being made.
+    Unknown,
+}
+
 /// A program's needs, with every member's stock.
 #[derive(Debug, Clone)]
 pub struct Quotation {
     /// On what all members agree; its stock is the first member's.
     pub quoted: Quoted,
     pub stocks: Vec<(PeerKey, Stock)>,
+}
+
+impl Quotation {
+    /// Tuples of a kind at the member that has least, what it has promised to executions in line, and its rate.
+    pub fn supply(&self, kind: &str) -> (u64, u64, u64) {
+        let line = |stock: &Stock| {
+            let line = stock.lines.iter().find(|line| line.kind == kind);
+            line.map_or((0, 0, 0), |line| (line.available, line.promised, line.per_1000_s))
+        };
+        let lines = self.stocks.iter().map(|(_, stock)| line(stock));
+        lines.min_by_key(|(available, promised, _)| available.saturating_sub(*promised)).unwrap_or((0, 0, 0))
+    }
+
+    /// When the program could start if it were asked for now. Members make one kind after the other.
+    pub fn start(&self) -> Start {
+        let Some(bill) = &self.quoted.bill else { return Start::Unknown };
+        let mut seconds = 0u64;
+        for need in bill {
+            let (available, promised, per_1000_s) = self.supply(&need.kind);
+            match (need.count.saturating_add(promised).saturating_sub(available), per_1000_s) {
+                (0, _) => {}
+                (_, 0) => return Start::Unknown,
+                (missing, rate) => {
+                    seconds = seconds.saturating_add(missing.saturating_mul(1000).div_ceil(rate));
+                }
+            }
+        }
+        if seconds == 0 { Start::Now } else { Start::InSeconds(seconds) }
+    }
 }
 
 impl Client<HttpDoor> {
@@ -322,6 +364,7 @@ impl<D: Door> Client<D> {
             timeout_ms: u64::try_from(terms.timeout.as_millis())
                 .unwrap_or(u64::MAX)
                 .min(limits::EXECUTION_TIMEOUT_MAX_MS),
+            wait: terms.wait,
         });
         let wait = terms.timeout.saturating_add(self.patience.answer);
         let executed = self.ask_all_for(request, part!(Executed), wait).await?;
@@ -396,6 +439,14 @@ impl<D: Door> Client<D> {
         let stocks = quoted.iter().map(|(peer, quoted)| (*peer, quoted.stock.clone())).collect();
         let (_, quoted) = quoted.into_iter().next().ok_or(DeliveryError::Empty)?;
         Ok(Quotation { quoted, stocks })
+    }
+
+    /// Where an execution stands in every member's line.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn place(&mut self, execution: ExecutionId) -> Result<Answers<Placed>, ClientError> {
+        self.ask_all(Request::Place(Place { execution }), part!(Placed)).await
     }
 
     /// What each member has in stock.

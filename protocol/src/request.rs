@@ -32,6 +32,7 @@ pub enum Request {
     Delete(Delete),
     Execute(Execute),
     Quote(Quote),
+    Place(Place),
     Stock,
 }
 
@@ -178,7 +179,16 @@ pub struct Execute {
     /// Deliver what it writes to me, instead of keeping it as new secrets.
     pub reveal: bool,
     pub results: ResultTerms,
+    /// All of it, with the time in line.
     pub timeout_ms: u64,
+    /// Wait in line where there are too few tuples, instead of being refused.
+    pub wait: bool,
+}
+
+/// Where does my execution stand in line? Answered by [`Answer::Placed`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    pub execution: ExecutionId,
 }
 
 /// What would a program need? Takes nothing. Answered by [`Answer::Quoted`].
@@ -231,7 +241,7 @@ impl Request {
                 Ok(execute.results.policy.check()?)
             }
             Request::Quote(quote) => check_run(&quote.program, &quote.arguments, &quote.inputs),
-            Request::Get(_) | Request::Delete(_) | Request::Stock => Ok(()),
+            Request::Get(_) | Request::Delete(_) | Request::Place(_) | Request::Stock => Ok(()),
         }
     }
 }
@@ -258,6 +268,7 @@ pub enum Answer {
     Deleted(Deleted),
     Executed(Executed),
     Quoted(Quoted),
+    Placed(Placed),
     Stock(Stock),
     Refused(Refusal),
 }
@@ -274,6 +285,7 @@ impl Answer {
             Answer::Deleted(_) => "deleted",
             Answer::Executed(_) => "executed",
             Answer::Quoted(_) => "quoted",
+            Answer::Placed(_) => "placed",
             Answer::Stock(_) => "stock",
             Answer::Refused(_) => "refused",
         }
@@ -360,6 +372,17 @@ pub struct Quoted {
     pub stock: Stock,
 }
 
+/// Where an execution stands in a member's line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placed {
+    /// How many wait before it. Absent: it does not wait (any more).
+    pub before: Option<u32>,
+    /// How many wait in all.
+    pub waiting: u32,
+    /// Seconds until it can start, at the present rate. Absent: not known.
+    pub starts_in_s: Option<u64>,
+}
+
 /// One kind of tuple in stock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockLine {
@@ -367,6 +390,8 @@ pub struct StockLine {
     pub available: u64,
     pub reserved: u64,
     pub target: u64,
+    /// Needed by executions in line.
+    pub promised: u64,
     /// Tuples made in 1000 s at the present rate.
     pub per_1000_s: u64,
 }
@@ -457,6 +482,7 @@ mod tests {
                 reveal: true,
                 results: ResultTerms::default(),
                 timeout_ms: 1,
+                wait: true,
             }),
             Request::Quote(Quote { program: Program::Hash(program.hash()), arguments: vec![], inputs: vec![] }),
             Request::Stock,

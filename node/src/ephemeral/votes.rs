@@ -1,6 +1,6 @@
 //! Votes over checked executions, for those whose session broke before all had voted.
 
-use super::{Ephemeral, ExecutionState, Outcome, exec_id, internal};
+use super::{Amphora, Ephemeral, ExecutionState, Outcome, exec_id, internal};
 use crate::votes::{Question, Statement, ask_all};
 use polyyne_protocol::canonical;
 use polyyne_protocol::certificate::Tally;
@@ -11,13 +11,16 @@ use polyyne_protocol::sign::Signed;
 use polyyne_protocol::vote::{ExecutionChecked, ResultCertificate};
 
 impl Ephemeral {
-    /// This member's vote, if its own check has passed and it has not answered yet.
-    pub fn checked_statement(&self, execution: ExecutionId) -> Option<Statement> {
+    /// This member's vote, if its own check has passed; the certificate of the results, if the vote is no longer kept.
+    pub fn checked_statement(&self, execution: ExecutionId, amphora: &Amphora) -> Option<Statement> {
         let row = self.seat.castor.execution(exec_id(execution)).ok()?;
         let statement = match row.map(|row| row.state) {
             Some(ExecutionState::Checked(bytes)) => {
                 let outcome: Outcome = canonical::decode(&bytes, limits::ENVELOPE_PLAINTEXT_MAX).ok()?;
                 Statement::Checked(Signed::sign(outcome.statement, &self.seat.identity.signing))
+            }
+            Some(ExecutionState::Done) => {
+                amphora.result_certificate(execution).map_or(Statement::Pending, Statement::Certified)
             }
             _ => Statement::Pending,
         };
@@ -29,6 +32,11 @@ impl Ephemeral {
         let mut tally = Tally::new(statement.clone(), &self.seat.view);
         tally.vote(&self.seat.identity.signing).map_err(internal)?;
         for (peer, said) in ask_all(&self.seat, Question::Execution(statement.execution)).await {
+            if let Some(Statement::Certified(certificate)) = &said
+                && certificate.verified(&self.seat.view) == Ok(statement)
+            {
+                return Ok(certificate.clone());
+            }
             if let Some(Statement::Checked(vote)) = said
                 && let Err(polyyne_protocol::certificate::VoteError::Dissent(_)) = tally.count(vote)
             {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::durable::{Durable, Fault};
+use super::durable::{Durable, Fault, Reads as _};
 use super::names::ExecId;
 use super::sealed::Sealed;
 use super::state_file::{ANSWERS, StateFile};
@@ -108,29 +108,34 @@ impl Answers {
             .await
     }
 
-    /// Forgets what expired. Returns how many rows went.
-    pub async fn expire(&self, now_ms: u64) -> Result<usize, Fault> {
-        let (planning, applying) = (self.rows.clone(), self.rows.clone());
-        self.durable
-            .write(
-                move |plan| {
-                    let rows = planning.under(plan, &[])?.into_iter();
-                    let old = rows.filter(|(_, asked)| asked.expires_ms <= now_ms);
-                    Ok::<_, Fault>(old.map(|(key, _)| key).collect::<Vec<_>>())
-                },
-                move |apply, keys| {
-                    for key in &keys {
-                        applying.delete(apply, key)?;
-                    }
-                    Ok(keys.len())
-                },
-            )
-            .await
+    /// The requests whose time is over, with their executions: the caller ends those, then forgets these.
+    pub fn expired(&self, now_ms: u64) -> Result<Vec<(RequestKey, ExecId)>, Fault> {
+        let mut expired = Vec::new();
+        self.durable.read()?.view(ANSWERS)?.walk(&[], None, |key, sealed| {
+            let asked = self.rows.open(key, sealed)?;
+            if asked.expires_ms <= now_ms {
+                let request = RequestKey::from_key(key).ok_or(Fault::Damaged { table: ANSWERS.0 })?;
+                expired.push((request, asked.exec));
+            }
+            Ok::<_, Fault>(true)
+        })?;
+        Ok(expired)
+    }
+
+    /// Forgets a request and its answer.
+    pub async fn forget(&self, request: RequestKey) -> Result<(), Fault> {
+        let rows = self.rows.clone();
+        self.durable.put(move |write| rows.delete(write, &request.to_key()).map(drop)).await
     }
 }
 
 impl RequestKey {
     fn to_key(self) -> Vec<u8> {
         [self.client, self.key].concat()
+    }
+
+    fn from_key(key: &[u8]) -> Option<Self> {
+        let (client, key) = key.split_at_checked(32)?;
+        Some(Self { client: client.try_into().ok()?, key: key.try_into().ok()? })
     }
 }

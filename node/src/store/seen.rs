@@ -1,4 +1,8 @@
-//! Nonces of client requests, so that a recorded request is not served again, also after a restart.
+//! Nonces of client requests that must not be served again after a restart either.
+//!
+//! Most requests need no row here: what they do has a durable row of its own under an id of the client's choice, which
+//! a replay meets (uploads, deletions, executions), or takes tuples under the request's id, once for ever (deliveries).
+//! A change of tags has none: an old one, recorded and sent again after a restart, would undo a newer one.
 
 use thiserror::Error;
 

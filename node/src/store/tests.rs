@@ -95,8 +95,10 @@ fn the_same_request_has_one_effect_and_one_answer() {
         assert!(matches!(answers.answer(request, vec![2]).await, Err(AnswerError::OtherAnswer)));
         let answered = answers.claim(request, [5; 32], exec(9), 100).await.expect("known");
         assert_eq!(answered, Claim::Answered(vec![1]));
-        assert_eq!(answers.expire(99).await.expect("swept"), 0);
-        assert_eq!(answers.expire(100).await.expect("swept"), 1);
+        assert_eq!(answers.expired(99).expect("reads"), []);
+        assert_eq!(answers.expired(100).expect("reads"), [(request, exec(1))]);
+        answers.forget(request).await.expect("forgotten");
+        assert_eq!(answers.expired(100).expect("reads"), []);
     });
 }
 

@@ -145,6 +145,7 @@ impl Fake {
                 words_read: Some(2),
                 stock: stock(rank),
             }),
+            Request::Place(_) => Answer::Placed(Placed { before: Some(rank as u32), waiting: 3, starts_in_s: None }),
             Request::Stock => Answer::Stock(stock(rank)),
         }
     }
@@ -217,8 +218,14 @@ impl Fake {
 }
 
 fn stock(rank: usize) -> Stock {
-    let line =
-        StockLine { kind: "triple".into(), available: 100 + rank as u64, reserved: 0, target: 1000, per_1000_s: 7 };
+    let line = StockLine {
+        kind: "triple".into(),
+        available: 100 + rank as u64,
+        reserved: 0,
+        target: 1000,
+        promised: 0,
+        per_1000_s: 7,
+    };
     Stock { lines: vec![line] }
 }
 
@@ -305,6 +312,8 @@ async fn a_program_runs_to_new_secrets_or_to_values() {
     let quotation = client.quote(quote).await.expect("a quote");
     assert_eq!(quotation.stocks.len(), 3);
     assert_eq!(client.stock().await.expect("stock")[2].1, stock(2));
+    let places = client.place(kept.execution).await.expect("places");
+    assert_eq!(places.iter().map(|(_, placed)| placed.before).collect::<Vec<_>>(), [Some(0), Some(1), Some(2)]);
 }
 
 #[tokio::test]
@@ -543,4 +552,36 @@ async fn requests_out_of_bounds_are_not_sent() {
     assert!(matches!(error, ClientError::Request(request::RequestError::TooMany { .. })));
     assert_eq!(error.exit(), Exit::Usage);
     assert!(fake.with(|state| state.asked.is_empty()));
+}
+
+#[test]
+fn a_quotation_says_when_the_program_can_start() {
+    let line = |kind: &str, available, promised, per_1000_s| StockLine {
+        kind: kind.into(),
+        available,
+        reserved: 0,
+        target: 0,
+        promised,
+        per_1000_s,
+    };
+    let quotation = |bill: Option<&[(&str, u64)]>, lines: Vec<StockLine>| {
+        let count = |(kind, count): &(&str, u64)| KindCount { kind: (*kind).into(), count: *count };
+        let bill = bill.map(|bill| bill.iter().map(count).collect());
+        let stock = Stock { lines };
+        let program = program().hash();
+        let quoted = Quoted { program, bill, rounds: None, bytes: None, words_read: None, stock: stock.clone() };
+        let full = Stock { lines: vec![line("triple", 1 << 30, 0, 1), line("bit", 1 << 30, 0, 1)] };
+        Quotation { quoted, stocks: vec![(PeerKey([1; 32]), full), (PeerKey([2; 32]), stock)] }
+    };
+    let stock = || vec![line("triple", 100, 20, 10_000), line("bit", 5, 0, 2_000)];
+    assert_eq!(quotation(Some(&[("triple", 80)]), stock()).start(), Start::Now);
+    assert_eq!(
+        quotation(Some(&[("triple", 81)]), stock()).start(),
+        Start::InSeconds(1),
+        "what is promised is not there"
+    );
+    // 100 missing at 10 a second, then 20 at 2 a second: one kind after the other
+    assert_eq!(quotation(Some(&[("triple", 180), ("bit", 25)]), stock()).start(), Start::InSeconds(20));
+    assert_eq!(quotation(Some(&[("triple", 180)]), vec![line("triple", 0, 0, 0)]).start(), Start::Unknown);
+    assert_eq!(quotation(None, stock()).start(), Start::Unknown);
 }
