@@ -15,8 +15,11 @@
 //! | `POST /v1/clouds/{id}/generation/generate` | [`Generate`] | [`Generation`] |
 //! | `POST /v1/clouds/{id}/generation/pause`, `…/resume` | | [`Generation`] |
 //! | `GET /v1/clouds/{id}/stock` | | [`Stock`] |
+//! | `GET /v1/clouds/{id}/telemetry?interval=60` | | [`Telemetry`] |
 //! | `GET /v1/clouds/{id}/audit` | | [`StockAudit`] |
 //! | `GET /v1/doctor` | | [`Diagnosis`] |
+//! | `POST /v1/backup` | [`BackUp`] | [`BackedUp`] |
+//! | `POST /v1/renew` | | [`Renewed`] |
 //! | `POST /v1/shutdown` | | [`Status`] |
 //!
 //! Errors are a [`crate::request::Refusal`] with its status. Whoever may open the socket is the operator; nothing here
@@ -38,6 +41,10 @@ pub const CLOUDS_PATH: &str = "/v1/clouds";
 pub const INVITATIONS_PATH: &str = "/v1/invitations";
 /// Path of [`Diagnosis`].
 pub const DOCTOR_PATH: &str = "/v1/doctor";
+/// Where a back-up is ordered.
+pub const BACKUP_PATH: &str = "/v1/backup";
+/// Where stores in quarantine are given up.
+pub const RENEW_PATH: &str = "/v1/renew";
 /// Path of an orderly end.
 pub const SHUTDOWN_PATH: &str = "/v1/shutdown";
 
@@ -126,6 +133,10 @@ pub enum Health {
     Forming,
     /// Signed; the members make its MAC key.
     Keying,
+    /// This node was started and has not heard from every member what it knows of this node's store.
+    Sealed,
+    /// This node's store is an old or a second copy and is not used: `vcp node renew`.
+    Quarantined,
     /// Every member is there.
     Live,
     /// A member is not reached.
@@ -237,6 +248,28 @@ pub struct Form {
     pub targets: std::collections::BTreeMap<String, u64>,
 }
 
+/// Write a back-up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackUp {
+    /// A file that is not there yet; an absolute path.
+    pub to: std::path::PathBuf,
+    /// The back-up's key: read from there, or made there. An absolute path.
+    pub key: std::path::PathBuf,
+}
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackedUp {
+    pub rows: u64,
+    pub bytes: u64,
+}
+
+/// The clouds in which a store in quarantine was given up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renewed {
+    pub clouds: Vec<CloudId>,
+}
+
 /// Make a new MAC key in place of a burned one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rekey {
@@ -346,6 +379,39 @@ pub struct StockLine {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stock {
     pub lines: Vec<StockLine>,
+}
+
+/// How fast tuples of one kind come and go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TelemetryLine {
+    pub kind: String,
+    pub available: u64,
+    /// Made, waiting for signatures.
+    pub reserved: u64,
+    pub target: u64,
+    /// Since the store began.
+    pub generated: u64,
+    pub consumed: u64,
+    /// Passed over by a taking, because another member did not have them.
+    pub skipped: u64,
+    /// Thrown away with their MAC key or with a member's store.
+    pub burned: u64,
+    /// Tuples in 1000 s, over the interval.
+    pub generated_per_1000_s: u64,
+    pub consumed_per_1000_s: u64,
+    pub wasted_per_1000_s: u64,
+    /// Seconds to the target if it goes on like this; absent where it does not get nearer.
+    pub to_target_s: Option<u64>,
+}
+
+/// How fast tuples come and go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Telemetry {
+    /// What was asked for.
+    pub interval_s: u64,
+    /// The time that the rates are about: shorter where the node has not been up for so long.
+    pub covered_s: u64,
+    pub lines: Vec<TelemetryLine>,
 }
 
 /// Whether a kind's books balance: generated = available + reserved + consumed + wasted.

@@ -127,6 +127,27 @@ pub enum Node {
     Status(OperatorOptions),
     /// The peer id of this provider.
     Id(OperatorOptions),
+    /// Writes a back-up: identity, keys, memberships and secrets; no tuples.
+    Backup {
+        /// A new file.
+        to: PathBuf,
+        /// The file of the back-up's key, made if it is not there. Keep it apart: with both one has the provider.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        #[command(flatten)]
+        operator: OperatorOptions,
+    },
+    /// Makes a data directory from a back-up. The provider that it was made from must not run any more.
+    Restore {
+        from: PathBuf,
+        /// The file of the back-up's key.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        #[command(flatten)]
+        operator: OperatorOptions,
+    },
+    /// Gives up a store in quarantine: its tuples are thrown away, and the provider goes on with a new one.
+    Renew(OperatorOptions),
 }
 
 #[derive(Debug, Args)]
@@ -265,6 +286,14 @@ pub enum Klyshko {
 pub enum Castor {
     /// Tuples in stock, reserved, and the time to the target.
     Stock(OneCloud),
+    /// How fast tuples come and go, and the time to the target.
+    Telemetry {
+        /// Seconds that the rates are about.
+        #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+        interval: u64,
+        #[command(flatten)]
+        cloud: OneCloud,
+    },
     /// Counts every row: what was made equals what was taken, wasted and left.
     Audit(OneCloud),
 }
@@ -383,6 +412,9 @@ pub struct Execute {
     /// How long it may take, such as 90s or 10m.
     #[arg(long, value_name = "T", value_parser = duration)]
     pub timeout: Option<Duration>,
+    /// Fail at once where there are too few tuples, instead of waiting in line for them.
+    #[arg(long)]
+    pub no_wait: bool,
     #[command(flatten)]
     pub client: ClientOptions,
 }

@@ -95,11 +95,11 @@ pub async fn until_live(operator: &Operator, cloud: &CloudId) -> Result<admin::C
         match operator.get::<admin::Cloud>(&cloud_path(cloud, "")).await {
             Ok(found) => match found.line.health {
                 Health::Live => return Ok(found),
-                Health::Halted | Health::Compromised => {
+                Health::Halted | Health::Compromised | Health::Quarantined => {
                     return Err(Failure::aborted(format!("the cloud is {}", health(found.line.health)))
                         .remedy(format!("vcp cloud show {cloud}")));
                 }
-                Health::Forming | Health::Keying | Health::Degraded | Health::Frozen => {}
+                Health::Forming | Health::Keying | Health::Sealed | Health::Degraded | Health::Frozen => {}
             },
             // not there yet while signatures are missing
             Err(failure) if failure.exit == Exit::Refused => {}
@@ -144,6 +144,8 @@ pub fn health(health: Health) -> &'static str {
     match health {
         Health::Forming => "forming",
         Health::Keying => "making its MAC key",
+        Health::Sealed => "sealed until all members have found this node's store fresh",
+        Health::Quarantined => "quarantined: this node's store is an old or a second copy",
         Health::Live => "live",
         Health::Degraded => "a member is missing",
         Health::Frozen => "frozen: a MAC check is unfinished",

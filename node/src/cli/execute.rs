@@ -1,9 +1,11 @@
 //! `vcp execute` and `vcp quote`: programs over secrets in a cloud.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
-use polyyne_protocol::client::{Client, ExecuteTerms, Outcome, Quotation};
-use polyyne_protocol::id::{ProgramHash, SecretId};
+use indicatif::ProgressBar;
+use polyyne_protocol::client::{Client, ExecuteTerms, Outcome, Quotation, Start};
+use polyyne_protocol::id::{ExecutionId, ProgramHash, SecretId};
 use polyyne_protocol::limits::EXECUTION_TIMEOUT_MS;
 use polyyne_protocol::request::{self, Program};
 use polyyne_protocol::version::Prime;
@@ -24,17 +26,56 @@ pub async fn run(screen: &Screen, wish: Execute) -> Result<(), Failure> {
     let mut terms = ExecuteTerms::new(program, wish.input.clone());
     terms.reveal = wish.reveal;
     terms.timeout = wish.timeout.unwrap_or(Duration::from_millis(EXECUTION_TIMEOUT_MS));
-    let outcome = execute(screen, &mut client, terms).await?;
+    terms.wait = !wish.no_wait;
+    let outcome = execute(screen, &mut client, connect(screen, &wish.client), terms).await?;
     show(screen, &outcome);
     Ok(())
 }
 
-/// Runs a program with a sign of life.
-pub async fn execute(screen: &Screen, client: &mut Client, terms: ExecuteTerms) -> Result<Outcome, Failure> {
-    let waiting = screen.spinner("the members compute");
-    let outcome = client.execute(terms).await;
-    waiting.finish_and_clear();
+/// Before a client asks for its place, and between two times that it does.
+const PLACE_LOOK: Duration = Duration::from_secs(2);
+
+/// Runs a program with a sign of life; `watcher` asks where it stands while it waits.
+pub async fn execute(
+    screen: &Screen,
+    client: &mut Client,
+    watcher: impl Future<Output = Result<Client, Failure>>,
+    mut terms: ExecuteTerms,
+) -> Result<Outcome, Failure> {
+    let execution = *terms.id.get_or_insert_with(|| ExecutionId::random(&mut rand::rng()));
+    let spinner = screen.spinner("the members compute");
+    let outcome = tokio::select! {
+        outcome = client.execute(terms) => outcome,
+        never = tell_place(&spinner, watcher, execution) => match never {},
+    };
+    spinner.finish_and_clear();
     Ok(outcome?)
+}
+
+async fn tell_place(
+    spinner: &ProgressBar,
+    watcher: impl Future<Output = Result<Client, Failure>>,
+    execution: ExecutionId,
+) -> Infallible {
+    tokio::time::sleep(PLACE_LOOK).await;
+    // not connected for a run that ends sooner
+    let Ok(mut watcher) = watcher.await else { return std::future::pending().await };
+    loop {
+        // Only for the screen: who cannot say it now may say it next time.
+        let places = watcher.place(execution).await.unwrap_or_default();
+        let last = places
+            .iter()
+            .filter_map(|(_, placed)| placed.before.map(|before| (before, placed)))
+            .max_by_key(|(before, _)| *before);
+        spinner.set_message(match last {
+            None => "the members compute".to_owned(),
+            Some((before, placed)) => {
+                let when = placed.starts_in_s.map_or_else(String::new, |s| format!(", about {s} s"));
+                format!("waiting for tuples: {before} before this one{when}")
+            }
+        });
+        tokio::time::sleep(PLACE_LOOK).await;
+    }
 }
 
 /// PROGRAM as it goes to the cloud: a hash that it knows, or bytecode.
@@ -103,6 +144,9 @@ struct Line {
     needed: u64,
     /// At the member that has least.
     available: u64,
+    /// Needed by executions in line.
+    promised: u64,
+    per_1000_s: u64,
 }
 
 pub async fn quote(screen: &Screen, wish: Quote) -> Result<(), Failure> {
@@ -118,42 +162,42 @@ pub async fn quote(screen: &Screen, wish: Quote) -> Result<(), Failure> {
             ("rounds", known(quoted.rounds)),
             ("bytes", known(quoted.bytes)),
             ("words read", known(quoted.words_read)),
-            ("time to wait", known(quoted.wait_s)),
+            ("start", start(quoted.wait_s)),
         ]);
         let Some(bill) = &quoted.bill else { return screen.line("tuples are known only as it runs") };
-        let rows = bill.iter().map(|line| vec![line.kind.clone(), line.needed.to_string(), line.available.to_string()]);
-        screen.table(&["kind", "needed", "available"], rows, "it needs no tuples");
+        let rows = bill.iter().map(|line| {
+            let numbers = [line.needed, line.available, line.promised].map(|number| number.to_string());
+            std::iter::once(line.kind.clone()).chain(numbers).chain([format!("{}/s", line.per_1000_s / 1000)]).collect()
+        });
+        screen.table(&["kind", "needed", "available", "promised", "rate"], rows, "it needs no tuples");
     });
     Ok(())
 }
 
 fn quoted(quotation: &Quotation) -> Quoted {
-    let stock = |kind: &str| {
-        let lines = quotation.stocks.iter().filter_map(|(_, stock)| stock.lines.iter().find(|line| line.kind == kind));
-        let available = lines.clone().map(|line| line.available).min().unwrap_or(0);
-        (available, lines.map(|line| line.per_1000_s).min().unwrap_or(0))
-    };
     let said = &quotation.quoted;
-    let bill = said.bill.as_ref().map(|bill| {
-        let line = |need: &request::KindCount| Line {
-            kind: need.kind.clone(),
-            needed: need.count,
-            available: stock(&need.kind).0,
-        };
-        bill.iter().map(line).collect::<Vec<_>>()
-    });
-    let wait = |line: &Line| match (line.needed.saturating_sub(line.available), stock(&line.kind).1) {
-        (0, _) => Some(0),
-        (_, 0) => None,
-        (missing, rate) => Some(missing.saturating_mul(1000).div_ceil(rate)),
+    let line = |need: &request::KindCount| {
+        let (available, promised, per_1000_s) = quotation.supply(&need.kind);
+        Line { kind: need.kind.clone(), needed: need.count, available, promised, per_1000_s }
     };
-    let waits = bill.as_ref().and_then(|bill| bill.iter().map(wait).collect::<Option<Vec<u64>>>());
     Quoted {
         program: said.program,
         rounds: said.rounds,
         bytes: said.bytes,
         words_read: said.words_read,
-        wait_s: waits.map(|waits| waits.into_iter().max().unwrap_or(0)),
-        bill,
+        wait_s: match quotation.start() {
+            Start::Now => Some(0),
+            Start::InSeconds(seconds) => Some(seconds),
+            Start::Unknown => None,
+        },
+        bill: said.bill.as_ref().map(|bill| bill.iter().map(line).collect()),
+    }
+}
+
+fn start(wait_s: Option<u64>) -> String {
+    match wait_s {
+        Some(0) => "can start now".to_owned(),
+        Some(seconds) => format!("starts in about {seconds} s"),
+        None => "not known: what is missing is not being made, or the bill is known only as it runs".to_owned(),
     }
 }

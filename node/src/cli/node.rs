@@ -2,18 +2,21 @@
 
 mod start;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use polyyne_protocol::admin::{self, PEERS_PATH, STATUS_PATH};
+use polyyne_protocol::admin::{self, BACKUP_PATH, PEERS_PATH, RENEW_PATH, STATUS_PATH};
 use serde::Serialize;
 
 use super::arguments::{Node, NodeInit, OperatorOptions};
-use super::failure::Failure;
+use super::failure::{Context as _, Failure};
 use super::identity;
 use super::operator::Operator;
 use super::screen::Screen;
+use crate::backup;
 use crate::config::Config;
-use crate::data_dir::Layout;
+use crate::data_dir::{DataDirError, Layout};
+use crate::store::{Fatal, RootKey, StateFile};
 
 pub async fn run(screen: &Screen, wish: Node) -> Result<(), Failure> {
     match wish {
@@ -21,6 +24,9 @@ pub async fn run(screen: &Screen, wish: Node) -> Result<(), Failure> {
         Node::Start(wish) => start::run(screen, &wish).await,
         Node::Status(options) => status(screen, &options).await,
         Node::Id(options) => id(screen, &options),
+        Node::Backup { to, key, operator } => back_up(screen, &to, &key, &operator).await,
+        Node::Restore { from, key, operator } => restore(screen, &from, &key, &operator),
+        Node::Renew(options) => renew(screen, &options).await,
     }
 }
 
@@ -67,6 +73,48 @@ struct Id {
 fn id(screen: &Screen, options: &OperatorOptions) -> Result<(), Failure> {
     let id = Id { peer_id: layout(options)?.peer_key()?.peer_id() };
     screen.show(&id, |screen, id| screen.line(&id.peer_id));
+    Ok(())
+}
+
+async fn back_up(screen: &Screen, to: &Path, key: &Path, options: &OperatorOptions) -> Result<(), Failure> {
+    let layout = layout(options)?;
+    let absolute = |path: &Path| std::path::absolute(path).or_failed(path.display());
+    let wish = admin::BackUp { to: absolute(to)?, key: absolute(key)? };
+    let written = match layout.open() {
+        // a provider that runs writes it itself
+        Err(DataDirError::InUse { .. }) => Operator::at(&layout)?.post(BACKUP_PATH, &wish).await?,
+        opened => {
+            let root = Arc::new(RootKey::from_bytes(*opened?.root_key()));
+            let state = StateFile::open(layout.dir(), root, Fatal::exit_process()).await.map_err(Failure::failed)?;
+            let written = backup::write(&layout, &state, &wish.to, &wish.key).map_err(Failure::failed)?;
+            admin::BackedUp { rows: written.rows, bytes: written.bytes }
+        }
+    };
+    screen.show(&written, |screen, written| {
+        screen.line(format!("{} rows in {} bytes", written.rows, written.bytes));
+        screen.note(format!("it opens with {}: keep the two apart", wish.key.display()));
+    });
+    Ok(())
+}
+
+fn restore(screen: &Screen, from: &Path, key: &Path, options: &OperatorOptions) -> Result<(), Failure> {
+    let layout = layout(options)?;
+    let restored = backup::restore(from, key, &layout).map_err(Failure::failed)?;
+    let restored = admin::BackedUp { rows: restored.rows, bytes: restored.bytes };
+    screen.show(&restored, |screen, restored| {
+        screen.line(format!("{} rows are restored in {}", restored.rows, layout.dir().display()));
+        screen.note("make sure that the provider it was made from runs nowhere any more");
+        screen.note(format!("next: vcp node start --data-dir {}", layout.dir().display()));
+    });
+    Ok(())
+}
+
+async fn renew(screen: &Screen, options: &OperatorOptions) -> Result<(), Failure> {
+    let renewed: admin::Renewed = Operator::of(options)?.post(RENEW_PATH, &()).await?;
+    screen.show(&renewed, |screen, renewed| {
+        renewed.clouds.iter().for_each(|cloud| screen.line(format!("a new store in cloud {cloud}")));
+        screen.note("tuples are made anew; `vcp doctor` says how it goes on");
+    });
     Ok(())
 }
 

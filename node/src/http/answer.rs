@@ -6,6 +6,17 @@ use axum::response::{IntoResponse, Response};
 use polyyne_protocol::http::CBOR;
 use polyyne_protocol::request::{Refusal, RefusalCode};
 
+/// What a question about rates is about, in seconds.
+#[derive(serde::Deserialize)]
+pub struct Interval {
+    #[serde(default = "minute")]
+    pub interval: u64,
+}
+
+fn minute() -> u64 {
+    60
+}
+
 /// A refusal on its way out.
 pub struct Refused(pub Refusal);
 

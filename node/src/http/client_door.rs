@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{StatusCode, header};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
+use polyyne_protocol::admin::Telemetry;
 use polyyne_protocol::canonical;
 use polyyne_protocol::http::{CLOUDS_PATH, CloudList, NODE_PATH, NodeSummary, RelayRequest};
 use polyyne_protocol::id::CloudId;
@@ -23,13 +24,16 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower_http::timeout::TimeoutLayer;
 
-use super::answer::{Refused, cbor, malformed};
+use super::answer::{Interval, Refused, cbor, malformed};
 use super::doors::ClientApi;
 use super::guard::{self, Hosts};
 use crate::config;
 
 /// Longest time that one request may take: an execution and some patience.
 const REQUEST_TIME_MAX: Duration = Duration::from_millis(EXECUTION_TIMEOUT_MAX_MS + 60_000);
+
+/// The content type of [`ClientApi::metrics`].
+const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The document that describes this door.
 const OPENAPI: &str = include_str!("openapi.json");
@@ -67,7 +71,8 @@ pub async fn serve<N: ClientApi>(
     stop: CancellationToken,
 ) -> std::io::Result<()> {
     let hosts = Hosts::new(listener.local_addr()?, &settings.hosts);
-    axum::serve(listener, router(node, hosts)).with_graceful_shutdown(stop.cancelled_owned()).await
+    let service = router(node, hosts).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await
 }
 
 /// The routes.
@@ -80,10 +85,31 @@ pub fn router<N: ClientApi>(node: Arc<N>, hosts: Hosts) -> Router {
         .route(CLOUDS_PATH, get(clouds::<N>))
         .route(&format!("{CLOUDS_PATH}/{{id}}/log"), get(log::<N>))
         .route(&format!("{CLOUDS_PATH}/{{id}}/relay"), post(relay::<N>))
+        .merge(local_routes::<N>())
         .with_state(door)
         .layer(DefaultBodyLimit::max(RelayRequest::BYTES_MAX))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, REQUEST_TIME_MAX))
         .layer(middleware::from_fn_with_state(hosts, guard::check))
+}
+
+/// What is for this machine alone: how much there is and how fast it goes says what clients do.
+fn local_routes<N: ClientApi>() -> Router<Door<N>> {
+    Router::new()
+        .route("/metrics", get(metrics::<N>))
+        .route(&format!("{CLOUDS_PATH}/{{id}}/telemetry"), get(telemetry::<N>))
+        .layer(middleware::from_fn(guard::local_only))
+}
+
+async fn metrics<N: ClientApi>(State(door): State<Door<N>>) -> Response {
+    ([(header::CONTENT_TYPE, METRICS)], door.node.metrics()).into_response()
+}
+
+async fn telemetry<N: ClientApi>(
+    State(door): State<Door<N>>,
+    Path(cloud): Path<String>,
+    Query(Interval { interval }): Query<Interval>,
+) -> Result<Json<Telemetry>, Refused> {
+    Ok(Json(door.node.telemetry(cloud_id(&cloud)?, interval).await?))
 }
 
 async fn summary<N: ClientApi>(State(door): State<Door<N>>) -> Json<NodeSummary> {

@@ -18,6 +18,14 @@ pub trait ClientApi: Send + Sync + 'static {
     fn clouds(&self) -> impl Future<Output = Result<CloudList, Refusal>> + Send;
     /// The canonical bytes of a cloud's log.
     fn log(&self, cloud: CloudId) -> impl Future<Output = Result<Vec<u8>, Refusal>> + Send;
+    /// How fast tuples came and went over so many seconds; told to this machine only.
+    fn telemetry(
+        &self,
+        cloud: CloudId,
+        interval_s: u64,
+    ) -> impl Future<Output = Result<admin::Telemetry, Refusal>> + Send;
+    /// What monitoring collects, in the text form of Prometheus; told to this machine only.
+    fn metrics(&self) -> String;
     /// Brings each sealed envelope to its member and collects what each says.
     fn relay(
         &self,
@@ -56,10 +64,20 @@ pub trait OperatorApi: Send + Sync + 'static {
     fn pause(&self, cloud: CloudId) -> impl Future<Output = Result<admin::Generation, Refusal>> + Send;
     fn resume(&self, cloud: CloudId) -> impl Future<Output = Result<admin::Generation, Refusal>> + Send;
     fn stock(&self, cloud: CloudId) -> impl Future<Output = Result<admin::Stock, Refusal>> + Send;
+    /// How fast tuples came and went over so many seconds.
+    fn telemetry(
+        &self,
+        cloud: CloudId,
+        interval_s: u64,
+    ) -> impl Future<Output = Result<admin::Telemetry, Refusal>> + Send;
     /// The account of every kind, counted row by row.
     fn audit(&self, cloud: CloudId) -> impl Future<Output = Result<admin::StockAudit, Refusal>> + Send;
 
     fn doctor(&self) -> impl Future<Output = Result<admin::Diagnosis, Refusal>> + Send;
+    /// Writes a back-up.
+    fn back_up(&self, wish: admin::BackUp) -> impl Future<Output = Result<admin::BackedUp, Refusal>> + Send;
+    /// Gives up the stores that are in quarantine.
+    fn renew(&self) -> impl Future<Output = Result<admin::Renewed, Refusal>> + Send;
     /// Begins an orderly end; the answer is what is still going on.
     fn shutdown(&self) -> impl Future<Output = Result<admin::Status, Refusal>> + Send;
 }

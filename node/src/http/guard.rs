@@ -7,7 +7,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -61,6 +61,23 @@ pub async fn check(State(hosts): State<Hosts>, request: Request, next: Next) -> 
     }
 }
 
+/// Lets requests from this machine through, and only those: neither from elsewhere nor carried here by a proxy.
+pub async fn local_only(request: Request, next: Next) -> Response {
+    let from = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(from)| *from);
+    match is_local(from, request.headers()) {
+        true => next.run(request).await,
+        false => (StatusCode::FORBIDDEN, "this is told to this machine only\n").into_response(),
+    }
+}
+
+fn is_local(from: Option<SocketAddr>, headers: &HeaderMap) -> bool {
+    let carried = ["forwarded", "x-forwarded-for", "x-real-ip", "via"].iter().any(|name| headers.contains_key(*name));
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = split_port(host).0.trim_start_matches('[').trim_end_matches(']');
+    let local_name = name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    from.is_some_and(|from| from.ip().is_loopback()) && local_name && !carried
+}
+
 fn refusal(hosts: &Hosts, headers: &HeaderMap) -> Option<&'static str> {
     if headers.contains_key(header::ORIGIN) {
         return Some("requests from web pages are refused\n");
@@ -99,6 +116,21 @@ mod tests {
         assert!(everywhere.admit("192.0.2.7:4180") && !everywhere.admit("evil.example:4180"));
         let six = Hosts::new("[::1]:4180".parse().unwrap(), &[]);
         assert!(six.admit("[::1]:4180") && six.admit("[::1]") && !six.admit("[::2]:4180"));
+    }
+
+    #[test]
+    fn what_is_for_this_machine_is_told_to_nobody_else() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, "127.0.0.1:4180".parse().unwrap());
+        let here = Some("127.0.0.1:5555".parse().unwrap());
+        assert!(is_local(here, &headers));
+        assert!(!is_local(Some("192.0.2.7:5555".parse().unwrap()), &headers));
+        assert!(!is_local(None, &headers));
+        let mut carried = headers.clone();
+        carried.insert("x-forwarded-for", "192.0.2.7".parse().unwrap());
+        assert!(!is_local(here, &carried));
+        headers.insert(header::HOST, "vcp.example.org".parse().unwrap());
+        assert!(!is_local(here, &headers));
     }
 
     #[test]

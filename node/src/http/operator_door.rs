@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path as At, State};
+use axum::extract::{DefaultBodyLimit, Path as At, Query, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use polyyne_protocol::admin::{
-    self, CLOUDS_PATH, DOCTOR_PATH, INVITATIONS_PATH, PEERS_PATH, SHUTDOWN_PATH, STATUS_PATH,
+    self, BACKUP_PATH, CLOUDS_PATH, DOCTOR_PATH, INVITATIONS_PATH, PEERS_PATH, RENEW_PATH, SHUTDOWN_PATH, STATUS_PATH,
 };
 use polyyne_protocol::id::{CloudId, RecordHash};
 use polyyne_protocol::limits::ADMIN_BODY_MAX;
@@ -24,7 +24,7 @@ use tokio::net::unix::SocketAddr;
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
-use super::answer::{Refused, malformed};
+use super::answer::{Interval, Refused, malformed};
 use super::doors::OperatorApi;
 
 /// Makes the socket.
@@ -94,11 +94,14 @@ pub fn router<N: OperatorApi>(node: Arc<N>) -> Router {
         .route(&below("/generation"), get(generation::<N>))
         .route(&below("/generation/{verb}"), post(drive_generation::<N>))
         .route(&below("/stock"), get(stock::<N>))
+        .route(&below("/telemetry"), get(telemetry::<N>))
         .route(&below("/audit"), get(audit::<N>))
         .route(&below("/history"), get(history::<N>))
         .route(INVITATIONS_PATH, get(async |State(node): State<Arc<N>>| answer(node.invitations().await)))
         .route(&format!("{INVITATIONS_PATH}/{{id}}/{{verb}}"), post(decide::<N>))
         .route(DOCTOR_PATH, get(async |State(node): State<Arc<N>>| answer(node.doctor().await)))
+        .route(BACKUP_PATH, post(back_up::<N>))
+        .route(RENEW_PATH, post(async |State(node): State<Arc<N>>| answer(node.renew().await)))
         .route(SHUTDOWN_PATH, post(async |State(node): State<Arc<N>>| answer(node.shutdown().await)))
         .with_state(node)
         .layer(DefaultBodyLimit::max(ADMIN_BODY_MAX))
@@ -146,6 +149,14 @@ async fn stock<N: OperatorApi>(State(node): State<Arc<N>>, At(cloud): At<String>
     answer(node.stock(cloud_id(&cloud)?).await)
 }
 
+async fn telemetry<N: OperatorApi>(
+    State(node): State<Arc<N>>,
+    At(cloud): At<String>,
+    Query(Interval { interval }): Query<Interval>,
+) -> Answer<admin::Telemetry> {
+    answer(node.telemetry(cloud_id(&cloud)?, interval).await)
+}
+
 async fn audit<N: OperatorApi>(State(node): State<Arc<N>>, At(cloud): At<String>) -> Answer<admin::StockAudit> {
     answer(node.audit(cloud_id(&cloud)?).await)
 }
@@ -164,6 +175,10 @@ async fn decide<N: OperatorApi>(
         "decline" => node.decline(record).await,
         _ => return Err(unknown(&verb)),
     })
+}
+
+async fn back_up<N: OperatorApi>(State(node): State<Arc<N>>, body: Bytes) -> Answer<admin::BackedUp> {
+    answer(node.back_up(read(&body)?).await)
 }
 
 fn unknown(verb: &str) -> Refused {

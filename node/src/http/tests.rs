@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use polyyne_protocol::admin::Telemetry;
 use polyyne_protocol::canonical;
 use polyyne_protocol::door::{Door as _, DoorError, HttpDoor};
 use polyyne_protocol::http::{
@@ -37,6 +38,14 @@ impl ClientApi for Echo {
             CLOUD => Ok(b"a log".to_vec()),
             _ => Err(Refusal::new(RefusalCode::UnknownCloud, "no such cloud", "another node")),
         }
+    }
+
+    async fn telemetry(&self, _cloud: CloudId, interval_s: u64) -> Result<Telemetry, Refusal> {
+        Ok(Telemetry { interval_s, covered_s: 0, lines: Vec::new() })
+    }
+
+    fn metrics(&self) -> String {
+        "# EOF\n".to_owned()
     }
 
     async fn relay(&self, _cloud: CloudId, request: RelayRequest) -> Result<RelayResponse, Refusal> {
@@ -141,5 +150,24 @@ mod operator {
         let again = operator_door::listen(&path).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         drop(again);
+    }
+}
+
+#[tokio::test]
+async fn rates_and_metrics_are_told_to_this_machine_and_not_through_a_proxy() {
+    let open = open().await;
+    let ask = |path: String| reqwest::Client::new().get(format!("{}{path}", open.url));
+    let metrics = ask("/metrics".into()).send().await.unwrap();
+    assert_eq!(metrics.status(), 200);
+    assert_eq!(metrics.text().await.unwrap(), "# EOF\n");
+    let path = format!("/v1/clouds/{CLOUD}/telemetry");
+    let rates = |query: &str| ask(format!("{path}{query}"));
+    let told: Telemetry = rates("?interval=5").send().await.unwrap().json().await.unwrap();
+    assert_eq!(told.interval_s, 5);
+    let told: Telemetry = rates("").send().await.unwrap().json().await.unwrap();
+    assert_eq!(told.interval_s, 60);
+    for request in [ask("/metrics".into()), rates("")] {
+        let carried = request.header("x-forwarded-for", "192.0.2.7").send().await.unwrap();
+        assert_eq!(carried.status(), 403);
     }
 }

@@ -3,6 +3,7 @@
 use super::Vcp;
 use crate::core::unknown_cloud;
 use crate::http::doors::ClientApi;
+use polyyne_protocol::admin::Telemetry;
 use polyyne_protocol::http::{CloudList, CloudSummary, NodeSummary, RelayRequest, RelayResponse};
 use polyyne_protocol::id::CloudId;
 use polyyne_protocol::request::{Refusal, RefusalCode};
@@ -31,6 +32,14 @@ impl ClientApi for Vcp {
 
     async fn log(&self, cloud: CloudId) -> Result<Vec<u8>, Refusal> {
         self.shared.federation.log(cloud).ok_or_else(|| unknown_cloud(cloud))
+    }
+
+    async fn telemetry(&self, cloud: CloudId, interval_s: u64) -> Result<Telemetry, Refusal> {
+        self.told_telemetry(cloud, interval_s)
+    }
+
+    fn metrics(&self) -> String {
+        self.prometheus()
     }
 
     async fn relay(&self, cloud: CloudId, request: RelayRequest) -> Result<RelayResponse, Refusal> {

@@ -1,11 +1,13 @@
 //! What the operator's door sees of a node.
 
 use super::Vcp;
+use crate::backup;
 use crate::castor::{Account, Stock as KindStock, TupleKind};
 use crate::core::clouds::{CloudStatus, scope_of};
 use crate::core::{DeskRef, unknown_cloud};
 use crate::desk::internal;
 use crate::federation::PeerStatus;
+use crate::freshness::Seal;
 use crate::http::doors::OperatorApi;
 use crate::journal::KeyState as StoredKey;
 use crate::klyshko::Phase as Making;
@@ -32,6 +34,8 @@ impl Vcp {
         let health = match (status, &status.key_state) {
             (CloudStatus { halted: true, .. }, _) => Health::Halted,
             (_, Some(StoredKey::Compromised { .. })) => Health::Compromised,
+            (CloudStatus { seal: Some(Seal::Quarantined(_)), .. }, _) => Health::Quarantined,
+            (CloudStatus { seal: Some(Seal::Asking(_)), .. }, _) => Health::Sealed,
             (_, None) => Health::Keying,
             (_, Some(StoredKey::Frozen { .. })) => Health::Frozen,
             (CloudStatus { desk: None, .. }, _) => Health::Keying,
@@ -186,6 +190,18 @@ impl Vcp {
                     "it has two complete records for one epoch".to_owned(),
                     "Some member equivocated; `vcp cloud history` has the evidence.",
                 ),
+                Health::Sealed => find(
+                    Severity::Warning,
+                    &subject,
+                    match status.seal {
+                        Some(Seal::Asking(Some(peer))) => {
+                            format!("this node was started and has not heard from {}", peer.peer_id())
+                        }
+                        _ => "this node was started and asks the members what they know of its store".to_owned(),
+                    },
+                    "Nothing runs without all members: ask their operators.",
+                ),
+                Health::Quarantined => find(Severity::Problem, &subject, quarantine(&status), QUARANTINE_REMEDY),
                 Health::Forming | Health::Keying => find(
                     Severity::Warning,
                     &subject,
@@ -199,6 +215,20 @@ impl Vcp {
         }
         findings
     }
+}
+
+const QUARANTINE_REMEDY: &str = "Make sure that no other copy of this node runs; then `vcp node renew` gives this store up: \
+    its tuples are thrown away at all members and made anew, and secrets stored since the copy was made are missing here.";
+
+fn quarantine(status: &CloudStatus) -> String {
+    let by = match status.seal {
+        Some(Seal::Quarantined(peer)) => peer.peer_id(),
+        _ => "a member".to_owned(),
+    };
+    format!(
+        "this node's data directory is an old copy, or runs a second time: {by} showed a newer state of its store, signed by \
+         this node. Nothing of it is used"
+    )
 }
 
 fn history_line(signed: &SignedRecord) -> HistoryLine {
@@ -379,6 +409,10 @@ impl OperatorApi for Vcp {
         self.stock_lines(&self.live_desk(cloud)?)
     }
 
+    async fn telemetry(&self, cloud: CloudId, interval_s: u64) -> Result<Telemetry, Refusal> {
+        self.told_telemetry(cloud, interval_s)
+    }
+
     async fn audit(&self, cloud: CloudId) -> Result<StockAudit, Refusal> {
         let desk = self.live_desk(cloud)?;
         let accounts = self.shared.core.clouds.stores().castor.audit(desk.seat.scope).map_err(internal)?;
@@ -402,6 +436,27 @@ impl OperatorApi for Vcp {
 
     async fn doctor(&self) -> Result<Diagnosis, Refusal> {
         Ok(Diagnosis { findings: self.findings() })
+    }
+
+    async fn back_up(&self, wish: BackUp) -> Result<BackedUp, Refusal> {
+        let (layout, state) = (self.shared.core.layout().clone(), self.shared.core.state.clone());
+        let written = tokio::task::spawn_blocking(move || backup::write(&layout, &state, &wish.to, &wish.key));
+        match written.await.map_err(internal)? {
+            Ok(written) => Ok(BackedUp { rows: written.rows, bytes: written.bytes }),
+            Err(error) => Err(Refusal::new(RefusalCode::NotAllowed, error.to_string(), "")),
+        }
+    }
+
+    async fn renew(&self) -> Result<Renewed, Refusal> {
+        let clouds = self.shared.core.clouds.renew().await.map_err(internal)?;
+        if clouds.is_empty() {
+            return Err(Refusal::new(
+                RefusalCode::NotAllowed,
+                "no store of this node is in quarantine",
+                "A store is given up only where it is an old or a second copy.",
+            ));
+        }
+        Ok(Renewed { clouds })
     }
 
     async fn shutdown(&self) -> Result<Status, Refusal> {
