@@ -182,7 +182,8 @@ impl Vcp {
                     Severity::Warning,
                     &subject,
                     "its MAC key is frozen by an unfinished check".to_owned(),
-                    "It ends by itself when all members are back.",
+                    "It ends by itself when all members are back; if one lost its store in the middle of that check, \
+                     `vcp cloud rekey --burn-frozen` gives the key up.",
                 ),
                 Health::Halted => find(
                     Severity::Problem,
