@@ -2,7 +2,6 @@
 
 mod crash;
 mod model;
-mod power;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
