@@ -14,7 +14,7 @@ use polyyne_protocol::http::{RelayItem, RelayRequest, RelayResponse};
 use polyyne_protocol::id::*;
 use polyyne_protocol::log::{CloudLog, SignedRecord};
 use polyyne_protocol::membership::{Head, Member, Membership, Record};
-use polyyne_protocol::request::{Answer, Execute, Program, Quote, Request, ResultTerms};
+use polyyne_protocol::request::{Answer, Execute, Place, Program, Quote, Request, ResultTerms};
 use polyyne_protocol::sign::{Signed, Statement as _};
 use polyyne_protocol::version::{Generator, Prime, SecurityParameters};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
@@ -59,10 +59,12 @@ fn requests() -> Vec<Request> {
         reveal: true,
         results: ResultTerms::default(),
         timeout_ms: 60_000,
+        wait: true,
     };
     vec![
         Request::Execute(execute),
         Request::Quote(Quote { program: Program::Hash(program.hash()), arguments: Vec::new(), inputs }),
+        Request::Place(Place { execution: ExecutionId([4; 16]) }),
         Request::Stock,
     ]
 }
