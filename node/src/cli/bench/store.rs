@@ -42,6 +42,7 @@ pub async fn measure(options: &BenchOptions) -> Result<Measured, Failure> {
             scope: SCOPE,
             digest: [0; 32],
             kinds: vec![KindTake { kind: TupleKind::TRIPLE, spans, skip_to: None }],
+            peers: Vec::new(),
         };
         let began = Instant::now();
         let taken = castor.take(request).await.or_failed("taking")?;
