@@ -65,6 +65,12 @@ pub enum ConsistencyCheck {
     Ggm,
     #[error("check of the OT extension")]
     OtExtension,
+    #[error("proof of a public key")]
+    KeyProof,
+    #[error("proof of an encrypted MAC key share")]
+    ConstantProof,
+    #[error("proof of encrypted factors")]
+    PlaintextProof,
 }
 
 /// What an error means for what the parties share.

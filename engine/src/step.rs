@@ -85,4 +85,24 @@ steps! {
     MascotAuthenticateCheck = 108,
     /// Corrections of the bits that are being authenticated.
     MascotBits = 109,
+
+    // The offline generator LowGear.
+    /// Digest of all parameters, and a seed for the peer's shares of inputs.
+    LowGearSeeds = 200,
+    /// A public key with its proof.
+    LowGearKey = 201,
+    /// The encrypted MAC key share with the proof that it is constant.
+    LowGearMacKey = 202,
+    /// The encrypted factors of a block of triples.
+    LowGearCiphertext = 203,
+    /// The proof of all encrypted factors of a batch.
+    LowGearProof = 204,
+    /// Products with the receiver's encrypted factors.
+    LowGearProduct = 205,
+    /// Products with the receiver's encrypted MAC key share.
+    LowGearAuthenticate = 206,
+    /// The same for a party's inputs.
+    LowGearInput = 207,
+    /// The random combination of a party's inputs.
+    LowGearInputCheck = 208,
 }

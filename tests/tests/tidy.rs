@@ -191,9 +191,14 @@ fn steps_in(path: &str, list: &str) -> BTreeSet<u16> {
 fn every_step_of_the_wire_has_its_byzantine_rows() {
     let mut covered = steps_in("engine/tests/online.rs", "STEPS");
     covered.extend(steps_in("node/src/session/tests.rs", "STEPS"));
-    // All of MASCOT's are rows there by their numbers.
-    assert!(read(Path::new("engine/tests/mascot_byzantine.rs")).contains("(100..200).contains(&step.code())"));
-    covered.extend(Step::ALL.iter().map(|step| step.code()).filter(|code| (100..200).contains(code)));
+    // All of the generators' are rows there by their numbers.
+    for (path, codes) in
+        [("engine/tests/mascot_byzantine.rs", 100..200), ("engine/src/lowgear/tests/byzantine.rs", 200..300)]
+    {
+        let row = format!("({codes:?}).contains(&step.code())");
+        assert!(read(Path::new(path)).contains(&row), "{path} has no rows {row}");
+        covered.extend(Step::ALL.iter().map(|step| step.code()).filter(|code| codes.contains(code)));
+    }
     // Spoiled in tests of their own.
     for (step, path) in [(Step::OpenBits, "engine/tests/vm_fields.rs"), (Step::Personal, "engine/tests/online.rs")] {
         let text = read(Path::new(path));

@@ -1,0 +1,224 @@
+//! Multiplication triples and randoms (Overdrive, eprint 2017/1230 §3, Figs. 8 and 9; the sacrifice of MASCOT,
+//! eprint 2016/505 §5).
+//!
+//! For a batch of blocks of N triples, in this order:
+//! 1. **Encrypt.** P_i draws a, â, b in every slot and sends Enc_i(a/2), Enc_i(â/2) to all.
+//! 2. **Prove.** The proof of all of them is broadcast; its context hashes the ciphertexts, so that parties that
+//!    received others part here. What is used is twice the ciphertext.
+//! 3. **Multiply**, block by block: shares of a_i·b_j and â_i·b_j for every ordered pair ([`super::pairwise`]):
+//!    c = a·b and ĉ = â·b.
+//! 4. **Authenticate** a, b, c, â, ĉ: shares of α_i·x_j for every ordered pair.
+//! 5. **Linear check.** When all is fixed, a coin gives χ: Σ χ·x over all values of the batch, masked by the a of
+//!    the last triple, which is spent on it, is opened for the MAC check. Factors that differ between
+//!    [`Step::LowGearAuthenticate`] messages to different peers, and a MAC key that differs between slots, pass
+//!    with probability 2/p.
+//! 6. **Sacrifice.** The coin gives t too: open ρ = t·a − â; t·c − ĉ − ρ·b must be 0 and joins the MAC check
+//!    unopened. A wrong c passes with probability 1/p.
+//! 7. The MAC check covers all of it before anything leaves.
+//!
+//! **Randoms** are steps 4, 5 and 7 with one column.
+
+use super::bgv::Ciphertext;
+use super::pairwise::Operand;
+use super::proof::{self, Plaintexts, Vector};
+use super::ring::{Poly, Values};
+use super::sampling::Randomness;
+use super::setup::{Live, secret_prg};
+use crate::coin;
+use crate::digest::{Hash, Transcript};
+use crate::error::{ConsistencyCheck, Error, Malformed, Result};
+use crate::field::{Field, Fp, PrimeField};
+use crate::mac_check::MacCheck;
+use crate::party::{Party, PartyIndex};
+use crate::prg::Prg;
+use crate::share::Shares;
+use crate::step::Step;
+use zeroize::Zeroizing;
+
+type Column = Zeroizing<Vec<Fp>>;
+
+/// This party's factors of a block, by slots.
+struct Block {
+    a: Column,
+    a_hat: Column,
+    b: Column,
+}
+
+/// What steps 1 and 2 leave: the peers' ciphertexts of twice what they encrypt, by party index: a and â of each
+/// block, one after the other.
+type Encrypted = Vec<Vec<Ciphertext>>;
+
+fn double(f: &PrimeField, column: &mut [Fp]) {
+    column.iter_mut().for_each(|x| *x = f.add(*x, *x));
+}
+
+impl Live {
+    /// Up to `blocks` blocks of triples, less one triple; the MAC check is the caller's.
+    pub async fn triples(
+        &mut self,
+        party: &mut Party,
+        mac: &mut MacCheck<PrimeField>,
+        blocks: usize,
+    ) -> Result<[Shares<PrimeField>; 3]> {
+        let (own, mut encrypted) = self.encrypt(party, blocks).await?;
+        let mut columns: [Shares<PrimeField>; 5] = Default::default();
+        for (k, block) in own.iter().enumerate().rev() {
+            let ciphertexts: Encrypted =
+                encrypted.iter_mut().map(|all| all.split_off((2 * k).min(all.len()))).collect();
+            let new = self.block(party, block, &ciphertexts).await?;
+            columns.iter_mut().zip(&new).for_each(|(all, new)| all.append(new));
+        }
+        drop(own);
+        let coin = coin::toss(party).await?;
+        self.check_linear(party, mac, &coin, &mut columns).await?;
+        self.sacrifice(party, mac, &coin, columns).await
+    }
+
+    /// Steps 1 and 2.
+    async fn encrypt(&mut self, party: &mut Party, blocks: usize) -> Result<(Vec<Block>, Encrypted)> {
+        let step = Step::LowGearCiphertext;
+        let f = self.scheme.field;
+        let number = self.proofs;
+        self.proofs += 1;
+        let mut prg = secret_prg(party);
+        let mut contexts: Vec<Transcript> =
+            (0..party.n()).map(|j| self.proof_context(party, PartyIndex(j as u16), number)).collect();
+        let mut encrypted: Encrypted = vec![Vec::new(); party.n()];
+        let (mut own, mut openings) = (Vec::with_capacity(blocks), Vec::with_capacity(2 * blocks));
+        for _ in 0..blocks {
+            let mut block = self.random_block(&mut prg);
+            let mut message = Vec::with_capacity(2 * self.scheme.ciphertext_bytes());
+            for factor in [&mut block.a, &mut block.a_hat] {
+                let plaintext = self.scheme.coefficients_of(factor);
+                let randomness = Randomness::sample(&mut prg, self.scheme.n());
+                self.scheme.encode(&self.scheme.encrypt(&self.public, &plaintext, &randomness), &mut message);
+                openings.push(Vector::opening(&self.scheme, &plaintext, randomness));
+                double(&f, factor);
+            }
+            own.push(block);
+            let messages = party.send_all(step, message).await?;
+            for (j, message) in messages.iter().enumerate() {
+                contexts[j] = contexts[j].clone().bytes(message);
+                if j != party.index().get() {
+                    encrypted[j].extend(self.received(party, PartyIndex(j as u16), message)?);
+                }
+            }
+        }
+        self.prove(party, &contexts, &openings, &mut encrypted, &mut prg).await?;
+        Ok((own, encrypted))
+    }
+
+    fn random_block(&self, prg: &mut Prg) -> Block {
+        let [a, a_hat, b] = [0; 3].map(|_| Zeroizing::new(prg.elements(&self.scheme.field, self.scheme.n())));
+        Block { a, a_hat, b }
+    }
+
+    fn received(&self, party: &Party, peer: PartyIndex, message: &[u8]) -> Result<Vec<Ciphertext>> {
+        let step = Step::LowGearCiphertext;
+        let each = self.scheme.ciphertext_bytes();
+        party.expect_len(peer, step, message, 2 * each)?;
+        let malformed = Error::Malformed { peer, step, what: Malformed::Element };
+        message.chunks_exact(each).map(|bytes| self.scheme.decode(bytes).ok_or(malformed.clone())).collect()
+    }
+
+    async fn prove(
+        &self,
+        party: &mut Party,
+        contexts: &[Transcript],
+        openings: &[Vector],
+        encrypted: &mut Encrypted,
+        prg: &mut Prg,
+    ) -> Result<()> {
+        let (step, scheme) = (Step::LowGearProof, &self.scheme);
+        let count = openings.len();
+        let statement = Plaintexts { scheme, key: &self.public, count, ciphertexts: &[] };
+        let message = proof::prove(&statement, &contexts[party.index().get()], openings, prg);
+        let messages = party.broadcast(step, message).await?;
+        for peer in party.peers() {
+            let j = peer.get();
+            let statement = Plaintexts { scheme, key: &self.peer(peer).key, count, ciphertexts: &encrypted[j] };
+            party.expect_len(peer, step, &messages[j], proof::bytes(&statement))?;
+            if !proof::verify(&statement, &contexts[j], &messages[j]) {
+                return Err(Error::ConsistencyFailed { peer, check: ConsistencyCheck::PlaintextProof });
+            }
+            encrypted[j].iter_mut().for_each(|ciphertext| scheme.scale(ciphertext, 2));
+        }
+        Ok(())
+    }
+
+    fn plaintext(&self, column: &[Fp]) -> Poly<Values> {
+        self.scheme.plaintext(&self.scheme.coefficients_of(column))
+    }
+
+    /// Steps 3 and 4 for a block: a, b, c, â, ĉ.
+    async fn block(&mut self, party: &mut Party, own: &Block, peers: &Encrypted) -> Result<[Shares<PrimeField>; 5]> {
+        let f = self.scheme.field;
+        let everyone = vec![true; party.n()];
+        let b = self.plaintext(&own.b);
+        let step = Step::LowGearProduct;
+        let products = self.multiply(party, step, &[&b, &b], 2, &everyone, Operand::Ciphertexts(peers)).await?;
+        let mut products = products.total(self).into_iter();
+        let mut product = |a: &[Fp]| {
+            let mut product = products.next().expect("a product for each factor");
+            let terms = a.iter().zip(own.b.iter());
+            product.iter_mut().zip(terms).for_each(|(c, (&a, &b))| *c = f.add(*c, f.mul(a, b)));
+            product
+        };
+        let (c, c_hat) = (product(&own.a), product(&own.a_hat));
+        let columns: [&[Fp]; 5] = [&own.a, &own.b, &c, &own.a_hat, &c_hat];
+        let [a, c_factor, a_hat, c_hat_factor] = [&own.a, &c, &own.a_hat, &c_hat].map(|column| self.plaintext(column));
+        let mut macs = self.authenticate(party, &[&a, &b, &c_factor, &a_hat, &c_hat_factor], &columns).await?;
+        Ok(std::array::from_fn(|k| Shares::new(columns[k].to_vec(), std::mem::take(&mut *macs[k]))))
+    }
+
+    /// N randoms, up to step 4.
+    pub async fn random_block_of_shares(&mut self, party: &mut Party) -> Result<Shares<PrimeField>> {
+        let mut prg = secret_prg(party);
+        let values = Zeroizing::new(prg.elements(&self.scheme.field, self.scheme.n()));
+        let factor = self.plaintext(&values);
+        let mut macs = self.authenticate(party, &[&factor], &[&values]).await?;
+        Ok(Shares::new(values.to_vec(), std::mem::take(&mut *macs[0])))
+    }
+
+    /// Step 5; removes the last of every column.
+    pub async fn check_linear(
+        &self,
+        party: &mut Party,
+        mac: &mut MacCheck<PrimeField>,
+        coin: &Hash,
+        columns: &mut [Shares<PrimeField>],
+    ) -> Result<()> {
+        let f = self.scheme.field;
+        let mut prg = Prg::new(party.transcript("lowgear/linear check").bytes(coin).finish());
+        let mut sum = (f.zero(), f.zero());
+        for (k, column) in columns.iter_mut().enumerate() {
+            let mask = column.split_off(column.len() - 1);
+            let (value, mac) = column.combine(&f, &prg.elements(&f, column.len()));
+            sum = (f.add(sum.0, value), f.add(sum.1, mac));
+            if k == 0 {
+                let (value, mac) = mask.get(0);
+                sum = (f.add(sum.0, value), f.add(sum.1, mac));
+            }
+        }
+        let _combination = mac.open(party, &Shares::new(vec![sum.0], vec![sum.1])).await?;
+        Ok(())
+    }
+
+    /// Step 6.
+    async fn sacrifice(
+        &self,
+        party: &mut Party,
+        mac: &mut MacCheck<PrimeField>,
+        coin: &Hash,
+        columns: [Shares<PrimeField>; 5],
+    ) -> Result<[Shares<PrimeField>; 3]> {
+        let f = &self.scheme.field;
+        let [a, b, c, a_hat, c_hat] = columns;
+        let t = Prg::new(party.transcript("lowgear/sacrifice").bytes(coin).finish()).elements(f, 1)[0];
+        let rho = mac.open(party, &a.scale_all(f, t).sub(f, &a_hat)).await?;
+        // The sum of the values is not opened: if it is zero, so is that of their MACs.
+        let sigma = c.scale_all(f, t).sub(f, &c_hat).sub(f, &b.scale(f, rho.for_shares()));
+        mac.register(&vec![f.zero(); sigma.len()], &sigma.macs);
+        Ok([a, b, c])
+    }
+}
