@@ -38,8 +38,8 @@ impl Protocol {
 
 /// A setup of either generator. Any error ends it.
 pub enum Generator {
-    Mascot(mascot::Setup<PrimeField>),
-    LowGear(lowgear::Setup),
+    Mascot(Box<mascot::Setup<PrimeField>>),
+    LowGear(Box<lowgear::Setup>),
 }
 
 impl Generator {
@@ -58,11 +58,11 @@ impl Generator {
         Ok(match protocol {
             Protocol::Mascot(params) => {
                 let (setup, anchor) = mascot::Setup::establish(party, field, mac, params, anchor).await?;
-                (Self::Mascot(setup), anchor)
+                (Self::Mascot(Box::new(setup)), anchor)
             }
             Protocol::LowGear(params) => {
                 let (setup, anchor) = lowgear::Setup::establish(party, field, mac, params, anchor).await?;
-                (Self::LowGear(setup), anchor)
+                (Self::LowGear(Box::new(setup)), anchor)
             }
         })
     }
@@ -142,8 +142,7 @@ mod tests {
                 let mut anchor = None;
                 let mut sum = Shares::zeros(&f, 2);
                 for protocol in [Protocol::Mascot(mascot::Params::default()), Protocol::for_prime(&f, 64)] {
-                    let established =
-                        Generator::establish(&mut party, f, &mut mac, protocol, anchor.as_ref()).await;
+                    let established = Generator::establish(&mut party, f, &mut mac, protocol, anchor.as_ref()).await;
                     let (mut generator, linked) = established.expect("honest parties");
                     anchor = Some(linked);
                     let columns = generator.generate(&mut party, &mut mac, Kind::Random, 2).await;

@@ -46,11 +46,6 @@ impl Randomness {
             w: column(|block| centred((block >> 64) as u64, NOISE)),
         }
     }
-
-    /// Masks in [−2^u, 2^u) and [−2^noise, 2^noise).
-    pub fn mask(prg: &mut Prg, n: usize, u: u32, noise: u32) -> Self {
-        Self { u: mask(prg, n, u), v: mask(prg, n, noise), w: mask(prg, n, noise) }
-    }
 }
 
 /// Uniform in [−2^k, 2^k).
