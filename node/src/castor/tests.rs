@@ -2,6 +2,7 @@
 
 mod crash;
 mod model;
+mod power;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -34,6 +34,18 @@ fn sum_and_product() -> Program {
     Program::Bytes(ByteBuf::from(Bytecode::from_tapes(vec![tape]).unwrap().to_bytes()))
 }
 
+/// The same, and it takes so many bits.
+fn hungry(bits: u64) -> Program {
+    let mut hungry = sum_and_product();
+    if let Program::Bytes(bytes) = &mut hungry {
+        let program = Bytecode::from_bytes(bytes, &polyyne_bytecode::SizeLimits::default()).unwrap();
+        let mut tape = program.tapes()[0].clone();
+        tape.instructions.push(Instruction::numeric("bit", bits, &[10]).unwrap());
+        *bytes = ByteBuf::from(Bytecode::from_tapes(vec![tape]).unwrap().to_bytes());
+    }
+    hungry
+}
+
 fn execute(program: Program, inputs: &[SecretId], reveal: bool) -> Execute {
     Execute {
         execution: ExecutionId(rand::random()),
@@ -194,14 +206,7 @@ async fn refusals_name_their_cause_and_spend_nothing() {
     for core in &world.cores {
         core.clouds.klyshko(world.view().cloud()).unwrap().pause();
     }
-    let mut hungry = sum_and_product();
-    if let Program::Bytes(bytes) = &mut hungry {
-        let program = Bytecode::from_bytes(bytes, &polyyne_bytecode::SizeLimits::default()).unwrap();
-        let mut tape = program.tapes()[0].clone();
-        tape.instructions.push(Instruction::numeric("bit", 1 << 20, &[10]).unwrap());
-        *bytes = ByteBuf::from(Bytecode::from_tapes(vec![tape]).unwrap().to_bytes());
-    }
-    let wish = Request::Execute(execute(hungry, &[secret, secret], true));
+    let wish = Request::Execute(execute(hungry(1 << 20), &[secret, secret], true));
     assert_eq!(refusals(world.ask(0, &owner, wish).await), all(RefusalCode::StockTooLow));
 }
 
@@ -349,4 +354,46 @@ async fn a_checked_execution_keeps_nothing_but_its_id_when_the_time_of_its_answe
     let again = world.ask_one(0, 0, &owner, Request::Execute(wish)).await;
     let Answer::Refused(refusal) = &again else { panic!("{again:?}") };
     assert_eq!(refusal.code, RefusalCode::Conflict);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn executions_that_find_too_few_tuples_wait_in_line_and_their_clients_see_where() {
+    let world = World::new(2, 256).await;
+    let owner = client(1);
+    let (secret, _) = put(&world, 0, &owner, &[3, 4]).await;
+    let impatient = Execute { wait: false, ..execute(hungry(1_500), &[secret], true) };
+    for answer in world.ask(0, &owner, Request::Execute(impatient)).await {
+        let Answer::Refused(refusal) = &answer else { panic!("{answer:?}") };
+        assert_eq!(refusal.code, RefusalCode::StockTooLow);
+    }
+    // A slow machine makes them in its own time.
+    let patient = || Execute { timeout_ms: 600_000, ..execute(hungry(1_500), &[secret], true) };
+    let wishes: Vec<Execute> = (0..3).map(|_| patient()).collect();
+    let runs = wishes.iter().enumerate().map(|(i, wish)| world.ask(i % 2, &owner, Request::Execute(wish.clone())));
+    let most = std::cell::Cell::new(0);
+    let watch = async {
+        loop {
+            for wish in &wishes {
+                let place = Request::Place(Place { execution: wish.execution });
+                for answer in world.ask(0, &owner, place).await {
+                    let Answer::Placed(placed) = answer else { panic!("{answer:?}") };
+                    assert!(placed.waiting <= 3);
+                    most.set(most.get().max(placed.before.unwrap_or(0)));
+                }
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    let answers = tokio::select! {
+        answers = futures::future::join_all(runs) => answers,
+        () = watch => unreachable!("it looks for ever"),
+    };
+    assert!((1..=2).contains(&most.get()), "two may stand before one: {}", most.get());
+    for answers in answers {
+        let shares: Vec<_> = executed(&answers).iter().map(|one| one.delivery.clone().unwrap()).collect();
+        assert_eq!(clear(world.view(), 2, &shares.iter().collect::<Vec<_>>()), [7, 12]);
+    }
+    for core in &world.cores {
+        assert_eq!(core.clouds.desk(world.view().cloud()).unwrap().ephemeral.line.waiting(), 0);
+    }
 }

@@ -66,6 +66,12 @@ impl Disk {
         Disk(Arc::new(Mutex::new(Platter { durable: found.clone(), live: found, ..Platter::default() })))
     }
 
+    /// Another disk with the same bytes.
+    pub fn copy(&self) -> Disk {
+        let live = self.lock().live.clone();
+        Disk(Arc::new(Mutex::new(Platter { durable: live.clone(), live, ..Platter::default() })))
+    }
+
     /// Everything that was synced.
     pub fn durable_bytes(&self) -> Vec<u8> {
         self.lock().durable.clone()
