@@ -18,7 +18,7 @@ const ROUND: usize = 1 << 18;
 /// Between rounds of one vector: openings that wait are checked when there are this many.
 const PENDING_MAX: usize = 1 << 19;
 
-/// Products of factors that stand one after the other: x[x + i]·y[y + i], or x[x + i]·y[y] throughout.
+/// Products of factors that stand one after the other: `x[x + i]·y[y + i]`, or `x[x + i]·y[y]` throughout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Run {
     pub x: usize,
