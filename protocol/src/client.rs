@@ -39,7 +39,7 @@ use crate::vote::{self, ExecutionChecked, Tombstone, Upload, UploadVote};
 
 mod error;
 
-pub use error::ClientError;
+pub use error::{ClientError, Group};
 
 /// What is known of the cloud before the node is asked.
 #[derive(Debug, Clone)]
@@ -645,9 +645,13 @@ fn sort_out<T>(answers: Answers<Answer>, part: Part<T>) -> Result<Answers<T>, Cl
     };
     // where some do it and others say it cannot be done, they do not have the same state
     if !good.is_empty() && !refusal.code.is_passing() && refusal.code.exit() == Exit::Refused {
-        let does = good.iter().map(|(peer, _)| *peer).collect();
-        let refuses = refusals.iter().map(|(peer, _)| *peer).collect();
-        return Err(ClientError::Differ { what: "whether this can be done", groups: vec![does, refuses] });
+        let does = Group { says: "these do it".into(), members: good.iter().map(|(peer, _)| *peer).collect() };
+        let refuses = refusals.into_iter().map(|(peer, refusal)| Group {
+            says: format!("this one does not ({})", refusal.cause),
+            members: vec![peer],
+        });
+        let groups = std::iter::once(does).chain(refuses).collect();
+        return Err(ClientError::Differ { what: "whether this can be done", groups });
     }
     Err(ClientError::Refused { member, refusal })
 }
@@ -684,7 +688,10 @@ fn agreed<T, U: serde::Serialize>(
     }
     match said {
         Some(value) if groups.len() == 1 => Ok(value),
-        _ => Err(ClientError::Differ { what, groups: groups.into_iter().map(|(_, peers)| peers).collect() }),
+        _ => {
+            let group = |(_, members)| Group { says: "these say one thing".into(), members };
+            Err(ClientError::Differ { what, groups: groups.into_iter().map(group).collect() })
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 //! coordinator is needed. A member's vote for another content of the same secret aborts it: a
 //! client that sends different inputs to different members gets an error and blocks nobody.
 
-use super::store::{SecretState, Stage};
+use super::store::{Prepared, SecretError, SecretState, Stage};
 use super::{Amphora, Masked, internal, masks_gone, refused};
 use crate::session::take::{rows, shares_of};
 use crate::store::sealed::SecretBytes;
@@ -119,10 +119,19 @@ impl Amphora {
         }
     }
 
+    /// What this member voted for, while that matters: several requests and the keeper below may settle one secret at
+    /// once, and who comes second finds it done.
+    fn still_prepared(&self, secret: SecretId) -> Result<Option<Prepared>, Refusal> {
+        match self.secrets.prepared(self.key(secret)) {
+            Ok(prepared) => Ok(Some(prepared)),
+            Err(SecretError::WrongStage { stage: Stage::Committed | Stage::Deleted, .. }) => Ok(None),
+            Err(error) => Err(refused(error)),
+        }
+    }
+
     /// One round; the members that have not voted.
     async fn settle_once(&self, secret: SecretId) -> Result<Vec<PeerKey>, Refusal> {
-        let key = self.key(secret);
-        let prepared = self.secrets.prepared(key).map_err(refused)?;
+        let Some(prepared) = self.still_prepared(secret)? else { return Ok(Vec::new()) };
         let own = self.vote(&prepared.masked_input).ok_or_else(|| internal("a damaged upload"))?;
         let view = &self.seat.view;
         let mut tally = Tally::new(own.unverified().clone(), view);
@@ -170,8 +179,7 @@ impl Amphora {
 
     /// ⟦x⟧ = ⟦m⟧ + d, visible from here on.
     async fn commit_with(&self, secret: SecretId, certificate: UploadCertificate) -> Result<(), Refusal> {
-        let key = self.key(secret);
-        let prepared = self.secrets.prepared(key).map_err(refused)?;
+        let Some(prepared) = self.still_prepared(secret)? else { return Ok(()) };
         let field = &self.seat.field;
         let damaged = || internal("a damaged upload");
         let masked: Masked =
@@ -183,8 +191,11 @@ impl Amphora {
         let shares = self.seat.alpha.add_public(field, &masks, &inputs);
         let digest = commit.upload.unverified().digest().0;
         let shares = SecretBytes::new(rows(field, &[shares]).to_vec());
-        let outcome =
-            self.secrets.commit(key, digest, canonical::encode(&certificate), shares).await.map_err(refused)?;
+        let outcome = self
+            .secrets
+            .commit(self.key(secret), digest, canonical::encode(&certificate), shares)
+            .await
+            .map_err(refused)?;
         crate::failpoint::pass("secret-committed");
         if outcome == super::store::Commit::OverAbort {
             tracing::error!(%secret, "a member signed both an abort and a vote of one upload");

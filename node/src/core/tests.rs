@@ -1,6 +1,6 @@
 //! The services of a cloud over real links: tuples, secrets, executions.
 
-use super::world::{World, clear, describe, get, put};
+use super::world::{World, begin_put, clear, describe, get, put};
 use crate::castor::{ExecutionState, TupleKind};
 use ed25519_dalek::SigningKey;
 use polyyne_bytecode::{Entry, Instruction, Operand, Program as Bytecode, Schedule, Tape};
@@ -109,6 +109,22 @@ async fn secrets_go_in_through_one_node_and_come_out_through_another_and_program
         for account in core.clouds.stores().castor.audit(world.scope()).unwrap() {
             assert!(account.balances(), "{account:?}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_several_requests_commit_at_once_is_stored_for_all_of_them() {
+    let world = World::new(3, 512).await;
+    let owner = client(1);
+    for value in 0..4 {
+        let (secret, commit) = begin_put(&world, 0, &owner, &[value]).await;
+        // As after a lost answer, and beside the keeper that settles what is left: who comes second finds it done.
+        let requests: Vec<_> = (0..8).map(|_| world.prepare(&owner, commit.clone())).collect();
+        let asked = requests.iter().enumerate().map(|(at, request)| world.send(at % 3, request));
+        for answers in futures::future::join_all(asked).await {
+            assert!(answers.iter().all(|answer| matches!(answer, Answer::Stored(_))), "{answers:?}");
+        }
+        assert_eq!(get(&world, 1, &owner, secret, 1).await, [value as i64]);
     }
 }
 

@@ -224,6 +224,12 @@ pub fn describe(owner: &SigningKey, words: usize) -> SecretDescription {
 
 /// Puts integers through one node; what every member says in the end.
 pub async fn put(world: &World, through: usize, owner: &SigningKey, values: &[i128]) -> (SecretId, Vec<Answer>) {
+    let (secret, commit) = begin_put(world, through, owner, values).await;
+    (secret, world.ask(through, owner, commit).await)
+}
+
+/// Fetches masks for integers; what is to be asked next.
+pub async fn begin_put(world: &World, through: usize, owner: &SigningKey, values: &[i128]) -> (SecretId, Request) {
     let field = polyyne_engine::field::PrimeField::carbyne();
     let description = describe(owner, values.len());
     let begin = Request::UploadBegin(UploadBegin { description: description.clone() });
@@ -241,8 +247,7 @@ pub async fn put(world: &World, through: usize, owner: &SigningKey, values: &[i1
     let masked = client_io::mask(&field, &words, &clear_masks);
     let upload = Upload::new(world.view(), &description, masks[0].mask_set, &masked);
     let commit = UploadCommit { upload: Signed::sign(upload, owner), masked };
-    let answers = world.ask(through, owner, Request::UploadCommit(commit)).await;
-    (description.id, answers)
+    (description.id, Request::UploadCommit(commit))
 }
 
 /// What a client fetches through one node.

@@ -10,6 +10,14 @@ use crate::log::LogError;
 use crate::request::{Exit, Refusal, RequestError};
 use crate::secret::ValueError;
 
+/// Members that say the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// In words, never in values.
+    pub says: String,
+    pub members: Vec<PeerKey>,
+}
+
 /// Why something did not work out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClientError {
@@ -26,7 +34,7 @@ pub enum ClientError {
     #[error("member {} refuses: {refusal}", name(.member))]
     Refused { member: PeerKey, refusal: Refusal },
     #[error("the members do not agree on {what}:{}", list_groups(.groups))]
-    Differ { what: &'static str, groups: Vec<Vec<PeerKey>> },
+    Differ { what: &'static str, groups: Vec<Group> },
     #[error("the answer of member {}: {cause}", name(.member))]
     Answer { member: PeerKey, cause: EnvelopeError },
     #[error("member {} answers something else than it was asked ({got})", name(.member))]
@@ -57,9 +65,9 @@ fn list_reasons(reasons: &[(PeerKey, String)]) -> String {
     reasons.iter().map(|(peer, reason)| format!("\n  {}: {reason}", name(peer))).collect()
 }
 
-fn list_groups(groups: &[Vec<PeerKey>]) -> String {
-    let names = |group: &[PeerKey]| group.iter().map(name).collect::<Vec<_>>().join(", ");
-    groups.iter().map(|group| format!("\n  these say one thing: {}", names(group))).collect()
+fn list_groups(groups: &[Group]) -> String {
+    let names = |group: &Group| group.members.iter().map(name).collect::<Vec<_>>().join(", ");
+    groups.iter().map(|group| format!("\n  {}: {}", group.says, names(group))).collect()
 }
 
 impl ClientError {

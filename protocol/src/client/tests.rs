@@ -334,7 +334,7 @@ async fn whoever_says_something_else_is_named() {
     let lone = |error: ClientError| match &error {
         ClientError::Differ { groups, .. } => {
             assert_eq!(error.exit(), Exit::Aborted);
-            groups.iter().find(|group| group.len() == 1).map(|group| group[0])
+            groups.iter().find(|group| group.members.len() == 1).map(|group| group.members[0])
         }
         other => panic!("{other}"),
     };
@@ -487,7 +487,8 @@ async fn members_that_disagree_whether_a_secret_exists_differ() {
     });
     let mut client = client(&fake).await;
     let error = client.list(List::default()).await.expect_err("they differ");
-    assert!(matches!(&error, ClientError::Differ { groups, .. } if groups[1] == [peer(0)]), "{error}");
+    assert!(matches!(&error, ClientError::Differ { groups, .. } if groups[1].members == [peer(0)]), "{error}");
+    assert!(error.to_string().contains("no such secret"), "{error}");
 }
 
 #[tokio::test]
