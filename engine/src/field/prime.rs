@@ -34,6 +34,7 @@ pub enum ModulusError {
     NotAnOddPrime(u128),
 }
 
+#[inline(always)]
 const fn limbs(x: u128) -> (u64, u64) {
     (x as u64, (x >> 64) as u64)
 }
@@ -225,10 +226,20 @@ impl PrimeField {
         format!("{}{magnitude}", if negative { "-" } else { "" })
     }
 
-    /// 2^256, for integers that exceed what [`Field::reduce_wide`] takes.
+    /// The element of an integer low + high·2^128 under the scale at which that is cheapest: an element's own Montgomery
+    /// representation, at the place of `high`, gives that element.
     #[inline(always)]
-    pub(crate) fn two_to_256(&self) -> Fp {
-        Fp(self.r3)
+    pub(crate) fn scaled(&self, low: u128, high: u128) -> Fp {
+        // Which of the two is public.
+        let full = self.p >> 127 == 1;
+        let high = if full { subtract_once(high, false, self.p) } else { self.montgomery(high, self.r) };
+        Fp(self.redc(low, high))
+    }
+
+    /// Of top·2^256 under the scale of [`Self::scaled`].
+    #[inline(always)]
+    pub(crate) fn scaled_top(&self, top: u64) -> Fp {
+        Fp(self.montgomery(top as u128, self.r2))
     }
 
     /// The Montgomery representation itself, as MP-SPDZ's files and sockets carry it.

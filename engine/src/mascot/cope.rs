@@ -42,8 +42,6 @@ struct Trees<F: MascotField> {
 
 struct Digit<F: MascotField> {
     tree: Leaves,
-    /// 2^{kb}.
-    weight: F::Element,
     /// Digits of a group are summed with their place in it, and reduced together.
     shift: u32,
     ends_group: bool,
@@ -53,16 +51,17 @@ struct Digit<F: MascotField> {
 impl<F: MascotField> Trees<F> {
     fn new(field: &F, trees: Vec<Leaves>) -> Self {
         let width_max = trees.iter().map(|tree| tree.len().trailing_zeros()).max().unwrap_or(1);
-        // Terms are below 2^(32 + 2k), so their sum below 2^(33 + 2k + shift), which must not exceed 2^63.
+        // Sums over the leaves are below 2^(32 + k), with d below 2^(32 + k) + 2^32, and times a digit below 2^(32 + 2k), as
+        // weighted sums are: so what is accumulated is below 2^(33 + 2k + shift), which must not exceed 2^63.
         let shift_max = 30 - 2 * width_max;
         let (mut bits, mut shift) = (0, 0);
         let mut digits = Vec::with_capacity(trees.len());
         for tree in trees {
-            let (weight, group_weight) = (field.weight(bits), field.weight(bits - shift));
+            let group_weight = field.weight(bits - shift);
             let width = tree.len().trailing_zeros();
             bits += width;
             let ends_group = shift + 2 * width_max > shift_max;
-            digits.push(Digit { tree, weight, shift, ends_group, group_weight });
+            digits.push(Digit { tree, shift, ends_group, group_weight });
             shift = if ends_group { 0 } else { shift + width };
         }
         if let Some(last) = digits.last_mut() {
@@ -165,7 +164,6 @@ struct Held<'a, F: MascotField> {
     field: &'a F,
     at: &'a Digit<F>,
     digit: u32,
-    weighted: F::Element,
     places: &'a [[u8; RAW_BYTES]],
     u: &'a [Limbs],
     v: &'a [Limbs],
@@ -180,13 +178,14 @@ impl<F: MascotField> Kernel for Held<'_, F> {
     fn run(self) -> bool {
         let Self { field: f, at, qs, .. } = self;
         let mut canonical = true;
-        for (q, place) in qs.iter_mut().zip(self.places) {
-            let d = f.decode_raw(*place);
-            canonical &= d.is_some();
-            *q = f.add(*q, f.mul(self.weighted, d.unwrap_or_default()));
+        let mut corrected = [Limbs::default(); STRIPE];
+        for ((corrected, u), place) in corrected.iter_mut().zip(self.u).zip(self.places) {
+            let d = u128::from_le_bytes(*place);
+            canonical &= f.from_raw(d).is_some();
+            *corrected = f.with_raw(u, d);
         }
         let [plus, minus] = self.groups;
-        plus.add(f, at, self.digit, self.u, |i, u| qs[i] = f.add(qs[i], u));
+        plus.add(f, at, self.digit, &corrected[..self.u.len()], |i, u| qs[i] = f.add(qs[i], u));
         minus.add(f, at, 1, self.v, |i, v| qs[i] = f.sub(qs[i], v));
         canonical
     }
@@ -228,24 +227,18 @@ impl<F: MascotField> Owner<F> {
 pub(crate) struct Holder<F: MascotField> {
     trees: Trees<F>,
     digits: Vec<u32>,
-    /// 2^{kb}·Δ_b.
-    weighted: Vec<F::Element>,
 }
 
 impl<F: MascotField> Drop for Holder<F> {
     fn drop(&mut self) {
         self.digits.zeroize();
-        self.weighted.zeroize();
     }
 }
 
 impl<F: MascotField> Holder<F> {
     /// `trees` are punctured at `digits`, which must be the digits of an element.
     pub fn new(field: &F, trees: Vec<Leaves>, digits: &[u32]) -> Self {
-        let trees = Trees::new(field, trees);
-        let weighted =
-            trees.digits.iter().zip(digits).map(|(place, &digit)| field.mul(place.weight, field.small(digit)));
-        Self { weighted: weighted.collect(), digits: digits.to_vec(), trees }
+        Self { trees: Trees::new(field, trees), digits: digits.to_vec() }
     }
 
     pub fn message_bytes(&self, count: usize) -> usize {
@@ -256,15 +249,14 @@ impl<F: MascotField> Holder<F> {
     /// in it is not canonical.
     pub fn extend(&mut self, field: &F, count: usize, message: &[u8]) -> Option<Vec<F::Element>> {
         let places = message.as_chunks::<RAW_BYTES>().0;
-        let (digits, weighted) = (&self.digits, &self.weighted);
+        let digits = &self.digits;
         let mut canonical = true;
         let mut qs = vec![field.zero(); count];
         let mut groups = [Group::new(), Group::new()];
         self.trees.expand(field, count, |b, digit, values, u, v| {
             let qs = &mut qs[values.clone()];
             let (places, groups) = (&places[b * count..][values], &mut groups);
-            canonical &=
-                simd::run(Held { field, at: digit, digit: digits[b], weighted: weighted[b], places, u, v, groups, qs });
+            canonical &= simd::run(Held { field, at: digit, digit: digits[b], places, u, v, groups, qs });
         });
         canonical.then_some(qs)
     }
@@ -334,7 +326,7 @@ mod tests {
         assert_eq!(hex::encode(digest), KNOWN);
     }
 
-    const KNOWN: &str = "8cd8860b749a8ae98f509c0f5695dec8f9681222db13afe227dee2e42b7dc68b";
+    const KNOWN: &str = "84530a446bf2444a260ecfafe293d511b3806378f096b9dc9acf5e164ccba1de";
 
     #[test]
     fn messages_hide_their_values_behind_fresh_masks() {

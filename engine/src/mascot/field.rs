@@ -3,24 +3,25 @@
 use super::gf128::Wide;
 use super::simd::{self, Kernel, Limbs};
 use crate::field::{BinaryField, Field, Fp, Gf2n, PrimeField};
-use crate::prg::{StreamBlock, wide_element};
+use crate::prg::StreamBlock;
 
 /// A field that MASCOT can generate for: what differs between prime and binary fields.
 ///
 /// Sums of many PRG outputs stay unreduced as long as they can, in [`Limbs`] of 32 bits in words of 64:
 /// whoever adds them up sees to it that no limb reaches 2^63. In characteristic 2 a limb is a polynomial, "2^32"
-/// stands for X^32, and sums carry nothing.
+/// stands for X^32, and sums carry nothing. An integer has an element ([`Self::reduce`]) by a linear map of the field's
+/// choice, the same everywhere.
 pub trait MascotField: Field {
     /// Whether 1 + 1 = 0: random bits are then authenticated as bits, and there are no signs to take roots for.
     fn is_binary(&self) -> bool;
-    /// The element of a digit of the MAC key.
-    fn small(&self, digit: u32) -> Self::Element;
     /// 256 uniform bits for [`Self::accumulate`].
     fn limbs(&self, words: [u128; 2]) -> Limbs;
     /// For 2^k leaves of `sums.len()` values, leaf after leaf, 256 uniform bits each: writes the sums
     /// over the leaves, below 2^(32+k) in a limb, and the sums weighted with the leaf's number, below
     /// 2^(31+2k).
     fn sum_leaves(&self, words: &[[StreamBlock; 2]], sums: &mut [Limbs], weighted: &mut [Limbs]);
+    /// `limbs` and the element with this representation ([`Field::to_raw`]), whose limbs are below 2^32.
+    fn with_raw(&self, limbs: &Limbs, raw: u128) -> Limbs;
     /// Adds `limbs` times a digit and 2^shift.
     fn accumulate(&self, sum: &mut Limbs, limbs: &Limbs, digit: u32, shift: u32);
     /// The element of a sum.
@@ -31,8 +32,6 @@ pub trait MascotField: Field {
     fn encode_raw(&self, a: Self::Element) -> [u8; 16];
     /// Strict: anything but a canonical encoding is `None`.
     fn decode_raw(&self, bytes: [u8; 16]) -> Option<Self::Element>;
-    /// `a` if the bit is 1, else zero, in constant time.
-    fn keep_if(&self, a: Self::Element, bit: u8) -> Self::Element;
     /// A square root of a public value, by a rule that depends on the value only.
     fn root(&self, square: Self::Element) -> Option<Self::Element>;
     /// Inverts public values; zeros stay zero.
@@ -41,18 +40,15 @@ pub trait MascotField: Field {
 
 /// 256 bits in limbs.
 #[inline(always)]
-fn to_limbs([low, high]: [u128; 2]) -> Limbs {
-    let words = [low as u64, (low >> 64) as u64, high as u64, (high >> 64) as u64];
-    std::array::from_fn(|k| (words[k / 2] >> (32 * (k % 2))) as u32 as u64)
+fn to_limbs(words: [u128; 2]) -> Limbs {
+    let bytes = words.map(u128::to_le_bytes);
+    let limbs = bytes.as_flattened().as_chunks::<4>().0;
+    std::array::from_fn(|k| u32::from_le_bytes(limbs[k]) as u64)
 }
 
 impl MascotField for PrimeField {
     fn is_binary(&self) -> bool {
         false
-    }
-
-    fn small(&self, digit: u32) -> Fp {
-        self.element(digit as u128)
     }
 
     #[inline(always)]
@@ -64,10 +60,17 @@ impl MascotField for PrimeField {
         simd::sum_leaves(words, sums, weighted);
     }
 
+    /// At the place of 2^128, see [`PrimeField::scaled`].
+    #[inline(always)]
+    fn with_raw(&self, limbs: &Limbs, raw: u128) -> Limbs {
+        let raw = to_limbs([0, raw]);
+        std::array::from_fn(|k| limbs[k].wrapping_add(raw[k]))
+    }
+
     #[inline(always)]
     fn accumulate(&self, sum: &mut Limbs, limbs: &Limbs, digit: u32, shift: u32) {
         for (sum, limb) in sum.iter_mut().zip(limbs) {
-            *sum = sum.wrapping_add(limb.wrapping_mul(digit as u64) << shift);
+            *sum = sum.wrapping_add(limb.wrapping_mul(digit as u64).wrapping_shl(shift));
         }
     }
 
@@ -80,7 +83,8 @@ impl MascotField for PrimeField {
             carry = high >> 32;
             (low as u32 as u64) | (high << 32)
         });
-        self.add(self.reduce_wide(words), self.mul(self.two_to_256(), self.element(carry as u128)))
+        let [low, high] = [words[0] as u128 | (words[1] as u128) << 64, words[2] as u128 | (words[3] as u128) << 64];
+        self.add(self.scaled(low, high), self.scaled_top(carry))
     }
 
     #[inline(always)]
@@ -88,8 +92,9 @@ impl MascotField for PrimeField {
         let (low, borrow) = x[0].overflowing_sub(y[0]);
         let (high, first) = x[1].overflowing_sub(y[1]);
         let (high, second) = high.overflowing_sub(borrow as u128);
-        let wrapped = wide_element(self, [low, high]);
-        self.sub(wrapped, self.keep_if(self.two_to_256(), (first | second) as u8))
+        // What has been borrowed is 2^256, whose element is 1.
+        let borrowed = self.to_montgomery(self.one()) & ((first | second) as u128).wrapping_neg();
+        self.sub(self.scaled(low, high), self.from_montgomery(borrowed).unwrap_or_default())
     }
 
     /// The Montgomery representation with R = 2^128, little endian.
@@ -101,12 +106,6 @@ impl MascotField for PrimeField {
     #[inline(always)]
     fn decode_raw(&self, bytes: [u8; 16]) -> Option<Fp> {
         self.from_montgomery(u128::from_le_bytes(bytes))
-    }
-
-    #[inline(always)]
-    fn keep_if(&self, a: Fp, bit: u8) -> Fp {
-        let masked = self.to_montgomery(a) & (bit as u128).wrapping_neg();
-        self.from_montgomery(masked).unwrap_or_default()
     }
 
     fn root(&self, square: Fp) -> Option<Fp> {
@@ -124,10 +123,6 @@ impl MascotField for BinaryField {
         true
     }
 
-    fn small(&self, digit: u32) -> Gf2n {
-        self.cut(digit as u128)
-    }
-
     #[inline(always)]
     fn limbs(&self, words: [u128; 2]) -> Limbs {
         to_limbs([self.to_bits(self.cut(words[0])), 0])
@@ -135,6 +130,12 @@ impl MascotField for BinaryField {
 
     fn sum_leaves(&self, words: &[[StreamBlock; 2]], sums: &mut [Limbs], weighted: &mut [Limbs]) {
         simd::run(XorLeaves { field: self, words, sums, weighted });
+    }
+
+    #[inline(always)]
+    fn with_raw(&self, limbs: &Limbs, raw: u128) -> Limbs {
+        let raw = to_limbs([raw, 0]);
+        std::array::from_fn(|k| limbs[k] ^ raw[k])
     }
 
     #[inline(always)]
@@ -164,11 +165,6 @@ impl MascotField for BinaryField {
     #[inline(always)]
     fn decode_raw(&self, bytes: [u8; 16]) -> Option<Gf2n> {
         self.from_bits(u128::from_le_bytes(bytes))
-    }
-
-    #[inline(always)]
-    fn keep_if(&self, a: Gf2n, bit: u8) -> Gf2n {
-        self.cut(self.to_bits(a) & (bit as u128).wrapping_neg())
     }
 
     /// The only root: a^(2^(n−1)).

@@ -265,26 +265,18 @@ impl<F: MascotField> Multiplier<F> {
     }
 }
 
-/// Bits that are summed up before they are reduced: a sum of terms below 2^32, shifted by up to 27.
+/// Bits that are summed up before they are reduced: a sum of terms below 2^33, shifted by up to 27.
 const GROUP: usize = 28;
 
-/// Which bit an OT is for: of which component of which triple.
-struct Bit<F: MascotField> {
+/// OTs one after the other that are for bits of the same component and are summed up together.
+struct Run<F: MascotField> {
     element: usize,
     triple: usize,
-    weight: F::Element,
+    /// Place of the first bit in its group.
     shift: u32,
-    group_weight: Option<F::Element>,
-}
-
-impl<F: MascotField> Bit<F> {
-    /// Adds 256 bits with this bit's weight; gives the sum's value where a group ends.
-    #[inline(always)]
-    fn add(&self, field: &F, sum: &mut Limbs, words: [u128; 2]) -> Option<F::Element> {
-        field.accumulate(sum, &field.limbs(words), 1, self.shift);
-        let weight = self.group_weight?;
-        Some(field.mul(weight, field.reduce(&std::mem::take(sum))))
-    }
+    len: usize,
+    /// The weight of the group, where it ends.
+    weight: Option<F::Element>,
 }
 
 /// The bits of all components in order.
@@ -302,17 +294,20 @@ impl<'a, F: MascotField> Bits<'a, F> {
         Self { weights, components, bit: 0, component: 0, element: 0, triple: 0 }
     }
 
+    /// The next OTs, `most` at most.
     #[inline(always)]
-    fn advance(&mut self) -> Bit<F> {
+    fn advance(&mut self, most: usize) -> Run<F> {
         let shift = self.bit % GROUP;
-        let last = self.bit + 1 == self.weights.len();
-        let group_weight = (last || shift + 1 == GROUP).then(|| self.weights[self.bit - shift]);
-        let (element, triple, weight) = (self.element, self.triple, self.weights[self.bit]);
-        self.bit += 1;
-        if last {
+        let first = self.bit - shift;
+        let end = (first + GROUP).min(self.weights.len());
+        let len = most.min(end - self.bit);
+        let (element, triple) = (self.element, self.triple);
+        self.bit += len;
+        let weight = (self.bit == end).then(|| self.weights[first]);
+        if self.bit == self.weights.len() {
             self.next_element();
         }
-        Bit { element, triple, weight, shift: shift as u32, group_weight }
+        Run { element, triple, shift: shift as u32, len, weight }
     }
 
     fn next_element(&mut self) {
@@ -344,13 +339,23 @@ impl<F: MascotField> Kernel for Send<'_, '_, F> {
     #[inline(always)]
     fn run(self) {
         let f = self.field;
-        for ((place, &zero), &one) in self.places.iter_mut().zip(self.zeros).zip(self.ones) {
-            let bit = self.bits.advance();
-            *place = f.encode_raw(f.add(f.wide_difference(zero, one), self.b[bit.triple]));
-            if let Some(t) = bit.add(f, self.sum, zero) {
-                self.c[bit.element] = f.sub(self.c[bit.element], t);
+        let (mut sum, mut at) = (*self.sum, 0);
+        while at < self.places.len() {
+            let run = self.bits.advance(self.places.len() - at);
+            let ots = at..at + run.len;
+            at = ots.end;
+            let (b, shifts) = (self.b[run.triple], run.shift..);
+            let hashes = self.zeros[ots.clone()].iter().zip(&self.ones[ots.clone()]);
+            for ((place, (&zero, &one)), shift) in self.places[ots].iter_mut().zip(hashes).zip(shifts) {
+                *place = f.encode_raw(f.add(f.wide_difference(zero, one), b));
+                f.accumulate(&mut sum, &f.limbs(zero), 1, shift);
+            }
+            if let Some(weight) = run.weight {
+                let t = f.mul(weight, f.reduce(&std::mem::take(&mut sum)));
+                self.c[run.element] = f.sub(self.c[run.element], t);
             }
         }
+        *self.sum = sum;
     }
 }
 
@@ -372,15 +377,24 @@ impl<F: MascotField> Kernel for Receive<'_, '_, F> {
     fn run(self) -> bool {
         let f = self.field;
         let (mut choices, mut canonical) = (self.choices, true);
-        for (place, &hash) in self.places.iter().zip(self.hashes) {
-            let bit = self.bits.advance();
-            let d = f.decode_raw(*place);
-            canonical &= d.is_some();
-            let d = f.mul(bit.weight, f.keep_if(d.unwrap_or_default(), choices as u8 & 1));
-            let q = bit.add(f, self.sum, hash).unwrap_or_default();
-            self.c[bit.element] = f.add(self.c[bit.element], f.add(q, d));
-            choices >>= 1;
+        let (mut sum, mut at) = (*self.sum, 0);
+        while at < self.places.len() {
+            let run = self.bits.advance(self.places.len() - at);
+            let ots = at..at + run.len;
+            at = ots.end;
+            for ((place, &hash), shift) in self.places[ots.clone()].iter().zip(&self.hashes[ots]).zip(run.shift..) {
+                let d = u128::from_le_bytes(*place);
+                canonical &= f.from_raw(d).is_some();
+                let chosen = d & (choices & 1).wrapping_neg();
+                f.accumulate(&mut sum, &f.with_raw(&f.limbs(hash), chosen), 1, shift);
+                choices >>= 1;
+            }
+            if let Some(weight) = run.weight {
+                let q = f.mul(weight, f.reduce(&std::mem::take(&mut sum)));
+                self.c[run.element] = f.add(self.c[run.element], q);
+            }
         }
+        *self.sum = sum;
         canonical
     }
 }
