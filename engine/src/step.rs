@@ -85,6 +85,8 @@ steps! {
     MascotAuthenticateCheck = 108,
     /// Corrections of the bits that are being authenticated.
     MascotBits = 109,
+    /// Shares of ρ = t·a − â, for the sacrifice of a tile of triples.
+    MascotSacrifice = 110,
 
     // The offline generator LowGear.
     /// Digest of all parameters, and a seed for the peer's shares of inputs.

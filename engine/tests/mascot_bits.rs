@@ -147,12 +147,13 @@ const HEADER: usize = 6;
 /// does.
 #[test]
 fn no_flipped_bit_gives_a_wrong_bit_tuple() {
-    const STEPS: [Step; 9] = [
+    const STEPS: [Step; 10] = [
         Step::MascotBits,
         Step::MascotAuthenticate,
         Step::MascotAuthenticateCheck,
         Step::MascotExtend,
         Step::MascotMultiply,
+        Step::MascotSacrifice,
         Step::MascotCoinOpen,
         Step::Open,
         Step::OpenBits,
@@ -185,5 +186,5 @@ fn no_flipped_bit_gives_a_wrong_bit_tuple() {
             }
         }
     }
-    assert!(ended >= 18, "most of these bits matter: {ended} runs of 27 ended");
+    assert!(ended >= 18, "most of these bits matter: {ended} runs of 30 ended");
 }

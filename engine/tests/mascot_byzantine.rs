@@ -342,9 +342,9 @@ fn the_input_check_catches_another_input_towards_one_party() {
 #[test]
 fn a_wrong_opening_is_caught_before_a_bit_leaves() {
     let world = World::new(DEFAULT_PRIME, 2, 5);
-    // Frames of openings: the key link, ρ, ε, the squares.
+    // Frames of openings: the key link, ε, the squares.
     let results = with_change(&world, Kind::Bit, Step::Open, &[1], |occurrence, payload| {
-        payload[0] ^= u8::from(occurrence == 3);
+        payload[0] ^= u8::from(occurrence == 2);
     });
     assert_eq!(results[1].as_ref().err(), Some(&Error::OpeningsDiffer { peer: PartyIndex(0) }));
 }

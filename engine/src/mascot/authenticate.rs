@@ -83,22 +83,46 @@ impl<F: MascotField> Inputs<F> {
 impl<F: MascotField> Authenticator<F> {
     /// Steps 1 and 2. `own` are this party's values, `counts` how many each party inputs. 1 round.
     pub async fn input(&mut self, party: &mut Party, own: &[F::Element], counts: &[usize]) -> Result<Inputs<F>> {
-        let step = Step::MascotAuthenticate;
-        let me = party.index().get();
-        debug_assert_eq!(own.len(), counts[me], "as many values as announced");
         let mut masked = Vec::with_capacity(own.len() + 1);
         if !own.is_empty() {
             masked.push(self.field.random(&mut party.rng));
             masked.extend_from_slice(own);
         }
+        let counts: Vec<usize> = counts.iter().map(|&count| if count == 0 { 0 } else { count + 1 }).collect();
+        let by = self.share(party, &masked, &counts).await?;
+        Ok(Inputs::new(masked, by))
+    }
+
+    /// Steps 1 and 2 for inputs that depend on a coin tossed after those of `inputs`; they join their check, in which the
+    /// same mask hides them. All parties that have input before do so again. 1 round.
+    pub async fn input_more(
+        &mut self,
+        party: &mut Party,
+        inputs: &mut Inputs<F>,
+        own: &[F::Element],
+        counts: &[usize],
+    ) -> Result<()> {
+        let by = self.share(party, own, counts).await?;
+        let all = [&inputs.own[..], own].concat();
+        std::mem::replace(&mut inputs.own, all).zeroize();
+        inputs.by.iter_mut().zip(&by).for_each(|(inputs, more)| inputs.append(more));
+        Ok(())
+    }
+
+    /// Every party's values, `counts` many, as they are: shared, with their MACs.
+    async fn share(&mut self, party: &mut Party, own: &[F::Element], counts: &[usize]) -> Result<Vec<Shares<F>>> {
+        let step = Step::MascotAuthenticate;
+        let me = party.index().get();
+        debug_assert_eq!(own.len(), counts[me], "as many values as announced");
         let f = &self.field;
-        let mut values = masked.clone();
-        let mut macs: Vec<F::Element> = masked.iter().map(|&x| f.mul(self.key.alpha(), x)).collect();
+        let mut values = own.to_vec();
+        let mut macs = f.zeros(own.len());
+        f.scale_all(&mut macs, own, self.key.alpha());
         let mut out = vec![Vec::new(); party.n()];
         for peer in party.peers() {
             let pair = self.pairs[peer.get()].as_mut().expect("a pair with each peer");
-            let (message, ts) = pair.owner.extend(f, &masked);
-            let theirs = pair.own_shares.elements(f, masked.len());
+            let (message, ts) = pair.owner.extend(f, own);
+            let theirs = pair.own_shares.elements(f, own.len());
             values.iter_mut().zip(theirs).for_each(|(rest, share)| *rest = f.sub(*rest, share));
             macs.iter_mut().zip(ts).for_each(|(mac, t)| *mac = f.sub(*mac, t));
             out[peer.get()] = message;
@@ -107,15 +131,14 @@ impl<F: MascotField> Authenticator<F> {
         let mut by = vec![Shares::default(); party.n()];
         by[me] = Shares::new(values, macs);
         for peer in party.peers() {
-            let j = peer.get();
-            let count = if counts[j] == 0 { 0 } else { counts[j] + 1 };
+            let (j, count) = (peer.get(), counts[peer.get()]);
             let pair = self.pairs[j].as_mut().expect("a pair with each peer");
             party.expect_len(peer, step, &messages[j], pair.holder.message_bytes(count))?;
             let malformed = Error::Malformed { peer, step, what: Malformed::Element };
             let macs = pair.holder.extend(f, count, &messages[j]).ok_or(malformed)?;
             by[j] = Shares::new(pair.their_shares.elements(f, count), macs);
         }
-        Ok(Inputs::new(masked, by))
+        Ok(by)
     }
 
     /// Step 3, with a coin that was tossed after [`Self::input`] returned. 1 round, 2 for n ≥ 3.
