@@ -45,17 +45,34 @@ impl Kernel for Transpose<'_> {
     }
 }
 
-/// Bit c of word r becomes bit r of word c.
-pub(crate) fn transpose(rows: &mut [u128; BLOCK]) {
-    run(Transpose(rows));
+/// Word c with bit c of all words, the one of word r at place r.
+pub(crate) fn transposed(words: &[u128; BLOCK]) -> [u128; BLOCK] {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::is_x86_feature_detected as has;
+        if has!("avx512f") && has!("avx512bw") && has!("avx512vbmi") && has!("gfni") {
+            // SAFETY: the features have been detected.
+            return unsafe { x86::transposed(words) };
+        }
+    }
+    let mut words = *words;
+    run(Transpose(&mut words));
+    words
 }
 
 /// Adds word·key, as polynomials over GF(2), to each sum.
 pub(crate) fn accumulate(sums: &mut [Wide; BLOCK], words: &[u128; BLOCK], key: u128) {
     #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("pclmulqdq") {
-        // SAFETY: the feature has been detected.
-        return unsafe { x86::accumulate_pclmul(sums, words, key) };
+    {
+        use std::arch::is_x86_feature_detected as has;
+        if has!("avx512f") && has!("vpclmulqdq") {
+            // SAFETY: the features have been detected.
+            return unsafe { x86::accumulate_wide(sums, words, key) };
+        }
+        if has!("pclmulqdq") {
+            // SAFETY: the feature has been detected.
+            return unsafe { x86::accumulate_pclmul(sums, words, key) };
+        }
     }
     portable::accumulate(sums, words, key);
 }
@@ -175,7 +192,7 @@ mod portable {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::*;
-    use std::arch::x86_64::{__m128i, _mm_clmulepi64_si128, _mm_set_epi64x, _mm_storeu_si128, _mm_xor_si128};
+    use std::arch::x86_64::*;
 
     #[target_feature(enable = "avx2,bmi2,adx,avx512f,avx512bw,avx512vl")]
     pub fn avx512<K: Kernel>(kernel: K) -> K::Output {
@@ -218,6 +235,116 @@ mod x86 {
         wide(parts(vector(a), vector(b)))
     }
 
+    /// Words of one vector.
+    const LANES: usize = 4;
+
+    #[target_feature(enable = "avx512f")]
+    fn load(words: &[u128; LANES]) -> __m512i {
+        // SAFETY: the source has 64 bytes, and the load needs no alignment.
+        unsafe { _mm512_loadu_si512(words.as_ptr().cast()) }
+    }
+
+    #[target_feature(enable = "avx512f")]
+    fn store(words: &mut [u128; LANES], vector: __m512i) {
+        // SAFETY: the destination has 64 bytes, and the store needs no alignment.
+        unsafe { _mm512_storeu_si512(words.as_mut_ptr().cast(), vector) };
+    }
+
+    #[target_feature(enable = "avx512f")]
+    fn bytes(bytes: &[u8; 64]) -> __m512i {
+        // SAFETY: the source has 64 bytes, and the load needs no alignment.
+        unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
+    }
+
+    /// Four products with one key at a time.
+    #[target_feature(enable = "avx512f,vpclmulqdq")]
+    pub fn accumulate_wide(sums: &mut [Wide; BLOCK], words: &[u128; BLOCK], key: u128) {
+        let key = load(&[key; LANES]);
+        let (zero, mut parts) = (_mm512_setzero_si512(), [[0; LANES]; 2]);
+        for (sums, words) in sums.as_chunks_mut::<LANES>().0.iter_mut().zip(words.as_chunks::<LANES>().0) {
+            let words = load(words);
+            let cross = _mm512_clmulepi64_epi128::<0x01>(words, key);
+            let middle = _mm512_xor_si512(cross, _mm512_clmulepi64_epi128::<0x10>(words, key));
+            // Shifts by 64 bits within each lane.
+            let low =
+                _mm512_xor_si512(_mm512_clmulepi64_epi128::<0x00>(words, key), _mm512_unpacklo_epi64(zero, middle));
+            let high =
+                _mm512_xor_si512(_mm512_clmulepi64_epi128::<0x11>(words, key), _mm512_unpackhi_epi64(middle, zero));
+            store(&mut parts[0], low);
+            store(&mut parts[1], high);
+            for (lane, sum) in sums.iter_mut().enumerate() {
+                sum.add(Wide(parts[0][lane], parts[1][lane]));
+            }
+        }
+    }
+
+    /// Where byte m of quadword C comes from in eight rows of 16 bytes: byte C of row 7 − m, because the transposition of
+    /// 8×8 bits turns the rows around.
+    const GATHER: [[u8; 64]; 2] = {
+        let mut places = [[0; 64]; 2];
+        let mut at = 0;
+        while at < 128 {
+            places[at / 64][at % 64] = ((7 - at % 8) * 16 + at / 8) as u8;
+            at += 1;
+        }
+        places
+    };
+
+    /// Where byte R of row j comes from in 16 quadwords: byte j of quadword R.
+    const SPREAD: [[u8; 64]; 2] = {
+        let mut places = [[0; 64]; 2];
+        let mut at = 0;
+        while at < 128 {
+            places[at / 64][at % 64] = ((at % 16) * 8 + at / 16) as u8;
+            at += 1;
+        }
+        places
+    };
+
+    /// Quadword c of vector r becomes quadword r of vector c.
+    #[target_feature(enable = "avx512f")]
+    fn transpose_quadwords(r: [__m512i; 8]) -> [__m512i; 8] {
+        let pair = |i: usize| (_mm512_unpacklo_epi64(r[i], r[i + 1]), _mm512_unpackhi_epi64(r[i], r[i + 1]));
+        let [(a0, a1), (a2, a3), (a4, a5), (a6, a7)] = [pair(0), pair(2), pair(4), pair(6)];
+        let even = |x, y| _mm512_shuffle_i64x2::<0x88>(x, y);
+        let odd = |x, y| _mm512_shuffle_i64x2::<0xdd>(x, y);
+        let upper = [even(a0, a2), even(a1, a3), odd(a0, a2), odd(a1, a3)];
+        let lower = [even(a4, a6), even(a5, a7), odd(a4, a6), odd(a5, a7)];
+        let [c0, c1, c2, c3]: [__m512i; 4] = std::array::from_fn(|c| even(upper[c], lower[c]));
+        let [c4, c5, c6, c7]: [__m512i; 4] = std::array::from_fn(|c| odd(upper[c], lower[c]));
+        [c0, c1, c2, c3, c4, c5, c6, c7]
+    }
+
+    /// 8×8 bits within quadwords, quadwords among vectors, then bytes.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,gfni")]
+    pub fn transposed(words: &[u128; BLOCK]) -> [u128; BLOCK] {
+        let mut out = [0; BLOCK];
+        let units = _mm512_set1_epi64(0x8040_2010_0804_0201_u64 as i64);
+        let (gather, spread) = (GATHER.map(|places| bytes(&places)), SPREAD.map(|places| bytes(&places)));
+        // Of rows 8R to 8R + 7, the quadwords of all 16 bytes C in two vectors.
+        let rows = words.as_chunks::<8>().0;
+        let mut squares = [[_mm512_setzero_si512(); 16]; 2];
+        for (group, rows) in rows.iter().enumerate() {
+            let rows = rows.as_chunks::<LANES>().0;
+            let [first, second] = [load(&rows[0]), load(&rows[1])];
+            for (half, places) in gather.iter().enumerate() {
+                let square = _mm512_permutex2var_epi8(first, *places, second);
+                squares[half][group] = _mm512_gf2p8affine_epi64_epi8::<0>(units, square);
+            }
+        }
+        let columns = out.as_chunks_mut::<64>().0;
+        for (squares, columns) in squares.iter().zip(columns) {
+            let half = |at: usize| transpose_quadwords(std::array::from_fn(|group| squares[at + group]));
+            let (first, second) = (half(0), half(8));
+            for (c, columns) in columns.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+                for (places, columns) in spread.iter().zip(columns.as_chunks_mut::<LANES>().0) {
+                    store(columns, _mm512_permutex2var_epi8(first[c], *places, second[c]));
+                }
+            }
+        }
+        out
+    }
+
     #[target_feature(enable = "pclmulqdq")]
     pub fn accumulate_pclmul(sums: &mut [Wide; BLOCK], words: &[u128; BLOCK], key: u128) {
         let key = vector(key);
@@ -241,8 +368,7 @@ mod tests {
     fn transposition_moves_every_bit() {
         let mut rng = Rng::seed_from_u64(5);
         let rows: [u128; BLOCK] = words(&mut rng);
-        let (mut columns, mut portable) = (rows, rows);
-        transpose(&mut columns);
+        let (columns, mut portable) = (transposed(&rows), rows);
         portable::transpose(&mut portable);
         assert_eq!(columns, portable);
         for (r, row) in rows.iter().enumerate() {

@@ -27,6 +27,7 @@ use super::ggm::Leaves;
 use super::{gf128, matrix, simd};
 use crate::digest::{Hash, Transcript};
 use crate::prg::StreamBlock;
+use std::ops::Range;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
@@ -36,7 +37,7 @@ pub(crate) const BLOCK: usize = 128;
 pub(crate) const ANSWER_BYTES: usize = 16 + 32;
 const WORD_BYTES: usize = 16;
 /// Blocks expanded together: their leaves stay in the fastest cache.
-const STRIPE: usize = 128;
+const STRIPE: usize = 64;
 
 /// Rows of a batch in column form: word `j·128 + c` holds column c of block j. What is discarded
 /// after the check is the last block.
@@ -45,9 +46,7 @@ pub(crate) struct Columns(Vec<u128>);
 impl Columns {
     /// Row after row of block j.
     pub fn rows(&self, j: usize) -> [u128; BLOCK] {
-        let mut rows = *self.block(j);
-        simd::transpose(&mut rows);
-        rows
+        simd::transposed(self.block(j))
     }
 
     fn block(&self, j: usize) -> &[u128; BLOCK] {
@@ -80,60 +79,134 @@ impl Drop for Trees {
 }
 
 impl Trees {
-    /// u (word `b·blocks + j`) and v (as [`Columns`]).
-    fn expand(&mut self, blocks: usize) -> (Vec<u128>, Columns) {
-        let mut sums = vec![0; self.trees.len() * blocks];
+    /// v (as [`Columns`]). Calls `each(b, blocks, u, columns)` for each tree, one stripe of blocks after the other, with u
+    /// of these blocks and v from the tree's first column of the first of them on.
+    fn expand(
+        &mut self,
+        blocks: usize,
+        mut each: impl FnMut(usize, Range<usize>, &[u128], &mut TreeColumns<'_>),
+    ) -> Columns {
         let mut columns = std::mem::take(&mut self.spare);
         columns.resize(blocks * BLOCK, 0);
         let leaves_max = self.trees.iter().map(Leaves::len).max().unwrap_or(0);
         let mut words = vec![StreamBlock::default(); leaves_max * STRIPE];
+        let mut sums = [0; STRIPE];
         for start in (0..blocks).step_by(STRIPE) {
             let len = STRIPE.min(blocks - start);
+            let padded = len.next_multiple_of(LANES);
             let mut column = 0;
             for (b, tree) in self.trees.iter().enumerate() {
-                let words = &mut words[..tree.len() * len];
-                tree.fill(self.counter + start as u128, len, words);
-                let digits = tree.len().trailing_zeros() as usize;
-                for t in (0..digits).rev() {
-                    let to = &mut columns[start * BLOCK + column + t..];
-                    simd::run(Fold { words: &mut words[..len << (t + 1)], len, column: to });
-                }
-                for (sum, word) in sums[b * blocks + start..].iter_mut().zip(&words[..len]) {
-                    *sum = u128::from_le_bytes(*word);
-                }
-                column += digits;
+                let words = &mut words[..tree.len() * padded];
+                tree.fill(self.counter + start as u128, padded, words);
+                let width = tree.len().trailing_zeros() as usize;
+                let mut of_tree = TreeColumns { words: &mut columns[start * BLOCK + column..], width };
+                simd::run(Fold { leaves: words, sums: &mut sums[..padded], len, columns: &mut of_tree });
+                each(b, start..start + len, &sums[..len], &mut of_tree);
+                column += width;
             }
         }
         self.counter += blocks as u128;
         words.zeroize();
-        (sums, Columns(columns))
+        sums.zeroize();
+        Columns(columns)
     }
 }
 
-/// Writes the XOR of the upper half of the leaves to every [`BLOCK`]th word of `column`, and folds
-/// the halves onto each other.
-struct Fold<'a> {
-    words: &'a mut [StreamBlock],
-    len: usize,
-    column: &'a mut [u128],
+/// The columns of one tree in some blocks.
+struct TreeColumns<'a> {
+    /// From the tree's first column of the first block on.
+    words: &'a mut [u128],
+    width: usize,
 }
 
-impl simd::Kernel for Fold<'_> {
+impl TreeColumns<'_> {
+    #[inline(always)]
+    fn of_block(&mut self, j: usize) -> &mut [u128] {
+        &mut self.words[j * BLOCK..][..self.width]
+    }
+}
+
+/// Most levels of a tree.
+const WIDTH_MAX: usize = 8;
+/// Blocks that are folded together.
+const LANES: usize = 4;
+
+/// u and v of one tree for `len` blocks, from as many words of every leaf as `sums` has, leaf after leaf.
+struct Fold<'a, 'b> {
+    leaves: &'a [StreamBlock],
+    sums: &'a mut [u128],
+    len: usize,
+    columns: &'a mut TreeColumns<'b>,
+}
+
+impl simd::Kernel for Fold<'_, '_> {
     type Output = ();
 
     #[inline(always)]
     fn run(self) {
-        let (low, high) = self.words.split_at_mut(self.words.len() / 2);
-        let mut upper = [0; STRIPE];
-        let upper = &mut upper[..self.len];
-        for (low, high) in low.chunks_exact_mut(self.len).zip(high.chunks_exact(self.len)) {
-            for ((low, high), upper) in low.iter_mut().zip(high).zip(upper.iter_mut()) {
-                let high = u128::from_le_bytes(*high);
-                *low = (u128::from_le_bytes(*low) ^ high).to_le_bytes();
-                *upper ^= high;
+        match self.leaves.len() / self.sums.len() {
+            2 => self.fold::<2>(),
+            4 => self.fold::<4>(),
+            8 => self.fold::<8>(),
+            16 => self.fold::<16>(),
+            32 => self.fold::<32>(),
+            64 => self.fold::<64>(),
+            128 => self.fold::<128>(),
+            256 => self.fold::<256>(),
+            _ => unreachable!("a tree has 1 to 8 levels"),
+        }
+    }
+}
+
+impl Fold<'_, '_> {
+    /// The upper half of the leaves have bit t of their number set: their sum is column t. Then the halves are folded
+    /// onto each other.
+    #[inline(always)]
+    fn fold<const LEAVES: usize>(self) {
+        let stride = self.sums.len();
+        for first in (0..stride).step_by(LANES) {
+            let mut leaves: [[u128; LANES]; LEAVES] = std::array::from_fn(|y| {
+                let words: &[StreamBlock; LANES] = self.leaves[y * stride + first..].first_chunk().expect("padded");
+                words.map(u128::from_le_bytes)
+            });
+            let lanes = LANES.min(self.len.saturating_sub(first));
+            for t in (0..LEAVES.trailing_zeros() as usize).rev() {
+                let mut upper = [0; LANES];
+                for y in 0..1 << t {
+                    let high = leaves[y + (1 << t)];
+                    for lane in 0..LANES {
+                        upper[lane] ^= high[lane];
+                        leaves[y][lane] ^= high[lane];
+                    }
+                }
+                for (lane, upper) in upper.iter().enumerate().take(lanes) {
+                    self.columns.words[(first + lane) * BLOCK + t] = *upper;
+                }
+            }
+            self.sums[first..first + LANES].copy_from_slice(&leaves[0]);
+        }
+    }
+}
+
+/// Adds Δ·(u ⊕ c), bit by bit of one digit, to some blocks of a tree's columns.
+struct Correct<'a, 'b> {
+    sums: &'a [u128],
+    corrections: &'a [[u8; WORD_BYTES]],
+    masks: &'a [u128],
+    columns: &'a mut TreeColumns<'b>,
+}
+
+impl simd::Kernel for Correct<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for (j, (sum, correction)) in self.sums.iter().zip(self.corrections).enumerate() {
+            let sum = sum ^ u128::from_le_bytes(*correction);
+            for (word, mask) in self.columns.of_block(j).iter_mut().zip(self.masks) {
+                *word ^= sum & mask;
             }
         }
-        self.column.iter_mut().step_by(BLOCK).zip(upper.iter()).for_each(|(column, upper)| *column = *upper);
     }
 }
 
@@ -162,10 +235,15 @@ impl Receiver {
     /// Extends by 128 OTs for each word of `choices`, the last of which must be random and is used
     /// up by the check. Returns the own rows and the message.
     pub fn extend(&mut self, choices: &[u128]) -> (Columns, Vec<u8>) {
-        let (sums, columns) = self.trees.expand(choices.len());
-        let corrections = sums.chunks_exact(choices.len()).flat_map(|sums| sums.iter().zip(choices));
-        let mut message = Vec::with_capacity(sums.len() * WORD_BYTES);
-        corrections.for_each(|(u, x)| message.extend_from_slice(&(u ^ x).to_le_bytes()));
+        let blocks = choices.len();
+        let mut message = vec![0; self.trees.trees.len() * blocks * WORD_BYTES];
+        let corrections = message.as_chunks_mut::<WORD_BYTES>().0;
+        let columns = self.trees.expand(blocks, |b, stripe, sums, _| {
+            let corrections = &mut corrections[b * blocks..][stripe.clone()];
+            for ((correction, u), x) in corrections.iter_mut().zip(sums).zip(&choices[stripe]) {
+                *correction = (u ^ x).to_le_bytes();
+            }
+        });
         (columns, message)
     }
 
@@ -184,6 +262,11 @@ impl Receiver {
         answer.extend_from_slice(&check_hash(&self.ctx, &columns.hashes(key)));
         answer
     }
+}
+
+/// All ones if the bit of Δ is set.
+fn delta_mask(delta: u128, bit: usize) -> u128 {
+    ((delta >> bit) & 1).wrapping_neg()
 }
 
 /// The side with Δ.
@@ -216,30 +299,22 @@ impl Sender {
 
     /// The own rows, from the receiver's message of [`Self::message_bytes`].
     pub fn extend(&mut self, blocks: usize, message: &[u8]) -> Columns {
-        let (mut sums, mut columns) = self.trees.expand(blocks);
-        for (sum, correction) in sums.iter_mut().zip(message.as_chunks::<WORD_BYTES>().0) {
-            *sum ^= u128::from_le_bytes(*correction);
-        }
+        let corrections = message.as_chunks::<WORD_BYTES>().0;
+        let delta = self.delta;
         let mut column = 0;
-        for (tree, sums) in self.trees.trees.iter().zip(sums.chunks_exact(blocks)) {
-            let digits = tree.len().trailing_zeros() as usize;
-            for (sum, block) in sums.iter().zip(columns.0.chunks_exact_mut(BLOCK)) {
-                for (t, word) in block[column..column + digits].iter_mut().enumerate() {
-                    *word ^= sum & self.delta_mask(column + t);
-                }
-            }
-            column += digits;
-        }
-        columns
+        self.trees.expand(blocks, |b, stripe, sums, columns| {
+            column = if b == 0 { 0 } else { column };
+            let mut masks = [0; WIDTH_MAX];
+            let masks = &mut masks[..columns.width];
+            masks.iter_mut().enumerate().for_each(|(t, mask)| *mask = delta_mask(delta, column + t));
+            column += columns.width;
+            simd::run(Correct { sums, corrections: &corrections[b * blocks..][stripe], masks, columns });
+        })
     }
 
     /// Takes back the rows of an extension that is done with.
     pub fn recycle(&mut self, mut columns: Columns) {
         self.trees.spare = std::mem::take(&mut columns.0);
-    }
-
-    fn delta_mask(&self, bit: usize) -> u128 {
-        ((self.delta >> bit) & 1).wrapping_neg()
     }
 
     /// Whether the receiver's answer of [`ANSWER_BYTES`] passes.
@@ -248,7 +323,7 @@ impl Sender {
         let x = u128::from_le_bytes(x.try_into().expect("split at its length"));
         let mut expected = columns.hashes(check_key(&self.ctx, coin));
         for (bit, expected) in expected.iter_mut().enumerate() {
-            *expected ^= x & self.delta_mask(bit);
+            *expected ^= x & delta_mask(self.delta, bit);
         }
         check_hash(&self.ctx, &expected).as_slice().ct_eq(hash).into()
     }
