@@ -229,16 +229,54 @@ impl PrimeField {
     /// The element of an integer low + high·2^128 under the scale at which that is cheapest: an element's own Montgomery
     /// representation, at the place of `high`, gives that element.
     #[inline(always)]
-    pub(crate) fn scaled(&self, low: u128, high: u128) -> Fp {
+    fn scaled(&self, low: u128, high: u128) -> Fp {
         // Which of the two is public.
         let full = self.p >> 127 == 1;
         let high = if full { subtract_once(high, false, self.p) } else { self.montgomery(high, self.r) };
         Fp(self.redc(low, high))
     }
 
+    /// placeᵢ := the raw representation of b + xᵢ − yᵢ, for integers below 2^256 under the scale of [`Self::scaled`].
+    pub(crate) fn mask_all(&self, places: &mut [[u8; 16]], [x, y]: [&[[u128; 2]]; 2], b: Fp) {
+        // What is borrowed is 2^256, whose element is 1.
+        let borrowed = self.sub(b, self.one());
+        let done = simd::add_wide_differences(self.simd(), places, [x, y], [b, borrowed]);
+        for ((place, x), y) in places.iter_mut().zip(x).zip(y).skip(done) {
+            let (low, borrow) = x[0].overflowing_sub(y[0]);
+            let (high, first) = x[1].overflowing_sub(y[1]);
+            let (high, second) = high.overflowing_sub(borrow as u128);
+            let mask = ((first | second) as u128).wrapping_neg();
+            let b = Fp((borrowed.0 & mask) | (b.0 & !mask));
+            *place = self.add(self.scaled(low, high), b).0.to_le_bytes();
+        }
+    }
+
+    /// placeᵢ := the raw representation of aᵢ + sumᵢ, for sums of limbs of 32 bits, grown to 63 at most, under the scale of
+    /// [`Self::scaled`].
+    pub(crate) fn add_sums(&self, places: &mut [[u8; 16]], sums: &[[u64; 8]], a: &[Fp]) {
+        let done = simd::add_wide_sums(self.simd(), places, sums, a, self.r2);
+        for ((place, sum), &a) in places.iter_mut().zip(sums).zip(a).skip(done) {
+            *place = self.add(a, self.scaled_sum(sum)).0.to_le_bytes();
+        }
+    }
+
+    /// The element of a sum of limbs of 32 bits, grown to 63 at most, under the scale of [`Self::scaled`].
+    #[inline(always)]
+    pub(crate) fn scaled_sum(&self, limbs: &[u64; 8]) -> Fp {
+        let mut carry = 0u64;
+        let words: [u64; 4] = std::array::from_fn(|k| {
+            let low = limbs[2 * k].wrapping_add(carry);
+            let high = limbs[2 * k + 1].wrapping_add(low >> 32);
+            carry = high >> 32;
+            (low as u32 as u64) | (high << 32)
+        });
+        let [low, high] = [words[0] as u128 | (words[1] as u128) << 64, words[2] as u128 | (words[3] as u128) << 64];
+        self.add(self.scaled(low, high), self.scaled_top(carry))
+    }
+
     /// Of top·2^256 under the scale of [`Self::scaled`].
     #[inline(always)]
-    pub(crate) fn scaled_top(&self, top: u64) -> Fp {
+    fn scaled_top(&self, top: u64) -> Fp {
         Fp(self.montgomery(top as u128, self.r2))
     }
 
@@ -515,6 +553,49 @@ mod tests {
             (0u128..8).prop_map(|d| DEFAULT_PRIME - d),
             (0u32..128).prop_map(|s| 1 << s)
         ]
+    }
+
+    /// Words at the borders that a carry or a comparison may miss.
+    const BORDERS: [u128; 5] = [0, 1, u128::MAX, 1 << 64, u64::MAX as u128];
+
+    #[test]
+    fn wide_integers_are_elements_of_one_scale() {
+        for p in [3, 257, DEFAULT_PRIME, (1 << 127) + 1_802_241, u128::MAX - 158] {
+            let f = PrimeField::new(p).unwrap();
+            // The raw representation of the integer 1 is 1/R, of 2^128 it is 1.
+            let scale = f.montgomery(1, 1);
+            let raw = |[low, high]: [u128; 2]| {
+                let words = [low as u64, (low >> 64) as u64, high as u64, (high >> 64) as u64];
+                product(remainder(U256::from_words(words), p), scale, p)
+            };
+            let mut wide: Vec<[u128; 2]> = Vec::new();
+            BORDERS.iter().for_each(|&low| wide.extend(BORDERS.map(|high| [low, high])));
+            let other: Vec<[u128; 2]> = wide.iter().rev().copied().collect();
+            let b = f.element(p - 2);
+            let mut places = vec![[0; 16]; wide.len()];
+            f.mask_all(&mut places, [&wide, &other], b);
+            let sums: Vec<[u64; 8]> = wide
+                .iter()
+                .enumerate()
+                .map(|(i, [low, high])| {
+                    std::array::from_fn(|k| ((if k < 4 { low } else { high }) >> (32 * (k % 4))) as u64 >> (1 + i % 33))
+                })
+                .collect();
+            let elements = vec![b; sums.len()];
+            let mut summed = vec![[0; 16]; sums.len()];
+            f.add_sums(&mut summed, &sums, &elements);
+            for i in 0..wide.len() {
+                let [x, y] = [wide[i], other[i]].map(raw);
+                let expected = f.add(f.sub(Fp(x), Fp(y)), b);
+                assert_eq!(u128::from_le_bytes(places[i]), expected.0, "p = {p}, number {i}");
+                let sum = sums[i].iter().rev().fold(0, |sum, &limb| {
+                    let shifted = U256::from(product(sum, (1 << 32) % p, p));
+                    remainder(shifted.wrapping_add(&U256::from(limb)), p)
+                });
+                let expected = f.add(Fp(product(sum, scale, p)), b);
+                assert_eq!(u128::from_le_bytes(summed[i]), expected.0, "sum, p = {p}, number {i}");
+            }
+        }
     }
 
     proptest! {

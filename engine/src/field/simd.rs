@@ -100,6 +100,47 @@ pub(super) fn sum_products(a: &[u128], b: &[Fp]) -> (Columns, usize) {
     ([0; 5], 0)
 }
 
+/// From here on 2^256 is at most 2·p·R, as [`add_wide_differences`] and [`add_wide_sums`] need it.
+const FULL: u128 = 1 << 127;
+
+/// outᵢ := b + (xᵢ − yᵢ)/R modulo p, little endian, for integers below 2^256. `borrowed` is b − 2^256/R. Gives how many,
+/// from the front, have been done.
+pub(super) fn add_wide_differences(
+    modulus: Modulus,
+    out: &mut [[u8; 16]],
+    [x, y]: [&[[u128; 2]]; 2],
+    [b, borrowed]: [Fp; 2],
+) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if modulus.p >= FULL && out.len() >= LANES && x86::detected() {
+        let count = out.len().min(x.len()).min(y.len());
+        let count = count - count % LANES;
+        let pointers = [x, y].map(|slice| slice.as_ptr().cast::<u128>());
+        let (b, borrowed) = (words(&[b])[0], words(&[borrowed])[0]);
+        // SAFETY: the features have been detected, all slices have `count` elements, and a place has 16 bytes.
+        unsafe { x86::add_wide_differences(modulus, count, out.as_mut_ptr().cast(), pointers, [b, borrowed]) };
+        return count;
+    }
+    let _ = (modulus, out, x, y, b, borrowed);
+    0
+}
+
+/// outᵢ := aᵢ + sumᵢ/R modulo p, little endian, for sums of limbs of 32 bits that have grown to 63 at most. `r2` is R²
+/// modulo p. Gives how many, from the front, have been done.
+pub(super) fn add_wide_sums(modulus: Modulus, out: &mut [[u8; 16]], sums: &[[u64; 8]], a: &[Fp], r2: u128) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if modulus.p >= FULL && out.len() >= LANES && x86::detected() {
+        let count = out.len().min(sums.len()).min(a.len());
+        let count = count - count % LANES;
+        let out = out.as_mut_ptr().cast();
+        // SAFETY: the features have been detected, all slices have `count` elements, and a place has 16 bytes.
+        unsafe { x86::add_wide_sums(modulus, count, out, sums.as_ptr().cast(), a.as_ptr().cast(), r2) };
+        return count;
+    }
+    let _ = (modulus, out, sums, a, r2);
+    0
+}
+
 /// Σ aᵢ·bᵢ as polynomials over GF(2): low and high 128 bits.
 #[inline]
 pub(super) fn sum_carryless(pairs: impl Iterator<Item = (u128, u128)>) -> [u128; 2] {
@@ -133,8 +174,9 @@ mod x86 {
         __m128i, _mm_clmulepi64_si128, _mm_set_epi64x, _mm_setzero_si128, _mm_storeu_si128, _mm_xor_si128,
     };
     use std::arch::x86_64::{
-        __m512i, _mm512_add_epi64, _mm512_and_si512, _mm512_loadu_si512, _mm512_madd52hi_epu64, _mm512_madd52lo_epu64,
-        _mm512_mask_mov_epi64, _mm512_movepi64_mask, _mm512_or_si512, _mm512_set1_epi64, _mm512_setzero_si512,
+        __m512i, _mm512_add_epi64, _mm512_and_si512, _mm512_cmpeq_epi64_mask, _mm512_cmplt_epu64_mask,
+        _mm512_loadu_si512, _mm512_madd52hi_epu64, _mm512_madd52lo_epu64, _mm512_mask_mov_epi64, _mm512_mask_sub_epi64,
+        _mm512_movepi64_mask, _mm512_or_si512, _mm512_set1_epi64, _mm512_setzero_si512, _mm512_shuffle_i64x2,
         _mm512_slli_epi64, _mm512_srai_epi64, _mm512_srli_epi64, _mm512_storeu_si512, _mm512_sub_epi64,
         _mm512_unpackhi_epi64, _mm512_unpacklo_epi64,
     };
@@ -157,6 +199,9 @@ mod x86 {
         let (first, second) = unsafe { (_mm512_loadu_si512(from.cast()), _mm512_loadu_si512(from.add(4).cast())) };
         [_mm512_unpacklo_epi64(first, second), _mm512_unpackhi_epi64(first, second)]
     }
+
+    /// The elements in the lanes of [`load`].
+    const LOADED: [usize; LANES] = [0, 4, 1, 5, 2, 6, 3, 7];
 
     /// Inverse of [`load`].
     #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
@@ -321,6 +366,160 @@ mod x86 {
             }
         }
         columns
+    }
+
+    /// The words of eight integers of 256 bits, in lanes 0, 2, 1, 3, 4, 6, 5, 7.
+    #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+    unsafe fn load_wide(from: *const u128) -> [__m512i; 4] {
+        // SAFETY: the caller has eight integers there; loads need no alignment.
+        let pairs: [__m512i; 4] = std::array::from_fn(|k| unsafe { _mm512_loadu_si512(from.add(4 * k).cast()) });
+        let low = [_mm512_unpacklo_epi64(pairs[0], pairs[1]), _mm512_unpacklo_epi64(pairs[2], pairs[3])];
+        let high = [_mm512_unpackhi_epi64(pairs[0], pairs[1]), _mm512_unpackhi_epi64(pairs[2], pairs[3])];
+        [
+            _mm512_shuffle_i64x2::<0x88>(low[0], low[1]),
+            _mm512_shuffle_i64x2::<0x88>(high[0], high[1]),
+            _mm512_shuffle_i64x2::<0xdd>(low[0], low[1]),
+            _mm512_shuffle_i64x2::<0xdd>(high[0], high[1]),
+        ]
+    }
+
+    /// Stores eight elements from the lanes of [`load_wide`].
+    #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+    unsafe fn store_wide(to: *mut u128, [low, high]: [__m512i; 2]) {
+        let (even, odd) = (_mm512_unpacklo_epi64(low, high), _mm512_unpackhi_epi64(low, high));
+        // SAFETY: the caller has eight elements there; stores need no alignment.
+        unsafe {
+            _mm512_storeu_si512(to.cast(), _mm512_shuffle_i64x2::<0x44>(even, odd));
+            _mm512_storeu_si512(to.add(4).cast(), _mm512_shuffle_i64x2::<0xee>(even, odd));
+        }
+    }
+
+    /// x − y for integers of 256 bits modulo 2^256, and the lanes in which that has been borrowed.
+    #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+    fn subtract(x: [__m512i; 4], y: [__m512i; 4]) -> ([__m512i; 4], u8) {
+        let (zero, one) = (_mm512_setzero_si512(), _mm512_set1_epi64(1));
+        let mut borrow = 0;
+        let mut words = [zero; 4];
+        for k in 0..4 {
+            let difference = _mm512_sub_epi64(x[k], y[k]);
+            words[k] = _mm512_mask_sub_epi64(difference, borrow, difference, one);
+            borrow = _mm512_cmplt_epu64_mask(x[k], y[k]) | (borrow & _mm512_cmpeq_epi64_mask(difference, zero));
+        }
+        (words, borrow)
+    }
+
+    /// Columns of 52 bits.
+    #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+    fn columns(w: [__m512i; 4]) -> [__m512i; 5] {
+        let mask = _mm512_set1_epi64(MASK_52);
+        let join = |low, high| _mm512_and_si512(_mm512_or_si512(low, high), mask);
+        [
+            _mm512_and_si512(w[0], mask),
+            join(_mm512_srli_epi64::<52>(w[0]), _mm512_slli_epi64::<12>(w[1])),
+            join(_mm512_srli_epi64::<40>(w[1]), _mm512_slli_epi64::<24>(w[2])),
+            join(_mm512_srli_epi64::<28>(w[2]), _mm512_slli_epi64::<36>(w[3])),
+            _mm512_srli_epi64::<16>(w[3]),
+        ]
+    }
+
+    /// # Safety
+    /// The features have been detected; behind the pointers are `count` elements, a multiple of [`LANES`]: two words each
+    /// behind `x` and `y`. The modulus is full.
+    #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+    pub unsafe fn add_wide_differences(
+        modulus: Modulus,
+        count: usize,
+        out: *mut u128,
+        [x, y]: [*const u128; 2],
+        [b, borrowed]: [u128; 2],
+    ) {
+        let modulus = spread(modulus);
+        let words = |x: u128| [x as i64, (x >> 64) as i64].map(|word| _mm512_set1_epi64(word));
+        let (b, borrowed) = (words(b), words(borrowed));
+        for at in (0..count).step_by(LANES) {
+            // SAFETY: the eight elements from `at` on are inside.
+            unsafe {
+                let (difference, borrow) = subtract(load_wide(x.add(2 * at)), load_wide(y.add(2 * at)));
+                let b = [0, 1].map(|k| _mm512_mask_mov_epi64(b[k], borrow, borrowed[k]));
+                // A full modulus is above 2^127, so the difference is below 2·p·R.
+                store_wide(out.add(at), reduce(&modulus, columns(difference), b));
+            }
+        }
+    }
+
+    /// Quadword c of vector r becomes quadword r of vector c.
+    #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+    fn transpose(r: [__m512i; 8]) -> [__m512i; 8] {
+        let pair = |i: usize| (_mm512_unpacklo_epi64(r[i], r[i + 1]), _mm512_unpackhi_epi64(r[i], r[i + 1]));
+        let [(a0, a1), (a2, a3), (a4, a5), (a6, a7)] = [pair(0), pair(2), pair(4), pair(6)];
+        let even = |x, y| _mm512_shuffle_i64x2::<0x88>(x, y);
+        let odd = |x, y| _mm512_shuffle_i64x2::<0xdd>(x, y);
+        let upper = [even(a0, a2), even(a1, a3), odd(a0, a2), odd(a1, a3)];
+        let lower = [even(a4, a6), even(a5, a7), odd(a4, a6), odd(a5, a7)];
+        let [c0, c1, c2, c3]: [__m512i; 4] = std::array::from_fn(|c| even(upper[c], lower[c]));
+        let [c4, c5, c6, c7]: [__m512i; 4] = std::array::from_fn(|c| odd(upper[c], lower[c]));
+        [c0, c1, c2, c3, c4, c5, c6, c7]
+    }
+
+    /// Adds a limb at bit `SHIFT` of column k; what is beyond its 52 bits goes to the next.
+    #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+    fn add_limb<const SHIFT: u32, const REST: u32>(t: &mut [__m512i; 5], k: usize, limb: __m512i) {
+        let low = _mm512_and_si512(_mm512_slli_epi64::<SHIFT>(limb), _mm512_set1_epi64(MASK_52));
+        t[k] = _mm512_add_epi64(t[k], low);
+        t[k + 1] = _mm512_add_epi64(t[k + 1], _mm512_srli_epi64::<REST>(limb));
+    }
+
+    /// Takes what the columns have above 2^256, and `more` times that, modulo p: 2^256 is R².
+    #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+    fn fold(t: &mut [__m512i; 5], more: __m512i, r2: [__m512i; 3]) {
+        for k in 0..4 {
+            t[k + 1] = _mm512_add_epi64(t[k + 1], _mm512_srli_epi64::<52>(t[k]));
+            t[k] = _mm512_and_si512(t[k], _mm512_set1_epi64(MASK_52));
+        }
+        let top = _mm512_add_epi64(_mm512_srli_epi64::<48>(t[4]), more);
+        t[4] = _mm512_and_si512(t[4], _mm512_set1_epi64((1 << 48) - 1));
+        for j in 0..3 {
+            t[j] = _mm512_madd52lo_epu64(t[j], top, r2[j]);
+            t[j + 1] = _mm512_madd52hi_epu64(t[j + 1], top, r2[j]);
+        }
+    }
+
+    /// # Safety
+    /// The features have been detected; behind the pointers are `count` elements, a multiple of [`LANES`]: eight limbs below
+    /// 2^63 each behind `sums`. The modulus is full.
+    #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+    pub unsafe fn add_wide_sums(
+        modulus: Modulus,
+        count: usize,
+        out: *mut u128,
+        sums: *const u64,
+        a: *const u128,
+        r2: u128,
+    ) {
+        let spread = spread(modulus);
+        let digit = |shift: u32| _mm512_set1_epi64((r2 >> shift) as i64 & MASK_52);
+        let r2 = [digit(0), digit(52), digit(104)];
+        for at in (0..count).step_by(LANES) {
+            // SAFETY: the eight elements from `at` on are inside.
+            let limbs = std::array::from_fn(|i| unsafe { _mm512_loadu_si512(sums.add(8 * (at + LOADED[i])).cast()) });
+            let l = transpose(limbs);
+            let mut t = [_mm512_setzero_si512(); 5];
+            add_limb::<0, 52>(&mut t, 0, l[0]);
+            add_limb::<32, 20>(&mut t, 0, l[1]);
+            add_limb::<12, 40>(&mut t, 1, l[2]);
+            add_limb::<44, 8>(&mut t, 1, l[3]);
+            add_limb::<24, 28>(&mut t, 2, l[4]);
+            add_limb::<4, 48>(&mut t, 3, l[5]);
+            add_limb::<36, 16>(&mut t, 3, l[6]);
+            // The last limb stands at bit 16 of the last column: 32 bits are below 2^256.
+            let last = _mm512_and_si512(l[7], _mm512_set1_epi64(u32::MAX as i64));
+            t[4] = _mm512_add_epi64(t[4], _mm512_slli_epi64::<16>(last));
+            // Below 2^256 + 2^168 after the first time, and if not below 2^256, below 2^169 after the second.
+            fold(&mut t, _mm512_srli_epi64::<32>(l[7]), r2);
+            fold(&mut t, _mm512_setzero_si512(), r2);
+            // SAFETY: the eight elements from `at` on are inside.
+            unsafe { store(out.add(at), reduce(&spread, t, load(a.add(at)))) };
+        }
     }
 
     #[target_feature(enable = "pclmulqdq")]

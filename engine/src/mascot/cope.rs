@@ -6,8 +6,8 @@
 //! them but number Δ_b ([`super::ggm`]). For the j-th value, with leaf outputs r_{b,y} uniform in F:
 //! - both compute u_b = Σ_y r_{b,y} and v_b = Σ_y y·r_{b,y}, B with anything in the place of the leaf
 //!   that it lacks;
-//! - A sends d_b = x − u_b; t = −Σ_b 2^{kb}·v_b;
-//! - B: q = Σ_b 2^{kb}·(Δ_b·(u_b + d_b) − v_b), where the missing leaf has coefficient Δ_b − y = 0.
+//! - A sends d_b = x + u_b; t = Σ_b 2^{kb}·v_b;
+//! - B: q = Σ_b 2^{kb}·(Δ_b·d_b + v_b − Δ_b·u_b), where the missing leaf has coefficient y − Δ_b = 0.
 //!
 //! One message from A, ⌈f/k⌉ elements per value. 256 bits of key stream per leaf and value are summed
 //! as integers and reduced once per digit; the bias of u_b is at most 2^-128.
@@ -51,8 +51,8 @@ struct Digit<F: MascotField> {
 impl<F: MascotField> Trees<F> {
     fn new(field: &F, trees: Vec<Leaves>) -> Self {
         let width_max = trees.iter().map(|tree| tree.len().trailing_zeros()).max().unwrap_or(1);
-        // Sums over the leaves are below 2^(32 + k), with d below 2^(32 + k) + 2^32, and times a digit below 2^(32 + 2k), as
-        // weighted sums are: so what is accumulated is below 2^(33 + 2k + shift), which must not exceed 2^63.
+        // Terms are Σ_y y·leaf, Δ_b·Σ_y leaf and Δ_b·d, below 2^(32 + 2k) each and two of them below 2^(32 + 2k) together, so
+        // their sum is below 2^(33 + 2k + shift), which must not exceed 2^63.
         let shift_max = 30 - 2 * width_max;
         let (mut bits, mut shift) = (0, 0);
         let mut digits = Vec::with_capacity(trees.len());
@@ -107,23 +107,17 @@ impl Group {
         Self([Limbs::default(); STRIPE])
     }
 
-    /// Adds Σ digit·2^shift·terms, and at the end of a group gives its value with `give(i, value)`.
-    #[inline(always)]
-    fn add<F: MascotField>(
-        &mut self,
-        field: &F,
-        at: &Digit<F>,
-        digit: u32,
-        terms: &[Limbs],
-        mut give: impl FnMut(usize, F::Element),
-    ) {
-        for (i, (sum, term)) in self.0.iter_mut().zip(terms).enumerate() {
-            field.accumulate(sum, term, digit, at.shift);
-            if at.ends_group {
-                give(i, field.mul(at.group_weight, field.reduce(sum)));
-                *sum = Limbs::default();
-            }
-        }
+    /// The values of the sums, which start again from zero.
+    fn close<F: MascotField>(&mut self, field: &F, weight: F::Element, values: &mut [F::Element]) {
+        let mut places = [[0; RAW_BYTES]; STRIPE];
+        let places = &mut places[..values.len()];
+        field.add_sums(places, &self.0[..values.len()], &[field.zero(); STRIPE][..values.len()]);
+        let mut sums = [field.zero(); STRIPE];
+        let sums = &mut sums[..values.len()];
+        let canonical = field.add_raw_all(sums, places.as_flattened());
+        debug_assert!(canonical, "an element's own encoding");
+        field.scale_all(values, sums, weight);
+        self.0[..values.len()].fill(Limbs::default());
     }
 }
 
@@ -133,42 +127,36 @@ impl Drop for Group {
     }
 }
 
-/// One digit for a stripe of values at the owner: its part of the message, and −v into t.
-struct Owned<'a, F: MascotField> {
+/// Adds Σ digit·2^shift·terms.
+struct Add<'a, F: MascotField> {
     field: &'a F,
-    digit: &'a Digit<F>,
-    xs: &'a [F::Element],
-    u: &'a [Limbs],
-    v: &'a [Limbs],
-    group: &'a mut Group,
-    places: &'a mut [[u8; RAW_BYTES]],
-    ts: &'a mut [F::Element],
+    sums: &'a mut [Limbs],
+    terms: &'a [Limbs],
+    digit: u32,
+    shift: u32,
 }
 
-impl<F: MascotField> Kernel for Owned<'_, F> {
+impl<F: MascotField> Kernel for Add<'_, F> {
     type Output = ();
 
     #[inline(always)]
     fn run(self) {
-        let f = self.field;
-        for ((place, &x), u) in self.places.iter_mut().zip(self.xs).zip(self.u) {
-            *place = f.encode_raw(f.sub(x, f.reduce(u)));
+        for (sum, term) in self.sums.iter_mut().zip(self.terms) {
+            self.field.accumulate(sum, term, self.digit, self.shift);
         }
-        self.group.add(f, self.digit, 1, self.v, |i, v| self.ts[i] = f.sub(self.ts[i], v));
     }
 }
 
-/// One digit for a stripe of values at the holder: Δ_b·(u + d) − v into q. Says whether the message was
-/// canonical.
+/// One digit for a stripe of values at the holder: Δ_b·d + v into one sum and Δ_b·u into the other. Says whether the
+/// message was canonical.
 struct Held<'a, F: MascotField> {
     field: &'a F,
-    at: &'a Digit<F>,
+    shift: u32,
     digit: u32,
     places: &'a [[u8; RAW_BYTES]],
     u: &'a [Limbs],
     v: &'a [Limbs],
     groups: &'a mut [Group; 2],
-    qs: &'a mut [F::Element],
 }
 
 impl<F: MascotField> Kernel for Held<'_, F> {
@@ -176,17 +164,17 @@ impl<F: MascotField> Kernel for Held<'_, F> {
 
     #[inline(always)]
     fn run(self) -> bool {
-        let Self { field: f, at, qs, .. } = self;
+        let Self { field: f, shift, digit, .. } = self;
         let mut canonical = true;
-        let mut corrected = [Limbs::default(); STRIPE];
-        for ((corrected, u), place) in corrected.iter_mut().zip(self.u).zip(self.places) {
+        let [plus, minus] = self.groups;
+        let sums = plus.0.iter_mut().zip(&mut minus.0);
+        for ((place, (plus, minus)), (u, v)) in self.places.iter().zip(sums).zip(self.u.iter().zip(self.v)) {
             let d = u128::from_le_bytes(*place);
             canonical &= f.from_raw(d).is_some();
-            *corrected = f.with_raw(u, d);
+            f.accumulate(plus, &f.with_raw(&Limbs::default(), d), digit, shift);
+            f.accumulate(plus, v, 1, shift);
+            f.accumulate(minus, u, digit, shift);
         }
-        let [plus, minus] = self.groups;
-        plus.add(f, at, self.digit, &corrected[..self.u.len()], |i, u| qs[i] = f.add(qs[i], u));
-        minus.add(f, at, 1, self.v, |i, v| qs[i] = f.sub(qs[i], v));
         canonical
     }
 }
@@ -207,17 +195,14 @@ impl<F: MascotField> Owner<F> {
         let mut ts = vec![field.zero(); count];
         let mut group = Group::new();
         self.0.expand(field, count, |b, digit, values, u, v| {
-            let places = &mut places[b * count..][values.clone()];
-            simd::run(Owned {
-                field,
-                digit,
-                xs: &xs[values.clone()],
-                u,
-                v,
-                group: &mut group,
-                places,
-                ts: &mut ts[values],
-            });
+            field.add_sums(&mut places[b * count..][values.clone()], u, &xs[values.clone()]);
+            let sums = &mut group.0[..values.len()];
+            simd::run(Add { field, sums, terms: v, digit: 1, shift: digit.shift });
+            if digit.ends_group {
+                let (ts, mut sums) = (&mut ts[values], [field.zero(); STRIPE]);
+                group.close(field, digit.group_weight, &mut sums[..ts.len()]);
+                ts.iter_mut().zip(sums).for_each(|(t, sum)| *t = field.add(*t, sum));
+            }
         });
         (message, ts)
     }
@@ -253,10 +238,16 @@ impl<F: MascotField> Holder<F> {
         let mut canonical = true;
         let mut qs = vec![field.zero(); count];
         let mut groups = [Group::new(), Group::new()];
-        self.trees.expand(field, count, |b, digit, values, u, v| {
-            let qs = &mut qs[values.clone()];
-            let (places, groups) = (&places[b * count..][values], &mut groups);
-            canonical &= simd::run(Held { field, at: digit, digit: digits[b], places, u, v, groups, qs });
+        self.trees.expand(field, count, |b, at, values, u, v| {
+            let (places, groups) = (&places[b * count..][values.clone()], &mut groups);
+            canonical &= simd::run(Held { field, shift: at.shift, digit: digits[b], places, u, v, groups });
+            if at.ends_group {
+                let (qs, mut sums) = (&mut qs[values], [[field.zero(); STRIPE]; 2]);
+                let both = groups.iter_mut().zip(&mut sums);
+                both.for_each(|(group, sums)| group.close(field, at.group_weight, &mut sums[..qs.len()]));
+                let [plus, minus] = &sums;
+                qs.iter_mut().zip(plus).zip(minus).for_each(|((q, &x), &y)| *q = field.add(*q, field.sub(x, y)));
+            }
         });
         canonical.then_some(qs)
     }
@@ -326,7 +317,7 @@ mod tests {
         assert_eq!(hex::encode(digest), KNOWN);
     }
 
-    const KNOWN: &str = "84530a446bf2444a260ecfafe293d511b3806378f096b9dc9acf5e164ccba1de";
+    const KNOWN: &str = "f9ad7cdd17959643a3309404de15d97feeafa6ab174c8a03e563a30c2d7a3d26";
 
     #[test]
     fn messages_hide_their_values_behind_fresh_masks() {

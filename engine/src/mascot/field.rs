@@ -26,8 +26,10 @@ pub trait MascotField: Field {
     fn accumulate(&self, sum: &mut Limbs, limbs: &Limbs, digit: u32, shift: u32);
     /// The element of a sum.
     fn reduce(&self, limbs: &Limbs) -> Self::Element;
-    /// The element of x − y for 256 bits each.
-    fn wide_difference(&self, x: [u128; 2], y: [u128; 2]) -> Self::Element;
+    /// placeᵢ := the encoding ([`Self::encode_raw`]) of xᵢ − yᵢ + b, for 256 bits each of x and y.
+    fn mask_all(&self, places: &mut [[u8; 16]], xy: [&[[u128; 2]]; 2], b: Self::Element);
+    /// placeᵢ := the encoding of aᵢ + sumᵢ.
+    fn add_sums(&self, places: &mut [[u8; 16]], sums: &[Limbs], a: &[Self::Element]);
     /// A canonical encoding for bulk messages that is as cheap as can be.
     fn encode_raw(&self, a: Self::Element) -> [u8; 16];
     /// Strict: anything but a canonical encoding is `None`.
@@ -60,7 +62,7 @@ impl MascotField for PrimeField {
         simd::sum_leaves(words, sums, weighted);
     }
 
-    /// At the place of 2^128, see [`PrimeField::scaled`].
+    /// At the place of 2^128, see [`PrimeField::scaled_sum`].
     #[inline(always)]
     fn with_raw(&self, limbs: &Limbs, raw: u128) -> Limbs {
         let raw = to_limbs([0, raw]);
@@ -76,25 +78,15 @@ impl MascotField for PrimeField {
 
     #[inline(always)]
     fn reduce(&self, limbs: &Limbs) -> Fp {
-        let mut carry = 0u64;
-        let words: [u64; 4] = std::array::from_fn(|k| {
-            let low = limbs[2 * k].wrapping_add(carry);
-            let high = limbs[2 * k + 1].wrapping_add(low >> 32);
-            carry = high >> 32;
-            (low as u32 as u64) | (high << 32)
-        });
-        let [low, high] = [words[0] as u128 | (words[1] as u128) << 64, words[2] as u128 | (words[3] as u128) << 64];
-        self.add(self.scaled(low, high), self.scaled_top(carry))
+        self.scaled_sum(limbs)
     }
 
-    #[inline(always)]
-    fn wide_difference(&self, x: [u128; 2], y: [u128; 2]) -> Fp {
-        let (low, borrow) = x[0].overflowing_sub(y[0]);
-        let (high, first) = x[1].overflowing_sub(y[1]);
-        let (high, second) = high.overflowing_sub(borrow as u128);
-        // What has been borrowed is 2^256, whose element is 1.
-        let borrowed = self.to_montgomery(self.one()) & ((first | second) as u128).wrapping_neg();
-        self.sub(self.scaled(low, high), self.from_montgomery(borrowed).unwrap_or_default())
+    fn mask_all(&self, places: &mut [[u8; 16]], xy: [&[[u128; 2]]; 2], b: Fp) {
+        PrimeField::mask_all(self, places, xy, b);
+    }
+
+    fn add_sums(&self, places: &mut [[u8; 16]], sums: &[Limbs], a: &[Fp]) {
+        PrimeField::add_sums(self, places, sums, a);
     }
 
     /// The Montgomery representation with R = 2^128, little endian.
@@ -152,9 +144,16 @@ impl MascotField for BinaryField {
         self.reduce_polynomial(Wide(low, (limbs[WORD_LIMBS - 1] >> 32) as u128))
     }
 
-    #[inline(always)]
-    fn wide_difference(&self, x: [u128; 2], y: [u128; 2]) -> Gf2n {
-        self.cut(x[0] ^ y[0])
+    fn mask_all(&self, places: &mut [[u8; 16]], [x, y]: [&[[u128; 2]]; 2], b: Gf2n) {
+        for ((place, x), y) in places.iter_mut().zip(x).zip(y) {
+            *place = self.encode_raw(self.add(self.cut(x[0] ^ y[0]), b));
+        }
+    }
+
+    fn add_sums(&self, places: &mut [[u8; 16]], sums: &[Limbs], a: &[Gf2n]) {
+        for ((place, sum), &a) in places.iter_mut().zip(sums).zip(a) {
+            *place = self.encode_raw(self.add(a, self.reduce(sum)));
+        }
     }
 
     #[inline(always)]

@@ -208,28 +208,31 @@ impl<F: MascotField> Multiplier<F> {
         let delta = pair.sender.delta();
         let (mut zeros, mut ones) = ([[0; 2]; BLOCK], [[0; 2]; BLOCK]);
         let mut sum = Limbs::default();
-        let mut bits = Bits::<F>::new(&self.weights, self.components);
+        let mut bits = Bits::<F>::new(&self.weights);
         for (j, places) in places.chunks_mut(BLOCK).enumerate() {
             let mut rows = columns.rows(j);
             let first = self.used + (j * BLOCK) as u64;
             pair.sender_hash.hash(first, &rows, &mut zeros);
             rows.iter_mut().for_each(|row| *row ^= delta);
             pair.sender_hash.hash(first, &rows, &mut ones);
-            let (bits, sum) = (&mut bits, &mut sum);
-            simd::run(Send {
-                field: f,
-                places,
-                zeros: &zeros,
-                ones: &ones,
-                bits,
-                sum,
-                b: &products.b,
-                c: &mut products.c,
-            });
+            let zeros = &zeros[..places.len()];
+            self.mask(j * BLOCK, places, [zeros, &ones], &products.b);
+            simd::run(Send { field: f, zeros, bits: &mut bits, sum: &mut sum, c: &mut products.c });
         }
         zeros.zeroize();
         ones.zeroize();
         message
+    }
+
+    /// d = s₀ − s₁ + b for the OTs from number `first` of the tile on.
+    fn mask(&self, first: usize, places: &mut [[u8; RAW_BYTES]], [zeros, ones]: [&[[u128; 2]]; 2], b: &[F::Element]) {
+        let mut at = 0;
+        while at < places.len() {
+            let triple = (first + at) / self.ots();
+            let end = places.len().min((triple + 1) * self.ots() - first);
+            self.field.mask_all(&mut places[at..end], [&zeros[at..end], &ones[at..end]], b[triple]);
+            at = end;
+        }
     }
 
     /// As receiver from `peer`: q into c; `None` if an element of the message is not canonical.
@@ -243,7 +246,7 @@ impl<F: MascotField> Multiplier<F> {
     ) -> Option<()> {
         let f = &self.field;
         let pair = self.pairs[peer].as_ref().expect("a pair with each peer");
-        let mut bits = Bits::<F>::new(&self.weights, self.components);
+        let mut bits = Bits::<F>::new(&self.weights);
         let mut hashes = [[0; 2]; BLOCK];
         let mut sum = Limbs::default();
         let mut canonical = true;
@@ -314,7 +317,6 @@ const GROUP: usize = 28;
 /// OTs one after the other that are for bits of the same component and are summed up together.
 struct Run<F: MascotField> {
     element: usize,
-    triple: usize,
     /// Place of the first bit in its group.
     shift: u32,
     len: usize,
@@ -325,16 +327,13 @@ struct Run<F: MascotField> {
 /// The bits of all components in order.
 struct Bits<'a, F: MascotField> {
     weights: &'a [F::Element],
-    components: usize,
     bit: usize,
-    component: usize,
     element: usize,
-    triple: usize,
 }
 
 impl<'a, F: MascotField> Bits<'a, F> {
-    fn new(weights: &'a [F::Element], components: usize) -> Self {
-        Self { weights, components, bit: 0, component: 0, element: 0, triple: 0 }
+    fn new(weights: &'a [F::Element]) -> Self {
+        Self { weights, bit: 0, element: 0 }
     }
 
     /// The next OTs, `most` at most.
@@ -344,35 +343,22 @@ impl<'a, F: MascotField> Bits<'a, F> {
         let first = self.bit - shift;
         let end = (first + GROUP).min(self.weights.len());
         let len = most.min(end - self.bit);
-        let (element, triple) = (self.element, self.triple);
+        let element = self.element;
         self.bit += len;
         let weight = (self.bit == end).then(|| self.weights[first]);
         if self.bit == self.weights.len() {
-            self.next_element();
+            (self.bit, self.element) = (0, self.element + 1);
         }
-        Run { element, triple, shift: shift as u32, len, weight }
-    }
-
-    fn next_element(&mut self) {
-        self.bit = 0;
-        self.element += 1;
-        self.component += 1;
-        if self.component == self.components {
-            self.component = 0;
-            self.triple += 1;
-        }
+        Run { element, shift: shift as u32, len, weight }
     }
 }
 
-/// Up to 128 OTs at the sender: d, and −t into c.
+/// Up to 128 OTs at the sender: −t into c.
 struct Send<'a, 'b, F: MascotField> {
     field: &'a F,
-    places: &'a mut [[u8; RAW_BYTES]],
-    zeros: &'a [[u128; 2]; BLOCK],
-    ones: &'a [[u128; 2]; BLOCK],
+    zeros: &'a [[u128; 2]],
     bits: &'a mut Bits<'b, F>,
     sum: &'a mut Limbs,
-    b: &'a [F::Element],
     c: &'a mut [F::Element],
 }
 
@@ -383,16 +369,12 @@ impl<F: MascotField> Kernel for Send<'_, '_, F> {
     fn run(self) {
         let f = self.field;
         let (mut sum, mut at) = (*self.sum, 0);
-        while at < self.places.len() {
-            let run = self.bits.advance(self.places.len() - at);
-            let ots = at..at + run.len;
-            at = ots.end;
-            let (b, shifts) = (self.b[run.triple], run.shift..);
-            let hashes = self.zeros[ots.clone()].iter().zip(&self.ones[ots.clone()]);
-            for ((place, (&zero, &one)), shift) in self.places[ots].iter_mut().zip(hashes).zip(shifts) {
-                *place = f.encode_raw(f.add(f.wide_difference(zero, one), b));
+        while at < self.zeros.len() {
+            let run = self.bits.advance(self.zeros.len() - at);
+            for (&zero, shift) in self.zeros[at..at + run.len].iter().zip(run.shift..) {
                 f.accumulate(&mut sum, &f.limbs(zero), 1, shift);
             }
+            at += run.len;
             if let Some(weight) = run.weight {
                 let t = f.mul(weight, f.reduce(&std::mem::take(&mut sum)));
                 self.c[run.element] = f.sub(self.c[run.element], t);
