@@ -24,6 +24,7 @@ mod burn;
 mod chunk;
 mod execution;
 mod head;
+mod inventory;
 mod kind;
 mod place;
 mod take;
@@ -48,6 +49,7 @@ pub use take::{KindTake, RANGES_MAX, SKIP_TUPLES_MAX, TAKE_TUPLES_MAX, TakeError
 pub use tuples::{ELEMENT_BYTES, TakenKind, TakenTuples};
 
 pub(crate) use burn::burn;
+pub(crate) use inventory::Inventory;
 
 use crate::store::seal::TableKey;
 use crate::store::sealed::Sealed;
@@ -73,6 +75,7 @@ pub(crate) struct Tables {
     peer_heads: Sealed<PeerHead>,
     key_states: Sealed<crate::journal::KeyRecord>,
     store_id: [u8; 16],
+    inventory: Arc<Inventory>,
 }
 
 impl Tables {
@@ -88,6 +91,7 @@ impl Tables {
             peer_heads: sealed.table(PEER_HEADS),
             key_states: sealed.table(KEY_STATES),
             store_id: file.identity().store_id,
+            inventory: file.inventory().clone(),
         }
     }
 }
@@ -97,6 +101,7 @@ impl Castor {
     pub async fn open(file: &TuplesFile) -> Result<Self, Fault> {
         let castor =
             Self { durable: file.sealed().durable().clone(), tables: Arc::new(Tables::of(file)), used: Arc::default() };
+        castor.take_inventory().await?;
         castor.abort_earlier_executions().await?;
         Ok(castor)
     }

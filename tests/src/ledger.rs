@@ -39,7 +39,7 @@ impl Ledger {
         let keys = MacKeys::open(&state, journal.clone()).await.expect("the keys open");
         Self {
             accounts: castor.audit(scope).expect("reads"),
-            stock: castor.stock(scope).expect("reads"),
+            stock: castor.stock(scope),
             key_state: journal.key_state(scope).expect("reads"),
             key_share: keys.load(scope).ok().map(|share| share.share.expose().to_vec()),
             unfinished_checks: journal.unfinished_checks().expect("reads").len(),

@@ -12,7 +12,7 @@ fn measured(vcp: &Vcp, filter: &str) -> Vec<Value> {
 #[test]
 fn every_measurement_of_programs_and_of_the_store_gives_its_figures() {
     let vcp = vcp!();
-    let names: [(&str, &[&str]); 7] = [
+    let names: [(&str, &[&str]); 10] = [
         ("online.mul.parallel", &["bytes_per_item", "peak_rss_bytes"]),
         ("online.mul.sequential", &["bytes_per_item", "p50_us", "p99_us", "peak_rss_bytes"]),
         ("online.open", &["bytes_per_item", "peak_rss_bytes"]),
@@ -20,6 +20,9 @@ fn every_measurement_of_programs_and_of_the_store_gives_its_figures() {
         ("online.lt64.edabit", &["bytes_per_item", "peak_rss_bytes"]),
         ("online.matmul100", &["bytes_per_item", "p50_us", "p99_us", "peak_rss_bytes"]),
         ("online.take", &["p50_us", "p99_us"]),
+        ("store.open", &[]),
+        ("store.open.killed", &[]),
+        ("store.take", &["p50_us", "p99_us"]),
     ];
     for (name, more) in names {
         let all = measured(&vcp, name);

@@ -22,9 +22,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::store::durable::{Durable, Plan, Reads};
+use crate::store::durable::{Apply, Durable, Plan, Reads};
 use crate::store::sealed::{Sealed, SecretBytes};
-use crate::store::state_file::{SECRET_USES, SECRETS, StateFile};
+use crate::store::state_file::{SECRET_USES, SECRETS, StateFile, UNSETTLED_SECRETS};
 use crate::store::{CloudId, Fault, SecretId};
 
 /// Tags of a secret.
@@ -151,12 +151,40 @@ pub struct SecretStore {
 }
 
 impl SecretStore {
-    pub fn of(file: &StateFile) -> Self {
-        Self {
+    /// Opens the store. A file of a release that did not list its unsettled secrets is read through, once.
+    pub async fn open(file: &StateFile) -> Result<Self, Fault> {
+        let store = Self {
             durable: file.sealed().durable().clone(),
             secrets: file.sealed().table(SECRETS),
             uses: file.sealed().table(SECRET_USES),
+        };
+        if store.durable.read()?.get(UNSETTLED_SECRETS, LISTED)?.is_none() {
+            store.list_unsettled().await?;
         }
+        Ok(store)
+    }
+
+    async fn list_unsettled(&self) -> Result<(), Fault> {
+        let planning = self.secrets.clone();
+        self.durable
+            .write(
+                move |plan| {
+                    let mut unsettled = Vec::new();
+                    plan.view(SECRETS)?.walk(&[], None, |key, sealed| {
+                        if planning.open(key, sealed)?.stage().is_unsettled() {
+                            unsettled.push(key.to_vec());
+                        }
+                        Ok::<_, Fault>(true)
+                    })?;
+                    Ok::<_, Fault>(unsettled)
+                },
+                |apply, unsettled| {
+                    let mut edit = apply.edit(UNSETTLED_SECRETS)?;
+                    unsettled.iter().try_for_each(|key| edit.put(key, &[]))?;
+                    edit.put(LISTED, &[])
+                },
+            )
+            .await
     }
 
     /// NONE to MASKED, after the masks were taken. Durable before a mask share leaves.
@@ -357,61 +385,77 @@ impl SecretStore {
 
     /// The secrets of a cloud that wait for a certificate: what a restarted node asks the others about.
     pub fn unsettled(&self, cloud: CloudId) -> Result<Vec<(SecretId, Stage)>, Fault> {
-        let mut unsettled = Vec::new();
-        self.walk(cloud, |id, state| {
-            let stage = state.stage();
-            if matches!(stage, Stage::Masked | Stage::Prepared) {
-                unsettled.push((id, stage));
-            }
-            true
-        })?;
-        Ok(unsettled)
+        let now = self.durable.read()?;
+        let states = self.unsettled_states(&now, cloud)?;
+        states.iter().map(|(key, state)| Ok((id_in(key)?, state.stage()))).collect()
+    }
+
+    fn unsettled_states(&self, from: &impl Reads, cloud: CloudId) -> Result<Vec<(Vec<u8>, SecretState)>, Fault> {
+        let listed = from.view(UNSETTLED_SECRETS)?.under(&cloud.0)?;
+        let state = |(key, _): (Vec<u8>, Vec<u8>)| {
+            let state = self.secrets.get(from, &key)?.ok_or(Fault::Damaged { table: UNSETTLED_SECRETS.0 })?;
+            Ok((key, state))
+        };
+        listed.into_iter().map(state).collect()
     }
 
     /// Aborts every MASKED secret of a cloud whose time is over. Its masks are gone; they never return to stock.
     pub async fn expire_masked(&self, cloud: CloudId, now_ms: u64) -> Result<Vec<SecretId>, Fault> {
-        self.sweep(cloud, move |state| match state {
-            SecretState::Masked { expires_ms, .. } if expires_ms <= now_ms => {
-                Some(SecretState::Aborted { statement: Vec::new(), kept: None })
-            }
-            _ => None,
+        let over =
+            move |state: &SecretState| matches!(state, SecretState::Masked { expires_ms, .. } if *expires_ms <= now_ms);
+        // most of the time there are none, and nothing is written
+        if !self.unsettled_states(&self.durable.read()?, cloud)?.iter().any(|(_, state)| over(state)) {
+            return Ok(Vec::new());
+        }
+        let store = self.clone();
+        self.sweep(move |plan| {
+            let mut expired = store.unsettled_states(plan, cloud)?;
+            expired.retain(|(_, state)| over(state));
+            let aborted = SecretState::Aborted { statement: Vec::new(), kept: None };
+            Ok(expired.into_iter().map(|(key, _)| (key, aborted.clone())).collect())
         })
         .await
     }
 
     /// At the end of an epoch no certificate of it can come any more: drops what aborted secrets had kept.
     pub async fn drop_aborted(&self, cloud: CloudId) -> Result<Vec<SecretId>, Fault> {
-        self.sweep(cloud, |state| match state {
-            SecretState::Aborted { statement, kept: Some(_) } => Some(SecretState::Aborted { statement, kept: None }),
-            _ => None,
+        let secrets = self.secrets.clone();
+        self.sweep(move |plan| {
+            let rows = secrets.under(plan, &cloud.0)?.into_iter();
+            let dropped = rows.filter_map(|(key, state)| match state {
+                SecretState::Aborted { statement, kept: Some(_) } => {
+                    Some((key, SecretState::Aborted { statement, kept: None }))
+                }
+                _ => None,
+            });
+            Ok(dropped.collect())
         })
         .await
     }
 
     async fn sweep(
         &self,
-        cloud: CloudId,
-        next: impl Fn(SecretState) -> Option<SecretState> + Send + 'static,
+        changes: impl FnOnce(&Plan<'_>) -> Result<Vec<(Vec<u8>, SecretState)>, Fault> + Send + 'static,
     ) -> Result<Vec<SecretId>, Fault> {
-        let (planning, applying) = (self.secrets.clone(), self.secrets.clone());
+        let applying = self.clone();
         self.durable
-            .write(
-                move |plan| {
-                    let rows = planning.under(plan, &cloud.0)?.into_iter();
-                    let changed = rows.filter_map(|(key, state)| next(state).map(|state| (key, state)));
-                    Ok::<_, Fault>(changed.collect::<Vec<_>>())
-                },
-                move |apply, changed| {
-                    changed
-                        .iter()
-                        .map(|(key, state)| {
-                            applying.put(apply, key, state)?;
-                            id_in(key)
-                        })
-                        .collect()
-                },
-            )
+            .write(changes, move |apply, changed| {
+                let change = |(key, state): &(Vec<u8>, SecretState)| {
+                    applying.put(apply, key, state)?;
+                    id_in(key)
+                };
+                changed.iter().map(change).collect()
+            })
             .await
+    }
+
+    /// Writes a state, and lists the secret while it waits for something.
+    fn put(&self, apply: &Apply<'_>, key: &[u8], state: &SecretState) -> Result<(), Fault> {
+        self.secrets.put(apply, key, state)?;
+        match state.stage().is_unsettled() {
+            true => apply.put(UNSETTLED_SECRETS, key, &[]),
+            false => apply.delete(UNSETTLED_SECRETS, key).map(drop),
+        }
     }
 
     fn walk(&self, cloud: CloudId, mut visit: impl FnMut(SecretId, SecretState) -> bool) -> Result<(), Fault> {
@@ -426,13 +470,23 @@ impl SecretStore {
         key: SecretKey,
         next: impl FnOnce(Option<SecretState>) -> Result<(SecretState, T), SecretError> + Send + 'static,
     ) -> Result<T, SecretError> {
-        let (planning, applying) = (self.secrets.clone(), self.secrets.clone());
+        let (planning, applying) = (self.secrets.clone(), self.clone());
         self.durable
             .write(
                 move |plan: &Plan<'_>| next(planning.get(plan, &key.to_key())?),
                 move |apply, (state, outcome)| applying.put(apply, &key.to_key(), &state).map(|()| outcome),
             )
             .await
+    }
+}
+
+/// Says in the table of unsettled secrets that it lists all.
+const LISTED: &[u8] = b"all";
+
+impl Stage {
+    /// Whether the secret waits for its client or for a certificate.
+    fn is_unsettled(self) -> bool {
+        matches!(self, Stage::Masked | Stage::Prepared)
     }
 }
 

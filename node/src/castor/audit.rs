@@ -1,6 +1,7 @@
 //! The account: what was made, what became of it, and what the rows say is left.
 
 use super::chunk::{ChunkState, tuples_in};
+use super::inventory::Holding;
 use super::place::{Pool, Span, start_in};
 use super::tally::Tally;
 use super::{Castor, Tables, TupleKind};
@@ -60,11 +61,9 @@ pub(super) struct Counted {
 }
 
 impl Castor {
-    /// The stock of every kind of a scope, from chunks and counters.
-    pub fn stock(&self, scope: MacScope) -> Result<Vec<Stock>, Fault> {
-        let now = self.durable.read()?;
-        let pools = self.tables.pools(&now, scope)?;
-        pools.into_iter().map(|(pool, tally)| self.tables.stock_of(&now, pool, tally)).collect()
+    /// The stock of every kind of a scope.
+    pub fn stock(&self, scope: MacScope) -> Vec<Stock> {
+        self.tables.inventory.under(scope, stock_of)
     }
 
     /// The account of every kind of a scope, counted row by row.
@@ -93,29 +92,22 @@ fn kind_of(pool: Pool, tally: &Tally) -> TupleKind {
     TupleKind { code: pool.code, arity: tally.arity }
 }
 
-impl Tables {
-    fn stock_of(&self, from: &impl Reads, pool: Pool, tally: Tally) -> Result<Stock, Fault> {
-        let (mut available, mut staged) = (0, 0);
-        let left = Span::new(tally.cursor, u64::MAX);
-        for (start, chunk) in self.chunks_of(from, pool)? {
-            let span = chunk.span(start).and(left);
-            match chunk.state {
-                ChunkState::Active(_) => available += span.len(),
-                ChunkState::Staged => staged += span.len(),
-            }
-        }
-        Ok(Stock {
-            kind: kind_of(pool, &tally),
-            available,
-            staged,
-            generated: tally.generated,
-            taken: tally.taken,
-            skipped: tally.skipped,
-            burned: tally.burned,
-            cursor: tally.cursor,
-        })
+fn stock_of(pool: Pool, holding: &Holding) -> Stock {
+    let tally = &holding.tally;
+    let (available, staged) = holding.counts();
+    Stock {
+        kind: kind_of(pool, tally),
+        available,
+        staged,
+        generated: tally.generated,
+        taken: tally.taken,
+        skipped: tally.skipped,
+        burned: tally.burned,
+        cursor: tally.cursor,
     }
+}
 
+impl Tables {
     /// Counts the tuples that are in rows, apart from cursors and counters.
     pub(super) fn count_left(&self, from: &impl Reads, pool: Pool, tally: &Tally) -> Result<Counted, Fault> {
         let chunks = self.chunks_of(from, pool)?;

@@ -29,13 +29,15 @@ pub(crate) async fn burn(
     scope: MacScope,
     key_burned: bool,
 ) -> Result<(), Fault> {
-    let (planning, applying) = (tables.clone(), tables.clone());
+    let (planning, applying, following) = (tables.clone(), tables.clone(), tables.clone());
     durable
-        .write(
+        .write_then(
             move |plan| planning.plan_burn(plan, scope, key_burned),
             move |apply, burn| applying.apply_burn(apply, scope, burn),
+            move |tallies| tallies.iter().for_each(|(pool, tally)| following.inventory.clear(*pool, *tally)),
         )
         .await
+        .map(drop)
 }
 
 impl Tables {
@@ -53,7 +55,7 @@ impl Tables {
         Ok(Burn { tallies, chunks: keys_under(plan, CHUNKS, scope)?, rows: keys_under(plan, ROWS, scope)?, executions })
     }
 
-    fn apply_burn(&self, apply: &Apply<'_>, scope: MacScope, burn: Burn) -> Result<(), Fault> {
+    fn apply_burn(&self, apply: &Apply<'_>, scope: MacScope, burn: Burn) -> Result<Vec<(Pool, Tally)>, Fault> {
         apply.shred(DATA_KEYS, &scope.to_key())?;
         for (table, keys) in [(CHUNKS, burn.chunks), (ROWS, burn.rows)] {
             let mut edit = apply.edit(table)?;
@@ -61,10 +63,11 @@ impl Tables {
                 edit.delete(&key)?;
             }
         }
-        for (pool, tally) in burn.tallies {
-            self.tallies.put(apply, &pool.to_key(), &tally)?;
+        for (pool, tally) in &burn.tallies {
+            self.tallies.put(apply, &pool.to_key(), tally)?;
         }
-        self.abort_all(apply, burn.executions, AbortCause::KeyBurned)
+        self.abort_all(apply, burn.executions, AbortCause::KeyBurned)?;
+        Ok(burn.tallies)
     }
 }
 

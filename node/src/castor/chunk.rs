@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::place::{Pool, Span, merge, start_in};
+use super::inventory::{Held, Holding};
+use super::place::{Pool, Span, start_in};
 use super::tally::Tally;
 use super::tuples::ELEMENT_BYTES;
 use super::{Castor, Tables, TupleKind};
@@ -91,32 +92,44 @@ impl Castor {
     /// Makes a chunk durable as STAGED. It cannot be taken until [`Castor::activate`].
     pub async fn stage(&self, new: NewChunk) -> Result<(), StageError> {
         let count = new.count()?;
-        let (planning, applying) = (self.tables.clone(), self.tables.clone());
+        let (planning, applying, following) = (self.tables.clone(), self.tables.clone(), self.tables.clone());
         self.durable
-            .write(
+            .write_then(
                 move |plan| planning.plan_stage(plan, new, count),
-                move |apply, staged| applying.apply_stage(apply, staged),
+                move |apply, staging| applying.apply_stage(apply, &staging).map(|()| staging),
+                move |Staging { pool, start, chunk, tally, .. }| {
+                    following.inventory.put(*pool, *tally, *start, Held::of(chunk));
+                },
             )
             .await
+            .map(drop)
     }
 
     /// Makes a STAGED chunk spendable. `certificate` holds the signatures of all members, verified by the caller.
     /// The same certificate for a chunk that is active already is accepted: a repeated message has one effect.
     pub async fn activate(&self, chunk: ChunkRef, certificate: Vec<u8>) -> Result<(), StageError> {
-        let (planning, applying) = (self.tables.clone(), self.tables.clone());
+        let (planning, applying, following) = (self.tables.clone(), self.tables.clone(), self.tables.clone());
         self.durable
-            .write(
+            .write_then(
                 move |plan| planning.plan_activate(plan, chunk, certificate),
-                move |apply, activation| applying.apply_activate(apply, chunk, activation),
+                move |apply, activation| {
+                    applying.apply_activate(apply, chunk, activation.as_ref()).map(|()| activation)
+                },
+                move |activation| {
+                    if let Some(Activation { chunk: active, tally }) = activation {
+                        following.inventory.put(chunk.pool(), *tally, chunk.start, Held::of(active));
+                    }
+                },
             )
             .await
+            .map(drop)
     }
 
     /// Drops a STAGED chunk; its positions are not used again.
     pub async fn discard(&self, chunk: ChunkRef) -> Result<(), StageError> {
-        let (planning, applying) = (self.tables.clone(), self.tables.clone());
+        let (planning, applying, following) = (self.tables.clone(), self.tables.clone(), self.tables.clone());
         self.durable
-            .write(
+            .write_then(
                 move |plan| {
                     let found = planning.chunk(plan, chunk)?;
                     match found.state {
@@ -129,6 +142,7 @@ impl Castor {
                     let mut rows = apply.edit(ROWS)?;
                     keys.iter().try_for_each(|key| rows.delete(key).map(drop))
                 },
+                move |()| following.inventory.remove(chunk.pool(), chunk.start),
             )
             .await
     }
@@ -153,20 +167,21 @@ impl Castor {
     }
 
     /// The positions of a kind that can be taken now, ascending.
-    pub fn offers(&self, scope: MacScope, kind: TupleKind) -> Result<Vec<Span>, Fault> {
-        let now = self.durable.read()?;
+    pub fn offers(&self, scope: MacScope, kind: TupleKind) -> Vec<Span> {
         let pool = Pool { scope, code: kind.code };
-        let Some(tally) = self.tables.tally(&now, pool)? else {
-            return Ok(Vec::new());
-        };
-        Ok(merge(self.tables.active_spans(&now, pool, tally.cursor)?))
+        self.tables.inventory.of(pool, Holding::offers).unwrap_or_default()
+    }
+
+    /// How many tuples of a kind can be taken now.
+    pub fn available(&self, scope: MacScope, kind: TupleKind) -> u64 {
+        let pool = Pool { scope, code: kind.code };
+        self.tables.inventory.of(pool, |holding| holding.counts().0).unwrap_or(0)
     }
 
     /// The first position that no chunk of this kind has had here: where the next may start.
-    pub fn next_position(&self, scope: MacScope, kind: TupleKind) -> Result<u64, Fault> {
-        let now = self.durable.read()?;
+    pub fn next_position(&self, scope: MacScope, kind: TupleKind) -> u64 {
         let pool = Pool { scope, code: kind.code };
-        Ok(self.tables.tally(&now, pool)?.map_or(0, |tally| tally.end))
+        self.tables.inventory.of(pool, |holding| holding.tally.end).unwrap_or(0)
     }
 }
 
@@ -253,7 +268,7 @@ impl Tables {
         opened.map_err(|_| Fault::Damaged { table: ROWS.0 })
     }
 
-    fn apply_stage(&self, apply: &Apply<'_>, staging: Staging) -> Result<(), Fault> {
+    fn apply_stage(&self, apply: &Apply<'_>, staging: &Staging) -> Result<(), Fault> {
         if let Some(wrapped) = &staging.new_data_key {
             apply.put(DATA_KEYS, &staging.pool.scope.to_key(), wrapped)?;
         }
@@ -286,12 +301,17 @@ impl Tables {
         Ok(Some(Activation { chunk, tally }))
     }
 
-    fn apply_activate(&self, apply: &Apply<'_>, wanted: ChunkRef, activation: Option<Activation>) -> Result<(), Fault> {
+    fn apply_activate(
+        &self,
+        apply: &Apply<'_>,
+        wanted: ChunkRef,
+        activation: Option<&Activation>,
+    ) -> Result<(), Fault> {
         let Some(Activation { chunk, tally }) = activation else {
             return Ok(());
         };
-        self.chunks.put(apply, &wanted.key(), &chunk)?;
-        self.tallies.put(apply, &wanted.pool().to_key(), &tally)
+        self.chunks.put(apply, &wanted.key(), chunk)?;
+        self.tallies.put(apply, &wanted.pool().to_key(), tally)
     }
 
     fn chunk(&self, from: &impl Reads, wanted: ChunkRef) -> Result<Chunk, StageError> {
@@ -360,11 +380,6 @@ impl Tables {
             Ok::<_, Fault>(true)
         })?;
         Ok(chunks)
-    }
-
-    /// What is left of the ACTIVE chunks of a pool, ascending.
-    fn active_spans(&self, from: &impl Reads, pool: Pool, cursor: u64) -> Result<Vec<Span>, Fault> {
-        Ok(active_in(&self.chunks_of(from, pool)?, cursor))
     }
 }
 

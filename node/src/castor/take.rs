@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::chunk::{Chunk, ChunkState, active_in, tuples_in};
 use super::execution::{Execution, ExecutionState};
 use super::head::{Head, PeerHead, PeerHeadError};
+use super::inventory::Inventory;
 use super::place::{Pool, Span, merge, start_in};
 use super::tally::Tally;
 use super::tuples::{ELEMENT_BYTES, TakenKind, TakenTuples};
@@ -90,10 +91,12 @@ impl Castor {
     /// A refusal changes nothing. After [`TakeError::Fault`] the store has stopped, or a row was damaged; what was
     /// deleted stays deleted.
     pub async fn take(&self, request: TakeRequest) -> Result<TakenTuples, TakeError> {
-        let (planning, applying) = (self.tables.clone(), self.tables.clone());
-        let cut = self
-            .durable
-            .write(move |plan| planning.plan_take(plan, request), move |apply, take| applying.apply_take(apply, take));
+        let (planning, applying, following) = (self.tables.clone(), self.tables.clone(), self.tables.clone());
+        let cut = self.durable.write_then(
+            move |plan| planning.plan_take(plan, request),
+            move |apply, take| applying.apply_take(apply, take),
+            move |cut| cut.follow(&following.inventory),
+        );
         let cut = cut.await?;
         self.assert_first_use(&cut)?;
         let kinds = cut.kinds.iter().map(|kind| self.tables.open_kind(&cut, kind));
@@ -136,7 +139,8 @@ struct CutKind {
     /// Sealed rows that hold taken positions.
     rows: Vec<SealedRow>,
     deleted_rows: Vec<Vec<u8>>,
-    deleted_chunks: Vec<Vec<u8>>,
+    /// By first position.
+    deleted_chunks: Vec<u64>,
     rewritten: Option<Row>,
 }
 
@@ -268,8 +272,8 @@ impl Tables {
         take.peers.iter().try_for_each(|peer| self.put_peer(apply, cloud, peer))?;
         for kind in &take.cut.kinds {
             self.tallies.put(apply, &kind.pool.to_key(), &kind.tally)?;
-            for key in &kind.deleted_chunks {
-                self.chunks.delete(apply, key)?;
+            for start in &kind.deleted_chunks {
+                self.chunks.delete(apply, &kind.pool.key_at(*start))?;
             }
             let mut rows = apply.edit(ROWS)?;
             for key in &kind.deleted_rows {
@@ -309,6 +313,14 @@ fn event(exec: ExecId, digest: [u8; 32], taken: &[(TupleKind, Vec<Span>)]) -> Ve
     polyyne_protocol::canonical::encode(&("take", exec, digest, taken))
 }
 
+impl Cut {
+    fn follow(&self, inventory: &Inventory) {
+        for kind in &self.kinds {
+            inventory.cut(kind.pool, kind.tally, kind.deleted_chunks.iter().copied());
+        }
+    }
+}
+
 impl CutKind {
     /// Chunks that end at or below the new cursor go whole, and STAGED ones that begin below it. Returns where the
     /// rows that go end: above the cursor, if a STAGED chunk reaches over it.
@@ -317,7 +329,7 @@ impl CutKind {
         for (start, chunk) in chunks {
             let span = chunk.span(*start);
             if span.end <= self.gone.end || chunk.state == ChunkState::Staged {
-                self.deleted_chunks.push(self.pool.key_at(*start));
+                self.deleted_chunks.push(*start);
                 rows_end = rows_end.max(span.end);
             }
         }

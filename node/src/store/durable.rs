@@ -216,6 +216,21 @@ impl Durable {
         T: Send + 'static,
         E: From<Fault> + Send + 'static,
     {
+        self.write_then(plan, apply, |_| ()).await
+    }
+
+    /// [`Durable::write`], and `then` once the commit has returned Ok: on the writer's thread and in the order of the
+    /// commits, whether or not the caller still waits, so that what memory keeps of the file follows it exactly.
+    pub async fn write_then<P, T, E>(
+        &self,
+        plan: impl FnOnce(&Plan<'_>) -> Result<P, E> + Send + 'static,
+        apply: impl FnOnce(&Apply<'_>, P) -> Result<T, Fault> + Send + 'static,
+        then: impl FnOnce(&T) + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Fault> + Send + 'static,
+    {
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |group| {
             let result = match plan(&Plan(group.transaction)) {
@@ -225,7 +240,12 @@ impl Durable {
                     Ok(apply(&Apply { group }, planned)?)
                 }
             };
-            Ok(Box::new(move || drop(reply.send(result))))
+            Ok(Box::new(move || {
+                if let Ok(done) = &result {
+                    then(done);
+                }
+                drop(reply.send(result));
+            }))
         });
         let jobs = self.0.jobs.as_ref().expect("present until drop");
         if jobs.send(job).await.is_err() {

@@ -30,6 +30,8 @@ pub const SEEN: Table = Table("seen");
 pub const AUDIT: Table = Table("audit_head");
 /// Secrets, by cloud and id.
 pub const SECRETS: Table = Table("secrets");
+/// The secrets that wait for something, so that nobody has to read all of them to find those.
+pub const UNSETTLED_SECRETS: Table = Table("unsettled_secrets");
 /// How often programs used secrets, by cloud, id and program.
 pub const SECRET_USES: Table = Table("secret_uses");
 
@@ -48,6 +50,7 @@ const LAYOUT: Layout = Layout {
         SEEN,
         AUDIT,
         SECRETS,
+        UNSETTLED_SECRETS,
         SECRET_USES,
     ],
 };

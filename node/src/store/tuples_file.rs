@@ -8,6 +8,7 @@ use redb::StorageBackend;
 use super::durable::{Durable, Fatal, Layout, OpenError, StoreIdentity, Table};
 use super::seal::RootKey;
 use super::sealed::{KEY_CHECK, SealedFile};
+use crate::castor::Inventory;
 
 /// Wrapped data keys, by MAC scope: what encrypts the tuples of one MAC key.
 pub const DATA_KEYS: Table = Table("data_keys");
@@ -48,29 +49,38 @@ const LAYOUT: Layout = Layout {
     ],
 };
 
-/// The open tuples file. Clones share it.
+/// The open tuples file. Clones share it, and what memory keeps of it.
 #[derive(Clone)]
-pub struct TuplesFile(SealedFile);
+pub struct TuplesFile {
+    sealed: SealedFile,
+    inventory: Arc<Inventory>,
+}
 
 impl TuplesFile {
     /// Opens `folder/tuples.redb`, or makes it.
     pub async fn open(folder: &Path, root: Arc<RootKey>, fatal: Fatal) -> Result<Self, OpenError> {
-        let durable = Durable::open(&folder.join(LAYOUT.file), LAYOUT, fatal)?;
-        Ok(Self(SealedFile::of(durable, root).await?))
+        Self::of(Durable::open(&folder.join(LAYOUT.file), LAYOUT, fatal)?, root).await
     }
 
     /// Opens the file on another backend.
     pub async fn open_on(backend: impl StorageBackend, root: Arc<RootKey>, fatal: Fatal) -> Result<Self, OpenError> {
-        let durable = Durable::open_on(backend, LAYOUT, fatal)?;
-        Ok(Self(SealedFile::of(durable, root).await?))
+        Self::of(Durable::open_on(backend, LAYOUT, fatal)?, root).await
+    }
+
+    async fn of(durable: Durable, root: Arc<RootKey>) -> Result<Self, OpenError> {
+        Ok(Self { sealed: SealedFile::of(durable, root).await?, inventory: Arc::default() })
     }
 
     /// Who this file is.
     pub fn identity(&self) -> StoreIdentity {
-        self.0.durable().identity()
+        self.sealed.durable().identity()
     }
 
     pub(crate) fn sealed(&self) -> &SealedFile {
-        &self.0
+        &self.sealed
+    }
+
+    pub(crate) fn inventory(&self) -> &Arc<Inventory> {
+        &self.inventory
     }
 }

@@ -26,7 +26,7 @@ fn tags(value: &str) -> Tags {
 
 async fn open(disk: &Disk) -> Option<SecretStore> {
     let file = StateFile::open_on(disk.clone(), root(), quiet()).await.ok()?;
-    Some(SecretStore::of(&file))
+    SecretStore::open(&file).await.ok()
 }
 
 async fn begin(store: &SecretStore, number: u8) -> Result<(), SecretError> {
@@ -131,6 +131,39 @@ fn masks_expire_and_votes_do_not() {
         assert!(store.expire_masked(CLOUD, 999).await.expect("swept").is_empty());
         assert_eq!(store.expire_masked(CLOUD, 1000).await.expect("swept"), [SecretId([1; 16])]);
         assert_eq!((stage(&store, 1), stage(&store, 2)), (Some(Stage::Aborted), Some(Stage::Prepared)));
+    });
+}
+
+#[test]
+fn what_waits_is_listed_exactly_in_a_file_of_an_earlier_release_too() {
+    let disk = Disk::default();
+    let waits = |store: &SecretStore| store.unsettled(CLOUD).expect("reads");
+    let expected = [(SecretId([1; 16]), Stage::Masked), (SecretId([2; 16]), Stage::Prepared)];
+    block_on(async {
+        let store = open(&disk).await.expect("opens");
+        for number in 1..=5 {
+            begin(&store, number).await.expect("begun");
+        }
+        for number in 2..=5 {
+            prepare(&store, number, 7).await.expect("prepared");
+        }
+        commit(&store, 3, 7).await.expect("committed");
+        commit(&store, 4, 7).await.expect("committed");
+        store.delete(key(4), vec![]).await.expect("deleted");
+        store.abort_by(key(5), b"signed".to_vec()).await.expect("aborted");
+        assert_eq!(waits(&store), expected);
+        let earlier = |apply: &Apply<'_>| {
+            let listed = apply.view(UNSETTLED_SECRETS)?.under(&[])?;
+            listed.iter().try_for_each(|(key, _)| apply.delete(UNSETTLED_SECRETS, key).map(drop))
+        };
+        store.durable.put(earlier).await.expect("written");
+        assert_eq!(waits(&store), []);
+    });
+    block_on(async {
+        let store = open(&disk).await.expect("opens");
+        assert_eq!(waits(&store), expected);
+        assert_eq!(store.expire_masked(CLOUD, 1000).await.expect("swept"), [SecretId([1; 16])]);
+        assert_eq!(waits(&store), expected[1..]);
     });
 }
 

@@ -24,7 +24,7 @@ async fn script(disk: &Disk, history: &mut History) -> Option<()> {
     history.opened = true;
     for round in 0..3u64 {
         for kind in KINDS {
-            let start = castor.next_position(SCOPE, kind).ok()?;
+            let start = castor.next_position(SCOPE, kind);
             castor.stage(chunk(kind, start, 90)).await.ok()?;
             castor.activate(name(kind, start), vec![1]).await.ok()?;
             history.active.insert(start);
@@ -34,7 +34,7 @@ async fn script(disk: &Disk, history: &mut History) -> Option<()> {
             let mut request = want(number, KINDS[0], &[]);
             request.kinds.clear();
             for kind in KINDS {
-                let start = castor.offers(SCOPE, kind).ok()?.first()?.start + part * 3;
+                let start = castor.offers(SCOPE, kind).first()?.start + part * 3;
                 request.kinds.push(KindTake { kind, spans: vec![Span::new(start, start + 35)], skip_to: None });
             }
             history.attempted.push(request.clone());
@@ -67,7 +67,7 @@ async fn inspect(disk: &Disk, history: &mut History) {
             }
         }
         for wanted in &request.kinds {
-            let offers = castor.offers(SCOPE, wanted.kind).expect("offers");
+            let offers = castor.offers(SCOPE, wanted.kind);
             let span = wanted.spans[0];
             let offered: u64 = offers.iter().map(|offer| offer.and(span).len()).sum();
             // An attempt that left no row may have been overtaken by a later one; that is the last attempt's test.
@@ -82,7 +82,7 @@ async fn inspect(disk: &Disk, history: &mut History) {
     }
     // Whatever is left can be spent, and is none of what was handed out before.
     for kind in KINDS {
-        for span in castor.offers(SCOPE, kind).expect("offers") {
+        for span in castor.offers(SCOPE, kind) {
             let number = 1_000_000 + u64::from(kind.code) * 100_000 + span.start;
             let taken = castor.take(want(number, kind, &[(span.start, span.end)])).await.expect("taken");
             for position in positions(taken) {

@@ -123,7 +123,7 @@ async fn run(steps: Vec<Step>) {
                 take(&store.1, &mut model, &mut ever, number, wanted, at + skip).await;
             }
             Step::TakeOffer { length } => {
-                if let Some(span) = store.1.offers(SCOPE, KIND).expect("offers").first() {
+                if let Some(span) = store.1.offers(SCOPE, KIND).first() {
                     let wanted = Span::new(span.start, span.end.min(span.start + length));
                     take(&store.1, &mut model, &mut ever, number, vec![wanted], 0).await;
                 }
@@ -172,7 +172,7 @@ async fn take(
 }
 
 fn compare(castor: &Castor, model: &Model) {
-    let Some(stock) = castor.stock(SCOPE).expect("stock").first().copied() else {
+    let Some(stock) = castor.stock(SCOPE).first().copied() else {
         return;
     };
     let account = balanced(castor)[0];
@@ -183,8 +183,7 @@ fn compare(castor: &Castor, model: &Model) {
         (account.generated, account.taken, account.skipped, account.burned),
         (model.generated, model.taken, model.skipped, model.burned)
     );
-    let offered: Vec<u64> =
-        castor.offers(SCOPE, KIND).expect("offers").iter().flat_map(|span| span.start..span.end).collect();
+    let offered: Vec<u64> = castor.offers(SCOPE, KIND).iter().flat_map(|span| span.start..span.end).collect();
     let available = model.positions.iter().filter(|(_, fate)| **fate == Fate::Available);
     assert_eq!(offered, available.map(|(position, _)| *position).collect::<Vec<_>>());
 }

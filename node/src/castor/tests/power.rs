@@ -50,7 +50,7 @@ impl World {
 
     async fn make(&mut self, castor: &Castor, which: usize, rng: &mut StdRng) -> Option<()> {
         let (kind, count) = (KINDS[which], rng.random_range(1..200));
-        let start = castor.next_position(SCOPE, kind).ok()? + rng.random_range(0..3);
+        let start = castor.next_position(SCOPE, kind) + rng.random_range(0..3);
         castor.stage(chunk(kind, start, count)).await.ok()?;
         if rng.random_bool(0.2) {
             return castor.discard(name(kind, start)).await.ok();
@@ -65,7 +65,7 @@ impl World {
         let mut request = want(self.next_exec, KINDS[0], &[]);
         request.kinds.clear();
         for kind in KINDS {
-            let offers = castor.offers(SCOPE, kind).ok()?;
+            let offers = castor.offers(SCOPE, kind);
             let Some(first) = offers.first().filter(|_| rng.random_bool(0.7)) else { continue };
             let start = first.start + rng.random_range(0..first.len().min(5));
             let end = rng.random_range(start + 1..=first.end);
@@ -115,7 +115,7 @@ impl World {
             let generated = account.map_or(0, |account| account.generated);
             assert!((acknowledged..=asked).contains(&generated), "{kind:?}: {generated} of {acknowledged}..={asked}");
             assert_eq!(account.map_or(0, |account| account.taken), taken_by_rows[which], "{kind:?}");
-            for span in castor.offers(SCOPE, kind).expect("offers") {
+            for span in castor.offers(SCOPE, kind) {
                 let again = self.handed_out.range((kind.code, span.start)..(kind.code, span.end)).next();
                 assert_eq!(again, None, "a tuple that was handed out is on offer");
             }

@@ -112,6 +112,11 @@ impl<'a> Filter<'a> {
         }
     }
 
+    /// Whether this one was asked for, and not only all.
+    pub fn asks_for(&self, name: &str) -> bool {
+        self.0.is_some() && self.wants(name)
+    }
+
     pub fn wants(&self, name: &str) -> bool {
         self.0.is_none_or(|part| name.contains(part))
     }

@@ -18,7 +18,7 @@ const RUNS_MIN: u32 = 5;
 
 pub fn run(screen: &Screen, options: &BenchOptions) -> Result<Vec<Measured>, Failure> {
     let programs = [PARALLEL, SEQUENTIAL, OPEN, COMPARE_64, COMPARE_64_EDABITS, MATRIX];
-    let names = programs.iter().map(|program| program.name).chain([store::NAME, cloud::NAME]);
+    let names = programs.iter().map(|program| program.name).chain([store::NAME, cloud::NAME]).chain(store::LARGE);
     let filter = Filter::new(options.filter.as_deref(), names)?;
     let wanted: Vec<Source> = programs.into_iter().filter(|program| filter.wants(program.name)).collect();
     let bar = screen.bar("measuring", wanted.len() as u64);
@@ -33,6 +33,9 @@ pub fn run(screen: &Screen, options: &BenchOptions) -> Result<Vec<Measured>, Fai
     let runtime = tokio::runtime::Runtime::new().or_failed("cannot start a runtime")?;
     if filter.wants(store::NAME) {
         results.push(runtime.block_on(store::measure(options))?);
+    }
+    if store::LARGE.iter().any(|name| filter.asks_for(name)) {
+        results.extend(runtime.block_on(store::measure_large(options, &filter))?);
     }
     if filter.wants(cloud::NAME) {
         results.extend(runtime.block_on(cloud::measure(screen, options))?);
