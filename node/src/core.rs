@@ -121,7 +121,7 @@ impl Stores {
             castor: Castor::open(tuples).await?,
             mac_keys: MacKeys::open(state, journal.clone()).await?,
             journal,
-            secrets: SecretStore::of(state),
+            secrets: SecretStore::open(state).await?,
             answers: Answers::of(state),
             seen: SeenNonces::of(state),
             anchors: Shelf::anchors(state),

@@ -7,11 +7,12 @@
 use crate::amphora::Amphora;
 use crate::audit::{AuditLog, Event};
 use crate::castor::TupleKind;
-use crate::castor::telemetry::{self, Telemetry};
+use crate::castor::telemetry;
 use crate::core::Stores;
 use crate::ephemeral::Ephemeral;
 use crate::ephemeral::line::{self, Line, Standing, Wait};
 use crate::klyshko::Klyshko;
+use crate::klyshko::rules::told;
 use crate::seat::{MeetError, Seat};
 use crate::session::take::{Bill, TakeFailure};
 use crate::store::seen::{SeenError, SeenNonces};
@@ -21,6 +22,7 @@ use polyyne_protocol::id::Digest;
 use polyyne_protocol::limits;
 use polyyne_protocol::replay::{ReplayMemory, Seen};
 use polyyne_protocol::request::{Answer, Refusal, RefusalCode, Request, Stock, StockLine};
+use polyyne_protocol::stock::StockRule;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -35,7 +37,6 @@ pub struct Desk {
     pub ephemeral: Ephemeral,
     replays: Mutex<ReplayMemory>,
     seen: SeenNonces,
-    pub telemetry: Telemetry,
     answered: Answered,
     log: AuditLog,
     /// Joint work that may go on at once.
@@ -86,7 +87,6 @@ impl Desk {
             ephemeral,
             replays: Mutex::default(),
             seen: stores.seen.clone(),
-            telemetry: Telemetry::default(),
             answered: Answered::default(),
             log: stores.log.clone(),
             places: Semaphore::new(limits::SESSIONS_MAX),
@@ -165,9 +165,9 @@ impl Desk {
             Request::Execute(execute) => {
                 self.ephemeral.execute(request, execute, &self.amphora, &self.places, now).await.map(Answer::Executed)
             }
-            Request::Quote(quote) => self.ephemeral.quote(quote, &self.amphora, self.stock()?).map(Answer::Quoted),
+            Request::Quote(quote) => self.ephemeral.quote(quote, &self.amphora, self.stock()).map(Answer::Quoted),
             Request::Place(place) => self.ephemeral.place(place.execution, &request.client()).map(Answer::Placed),
-            Request::Stock => self.stock().map(Answer::Stock),
+            Request::Stock => Ok(Answer::Stock(self.stock())),
         }
     }
 
@@ -221,9 +221,7 @@ impl Desk {
     /// Takes samples of the stock, for rates.
     pub async fn keep_sampling(self: Arc<Self>) {
         loop {
-            if let Ok(stock) = self.seat.castor.stock(self.seat.scope) {
-                self.telemetry.note(Instant::now(), stock);
-            }
+            self.klyshko.telemetry().note(Instant::now(), self.seat.castor.stock(self.seat.scope));
             tokio::time::sleep(telemetry::SAMPLE).await;
         }
     }
@@ -239,21 +237,17 @@ impl Desk {
     }
 
     /// This member's stock of every kind.
-    pub fn stock(&self) -> Result<Stock, Refusal> {
-        let stock = self.seat.castor.stock(self.seat.scope).map_err(internal)?;
-        let targets = self.seat.view.targets();
-        let line = |kind: TupleKind| {
-            let own = stock.iter().find(|own| own.kind == kind);
-            StockLine {
-                kind: kind.name(),
-                available: own.map_or(0, |own| own.available),
-                reserved: own.map_or(0, |own| own.staged),
-                target: targets.get(&kind.name()).copied().unwrap_or(0),
-                promised: self.ephemeral.line.promised(kind),
-                per_1000_s: self.klyshko.rate_per_1000_s(kind),
-            }
+    pub fn stock(&self) -> Stock {
+        let line = |(rule, own): (StockRule, crate::castor::Stock)| StockLine {
+            kind: own.kind.name(),
+            available: own.available,
+            reserved: own.staged,
+            target: rule.target,
+            promised: self.ephemeral.line.promised(own.kind),
+            per_1000_s: self.klyshko.rate_per_1000_s(own.kind),
         };
-        Ok(Stock { lines: TupleKind::ALL.into_iter().map(line).collect() })
+        let told = told(&self.seat.view, &self.seat.castor.stock(self.seat.scope));
+        Stock { lines: told.into_iter().map(line).collect() }
     }
 }
 
@@ -400,12 +394,8 @@ const STOCK_LOOK: Duration = Duration::from_millis(500);
 const BILL_MAX: u64 = 1 << 22;
 
 /// Tuples of a kind that can be taken here.
-///
-/// # Errors
-/// A fault of the store.
-pub fn in_stock(seat: &Seat, kind: TupleKind) -> Result<u64, Refusal> {
-    let offers = seat.castor.offers(seat.scope, kind).map_err(internal)?;
-    Ok(offers.iter().map(|span| span.len()).sum())
+pub fn in_stock(seat: &Seat, kind: TupleKind) -> u64 {
+    seat.castor.available(seat.scope, kind)
 }
 
 /// Seconds in which what is missing will have been made at the present rate; members make one kind after the other.
@@ -423,7 +413,7 @@ pub fn seconds_to_make(klyshko: &Klyshko, missing: &Bill) -> Option<u64> {
 /// slow for this `patience`, else when that is over. Nothing has been spent then.
 pub async fn await_stock(seat: &Seat, klyshko: &Klyshko, bill: &Bill, patience: Duration) -> Result<(), Refusal> {
     let deadline = Instant::now() + patience;
-    while let Some(lack) = missing(seat, bill)? {
+    while let Some(lack) = missing(seat, bill) {
         for &(kind, count) in bill {
             klyshko.want(kind, count);
         }
@@ -447,9 +437,7 @@ pub async fn await_turn(
     deadline: Instant,
 ) -> Result<(), Refusal> {
     loop {
-        let stock: Vec<(TupleKind, u64)> =
-            standing.kinds().iter().map(|&kind| Ok((kind, in_stock(seat, kind)?))).collect::<Result<_, Refusal>>()?;
-        let available = |kind: TupleKind| stock.iter().find(|(of, _)| *of == kind).map_or(0, |(_, count)| *count);
+        let available = |kind: TupleKind| in_stock(seat, kind);
         let Err(Wait { kind, wanted, available, missing }) = standing.start(available, Instant::now()) else {
             return Ok(());
         };
@@ -497,12 +485,7 @@ struct Lack {
     available: u64,
 }
 
-fn missing(seat: &Seat, bill: &Bill) -> Result<Option<Lack>, Refusal> {
-    for &(kind, wanted) in bill {
-        let available = in_stock(seat, kind)?;
-        if available < wanted {
-            return Ok(Some(Lack { kind, wanted, available }));
-        }
-    }
-    Ok(None)
+fn missing(seat: &Seat, bill: &Bill) -> Option<Lack> {
+    let lacks = bill.iter().map(|&(kind, wanted)| Lack { kind, wanted, available: in_stock(seat, kind) });
+    lacks.into_iter().find(|lack| lack.available < lack.wanted)
 }

@@ -120,11 +120,7 @@ impl Ephemeral {
 
     /// Where an execution of this client stands in line.
     pub fn place(&self, execution: ExecutionId, client: &ClientKey) -> Result<Placed, Refusal> {
-        let stock = TupleKind::ALL.map(|kind| (kind, in_stock(&self.seat, kind)));
-        let available = |kind: TupleKind| {
-            stock.iter().find(|(of, _)| *of == kind).map_or(0, |(_, count)| count.as_ref().map_or(0, |count| *count))
-        };
-        let found = self.line.find(execution, client, available);
+        let found = self.line.find(execution, client, |kind| in_stock(&self.seat, kind));
         Ok(Placed {
             before: found.as_ref().map(|(before, _)| u32::try_from(*before).unwrap_or(u32::MAX)),
             waiting: u32::try_from(self.line.waiting()).unwrap_or(u32::MAX),
@@ -272,6 +268,7 @@ impl Ephemeral {
         })?;
         await_turn(&self.seat, &self.klyshko, &standing, &self.line, execute.wait, deadline).await?;
         let _place = place(places)?;
+        let _before_generation = self.klyshko.give_way();
         for input in &inputs {
             if let Some(uses_max) = input.description.policy.runs_max {
                 amphora.count_use(input.description.id, ready.hash.0, uses_max).await?;
@@ -327,6 +324,9 @@ impl Ephemeral {
     pub fn quote(&self, quote: &Quote, _amphora: &Amphora, stock: Stock) -> Result<Quoted, Refusal> {
         let ready = self.programs.known_or_verify(&quote.program, &self.seat)?;
         let others = self.seat.view.n() as u64 - 1;
+        if ready.unforeseen.is_none() {
+            self.klyshko.quoted(ready.bill.clone());
+        }
         let count = |(kind, count): &(TupleKind, u64)| KindCount { kind: kind.name(), count: *count };
         Ok(Quoted {
             program: ready.hash,

@@ -131,7 +131,7 @@ pub async fn stand(screen: &Screen, prime: Option<u128>, ground: &Ground, nodes:
                 prime: prime.map_or(Prime::DEFAULT, Prime),
                 generator: Generator::Mascot,
                 sigma: SIGMA_DEFAULT,
-                targets: Default::default(),
+                stock: Default::default(),
             };
             let proposed: admin::Proposed = operator.post(CLOUDS_PATH, &form).await?;
             waiting.finish_and_clear();

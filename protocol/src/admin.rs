@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{Attempt, CloudId, Epoch, MacKeyId, PartyIndex, PeerKey, RecordHash, SealKey};
 use crate::proposal::Stance;
+use crate::stock::StockRule;
 use crate::version::{Generator, Prime, SecurityParameters};
 
 /// Path of [`Status`].
@@ -244,8 +245,8 @@ pub struct Form {
     pub generator: Generator,
     /// Statistical security, bits.
     pub sigma: u16,
-    /// Tuples to keep of each kind; absent kinds take their defaults.
-    pub targets: std::collections::BTreeMap<String, u64>,
+    /// How to keep each kind in stock; none takes the defaults.
+    pub stock: std::collections::BTreeMap<String, StockRule>,
 }
 
 /// Write a back-up.
@@ -331,6 +332,8 @@ pub enum GenerationState {
     Generating,
     /// All targets are met.
     Idle,
+    /// Executions run, and no kind is below its threshold.
+    Yielding,
     Paused,
     Failed,
 }
@@ -342,6 +345,8 @@ pub struct Generation {
     pub generator: Generator,
     /// Members that paused it.
     pub paused_by: Vec<PeerKey>,
+    /// The member that kept the last batch waiting, if none has been made since.
+    pub stalled_by: Option<PeerKey>,
     pub batches: u64,
     /// The batch that is being made.
     pub kind: Option<String>,
@@ -369,6 +374,10 @@ pub struct StockLine {
     /// Dropped unused: aborted runs, skipped positions.
     pub wasted: u64,
     pub target: u64,
+    /// Refilled once there are fewer.
+    pub threshold: u64,
+    pub priority: u16,
+    pub concurrency: u16,
     /// Tuples made in 1000 s at the present rate.
     pub per_1000_s: u64,
     /// Seconds to the target at that rate.

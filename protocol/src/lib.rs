@@ -30,6 +30,7 @@ pub mod replay;
 pub mod request;
 pub mod secret;
 pub mod sign;
+pub mod stock;
 pub mod store_head;
 pub mod tag;
 pub mod version;

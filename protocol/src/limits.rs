@@ -21,11 +21,15 @@ pub const ADDRESSES_MAX: usize = 16;
 /// Longest multiaddr text.
 pub const ADDRESS_MAX: usize = 256;
 /// Most tuple kinds with a target.
-pub const TARGETS_MAX: usize = 64;
+pub const TARGETS_MAX: usize = 128;
 /// Longest name of a tuple kind.
 pub const KIND_NAME_MAX: usize = 32;
 /// Most tuples of one kind that a cloud may aim to keep.
 pub const TARGET_MAX: u64 = 1 << 30;
+/// Highest priority of a kind of tuples.
+pub const PRIORITY_MAX: u16 = 16;
+/// Most chunks of one kind that members make at once.
+pub const CONCURRENCY_MAX: u16 = 8;
 /// Longest encoding of one signed record.
 pub const RECORD_MAX: usize = 256 * KIB;
 /// Most records of one log.
@@ -166,6 +170,11 @@ pub const CHUNK_MAX: usize = 4096;
 pub const ROW_TUPLES: usize = 64;
 /// Tuples of a kind's first batch; batches double from here.
 pub const BATCH_FIRST: usize = 256;
+/// How long members may take for one batch.
+pub const BATCH_TIMEOUT_MS: u64 = 300_000;
+/// Quotes of a member that generation knows of at once, and for how long.
+pub const QUOTES_OPEN_MAX: usize = 256;
+pub const QUOTE_OPEN_MS: u64 = 300_000;
 
 // Operator's door
 

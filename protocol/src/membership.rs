@@ -12,6 +12,7 @@ use crate::canonical;
 use crate::id::{Attempt, CloudId, Digest, Epoch, MacKeyId, Nonce, PartyIndex, PeerKey, RecordHash, SealKey};
 use crate::limits;
 use crate::sign::{PublicKey as _, Purpose, SignatureError, Statement};
+use crate::stock::{BadRule, StockRule};
 use crate::version::{ParametersError, Prime, SecurityParameters};
 
 /// One member of a cloud.
@@ -51,8 +52,8 @@ pub struct Membership {
     /// In the order of their indices.
     pub members: Vec<Member>,
     pub parameters: SecurityParameters,
-    /// Tuples of each kind that the members keep in stock.
-    pub targets: BTreeMap<String, u64>,
+    /// How the members keep each kind of tuples in stock.
+    pub stock: BTreeMap<String, StockRule>,
 }
 
 /// What one member says about its share of a MAC key: a hiding commitment.
@@ -117,8 +118,8 @@ pub enum RecordError {
     Name,
     #[error(transparent)]
     Parameters(#[from] ParametersError),
-    #[error("targets: at most {} kinds of at most {} tuples", limits::TARGETS_MAX, limits::TARGET_MAX)]
-    Targets,
+    #[error("stock: at most {} kinds; {BadRule}", limits::TARGETS_MAX)]
+    Stock,
     #[error("the commitment of a member stands there twice")]
     DoubledCommitment,
     #[error("attempt {0} is beyond {max}", max = limits::ATTEMPTS_MAX)]
@@ -182,7 +183,7 @@ impl Membership {
     fn validate(&self) -> Result<(), RecordError> {
         validate_name(&self.name)?;
         self.parameters.validate()?;
-        validate_targets(&self.targets)?;
+        validate_stock(&self.stock)?;
         if !(limits::MEMBERS_MIN..=limits::MEMBERS_MAX).contains(&self.members.len()) {
             return Err(RecordError::MemberCount(self.members.len()));
         }
@@ -244,13 +245,13 @@ fn validate_name(name: &str) -> Result<(), RecordError> {
     if bounded && name.trim() == name && name.chars().all(allowed) { Ok(()) } else { Err(RecordError::Name) }
 }
 
-fn validate_targets(targets: &BTreeMap<String, u64>) -> Result<(), RecordError> {
-    let allowed = |(kind, &count): (&String, &u64)| {
+fn validate_stock(stock: &BTreeMap<String, StockRule>) -> Result<(), RecordError> {
+    let allowed = |(kind, rule): (&String, &StockRule)| {
         (1..=limits::KIND_NAME_MAX).contains(&kind.len())
-            && kind.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
-            && count <= limits::TARGET_MAX
+            && kind.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b))
+            && rule.is_sound()
     };
-    if targets.len() <= limits::TARGETS_MAX && targets.iter().all(allowed) { Ok(()) } else { Err(RecordError::Targets) }
+    if stock.len() <= limits::TARGETS_MAX && stock.iter().all(allowed) { Ok(()) } else { Err(RecordError::Stock) }
 }
 
 #[cfg(test)]
@@ -285,7 +286,7 @@ pub(crate) mod tests {
             name: "carbon chain".into(),
             members: seeds.iter().zip(0..).map(|(&seed, index)| member(index, seed)).collect(),
             parameters: SecurityParameters::new(Prime::DEFAULT, Generator::Mascot, Digest([0; 32])),
-            targets: BTreeMap::from([("triple".into(), 100_000)]),
+            stock: BTreeMap::from([("triple".into(), StockRule::keep(100_000))]),
         }
     }
 
@@ -323,7 +324,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn names_addresses_and_targets_are_bounded() {
+    fn names_addresses_and_rules_of_stock_are_bounded() {
         for name in ["", " a", "a/b", "a\nb", &"x".repeat(65)] {
             assert_eq!(refusal(|r| r.name = name.into()), Some(RecordError::Name), "{name:?}");
         }
@@ -331,8 +332,15 @@ pub(crate) mod tests {
         for addresses in [vec!["".into()], vec!["a b".into()], vec!["/x".to_string(); 17], vec!["/".repeat(257)]] {
             assert_eq!(refusal(|r| r.members[0].addresses = addresses), Some(RecordError::Addresses(peer)));
         }
-        let targets = BTreeMap::from([("triple".to_string(), u64::MAX)]);
-        assert_eq!(refusal(|r| r.targets = targets), Some(RecordError::Targets));
+        let rule = StockRule::keep(10);
+        let unsound =
+            [StockRule::keep(u64::MAX), StockRule { threshold: 11, ..rule }, StockRule { priority: 0, ..rule }];
+        let named = |kind: &str, rule| BTreeMap::from([(kind.to_string(), rule)]);
+        for stock in unsound.map(|rule| named("triple", rule)).into_iter().chain([named("", rule), named("a b", rule)])
+        {
+            assert_eq!(refusal(|r| r.stock = stock), Some(RecordError::Stock));
+        }
+        assert_eq!(refusal(|r| r.stock = named("gf40-triple", rule)), None);
     }
 
     #[test]

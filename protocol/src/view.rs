@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::canonical;
 use crate::id::{CloudId, Digest, Epoch, MacKeyId, PartyIndex, PeerKey, RecordHash};
 use crate::membership::{KeyCommitment, Member, Membership};
+use crate::stock::StockRule;
 use crate::version::{Prime, SecurityParameters};
 
 /// The key under which a cloud's shares are authenticated.
@@ -34,7 +35,7 @@ pub struct CloudView {
     pub(crate) name: String,
     pub(crate) members: Vec<Member>,
     pub(crate) parameters: SecurityParameters,
-    pub(crate) targets: BTreeMap<String, u64>,
+    pub(crate) stock: BTreeMap<String, StockRule>,
     pub(crate) mac_key: Option<CurrentMacKey>,
     /// One more than the highest index ever given.
     pub(crate) next_index: u32,
@@ -52,7 +53,7 @@ impl CloudView {
             name: record.name.clone(),
             members: record.members.clone(),
             parameters: record.parameters.clone(),
-            targets: record.targets.clone(),
+            stock: record.stock.clone(),
             mac_key: before.filter(|_| same_parties).and_then(|view| view.mac_key.clone()),
             next_index: highest.max(before.map_or(0, |view| view.next_index)),
         }
@@ -115,9 +116,14 @@ impl CloudView {
         PrimeField::new(self.parameters.prime.0).expect("a verified record's modulus is prime")
     }
 
-    /// Tuples of each kind that the members keep in stock.
-    pub fn targets(&self) -> &BTreeMap<String, u64> {
-        &self.targets
+    /// How the members keep each kind of tuples in stock.
+    pub fn stock(&self) -> &BTreeMap<String, StockRule> {
+        &self.stock
+    }
+
+    /// How the members keep this kind in stock.
+    pub fn rule(&self, kind: &str) -> StockRule {
+        self.stock.get(kind).copied().unwrap_or(StockRule::ON_DEMAND)
     }
 
     /// The MAC key; `None` until the members have made one for this set of members.

@@ -16,6 +16,7 @@ use polyyne_protocol::log::{CloudLog, SignedRecord};
 use polyyne_protocol::membership::{Head, Member, Membership, Record};
 use polyyne_protocol::request::{Answer, Execute, Place, Program, Quote, Request, ResultTerms};
 use polyyne_protocol::sign::{Signed, Statement as _};
+use polyyne_protocol::stock::StockRule;
 use polyyne_protocol::version::{Generator, Prime, SecurityParameters};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use serde::{Serialize, de::DeserializeOwned};
@@ -40,7 +41,7 @@ fn log() -> CloudLog {
         name: "fuzzed".into(),
         members: members.collect(),
         parameters: SecurityParameters::new(Prime::DEFAULT, Generator::Mascot, Digest([0; 32])),
-        targets: BTreeMap::from([("triple".to_owned(), 1000)]),
+        stock: BTreeMap::from([("triple".to_owned(), StockRule::keep(1000))]),
     });
     let statement = record.statement();
     let sign = |key: &SigningKey| MemberSignature { peer: PeerKey::of(key), signature: statement.signature(key) };

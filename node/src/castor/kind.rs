@@ -1,6 +1,10 @@
 //! Kinds of tuples: a code that never changes its meaning, and how many authenticated elements one tuple has.
 
+use polyyne_protocol::limits::MEMBERS_MAX;
 use serde::{Deserialize, Serialize};
+
+/// Set in the code of kinds that one member knows; the bits below it are that member's rank.
+const MASK: u16 = 0x80;
 
 /// What tuples are over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +47,7 @@ impl TupleKind {
     /// The kinds over the prime field.
     pub const PRIME: [Self; 5] = [Self::TRIPLE, Self::SQUARE, Self::INVERSE, Self::BIT, Self::RANDOM];
 
-    /// The kinds that exist today.
+    /// The kinds that nobody knows the values of.
     pub const ALL: [Self; 18] = {
         let mut all = [Self::AND_TRIPLE; 18];
         let mut k = 0;
@@ -56,6 +60,33 @@ impl TupleKind {
         [all[16], all[17]] = [Self::SHARED_BIT, Self::DABIT];
         all
     };
+
+    /// A random element that the member of this rank knows; the value stands beside the share, and is 0 at the others.
+    /// A pool of its own for each member. Over bits, a random bit.
+    ///
+    /// # Panics
+    /// If no cloud has so many members.
+    pub fn mask(owner: usize) -> Self {
+        assert!(owner < MEMBERS_MAX, "a member's rank");
+        Self { code: MASK | owner as u16, arity: 2 }
+    }
+
+    /// [`Self::mask`] of one bit.
+    pub fn bit_mask(owner: usize) -> Self {
+        Self::mask(owner).over_binary(2)
+    }
+
+    /// Who knows the value, if somebody does.
+    pub fn owner(self) -> Option<usize> {
+        (self.code & MASK != 0).then_some(usize::from(self.code & (MASK - 1)))
+    }
+
+    /// All kinds of a cloud of so many members.
+    pub fn in_cloud(members: usize) -> Vec<Self> {
+        let masks = (0..members).map(Self::mask);
+        let masks = masks.flat_map(|mask| [mask, mask.over_binary(40), mask.over_binary(128), mask.over_binary(2)]);
+        Self::ALL.into_iter().chain(masks).collect()
+    }
 
     /// A kind of the prime field over GF(2^degree).
     pub const fn over_binary(self, degree: u16) -> Self {
@@ -73,20 +104,34 @@ impl TupleKind {
 
     /// The kind with this code, if it is known here.
     pub fn from_code(code: u16) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.code == code)
+        Self::in_cloud(MEMBERS_MAX).into_iter().find(|kind| kind.code == code)
+    }
+
+    /// The name under which a rule in the cloud's record covers this kind: its own, or for masks that of all members'.
+    pub fn family(self) -> String {
+        let name = self.name();
+        match self.owner() {
+            Some(owner) => name.trim_end_matches(&format!("-{owner}")).to_owned(),
+            None => name,
+        }
     }
 
     /// The name that operators see.
     pub fn name(self) -> String {
+        let bare = Self { code: self.code & 0xff, ..self };
         match self.over() {
             Over::Prime => {}
-            Over::Binary(degree) => return format!("gf{degree}-{}", Self { code: self.code & 0xff, ..self }.name()),
+            Over::Binary(degree) => return format!("gf{degree}-{}", bare.name()),
+            Over::Bits if self.owner().is_some() => return format!("bit-{}", bare.name()),
             Over::Bits => {
                 let names =
                     [(Self::AND_TRIPLE, "and-triple"), (Self::SHARED_BIT, "shared-bit"), (Self::DABIT, "dabit")];
                 let found = names.into_iter().find(|(kind, _)| *kind == self);
                 return found.map_or_else(|| format!("kind {}", self.code), |(_, name)| name.to_owned());
             }
+        }
+        if let Some(owner) = self.owner() {
+            return format!("mask-{owner}");
         }
         match self.code {
             1 => "triple".to_owned(),
@@ -112,5 +157,24 @@ mod tests {
         assert!(TupleKind::ALL.iter().all(|kind| TupleKind::from_code(kind.code) == Some(*kind)));
         assert_eq!(TupleKind::SQUARE.over_binary(40).name(), "gf40-square");
         assert_eq!(TupleKind::SQUARE.over_binary(40).over(), Over::Binary(40));
+    }
+
+    #[test]
+    fn masks_name_who_knows_them_and_lead_back() {
+        let all = TupleKind::in_cloud(MEMBERS_MAX);
+        let codes: BTreeSet<u16> = all.iter().map(|kind| kind.code).collect();
+        let names: BTreeSet<String> = all.iter().map(|kind| kind.name()).collect();
+        assert_eq!((codes.len(), names.len()), (18 + 4 * MEMBERS_MAX, 18 + 4 * MEMBERS_MAX), "{names:?}");
+        assert!(all.iter().all(|kind| TupleKind::from_code(kind.code) == Some(*kind)));
+        assert!(TupleKind::ALL.iter().all(|kind| kind.owner().is_none() && kind.family() == kind.name()));
+        for (kind, name, family, over) in [
+            (TupleKind::mask(1), "mask-1", "mask", Over::Prime),
+            (TupleKind::mask(11).over_binary(40), "gf40-mask-11", "gf40-mask", Over::Binary(40)),
+            (TupleKind::mask(0).over_binary(128), "gf128-mask-0", "gf128-mask", Over::Binary(128)),
+            (TupleKind::bit_mask(15), "bit-mask-15", "bit-mask", Over::Bits),
+        ] {
+            assert_eq!((kind.name().as_str(), kind.family().as_str(), kind.over()), (name, family, over));
+        }
+        assert_eq!(TupleKind::bit_mask(15).owner(), Some(15));
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use libp2p::Multiaddr;
 use polyyne_protocol::id::{CloudId, PeerKey, ProgramHash, SecretId};
+use polyyne_protocol::stock::{BadRule, StockRule};
 
 /// Virtual cloud provider: secure multiparty computation among peers, in one binary.
 #[derive(Debug, Parser)]
@@ -245,9 +246,11 @@ pub struct CloudForm {
     /// The field's modulus.
     #[arg(long, value_name = "P")]
     pub prime: Option<u128>,
-    /// Tuples of a kind to keep in stock, such as triple=100000; repeat for several.
-    #[arg(long, value_name = "KIND=COUNT", value_parser = target)]
-    pub target: Vec<(String, u64)>,
+    /// How to keep a kind of tuples in stock: how many, and optionally from how few on they are refilled, the kind's
+    /// share of generation (1 to 16) and the chunks made at once (1 to 8), such as
+    /// triple=100000,threshold=80000,priority=4,concurrency=2; repeat for several.
+    #[arg(long, value_name = "KIND=COUNT[,threshold=N][,priority=N][,concurrency=N]", value_parser = target)]
+    pub target: Vec<(String, StockRule)>,
     /// Return only when the cloud is live.
     #[arg(long)]
     pub wait: bool,
@@ -557,10 +560,9 @@ fn pair(text: &str) -> Result<(String, String), String> {
     Ok((key.into(), value.into()))
 }
 
-fn target(text: &str) -> Result<(String, u64), String> {
-    let (kind, count) = pair(text)?;
-    let count = count.parse().map_err(|_| "expected KIND=COUNT with a whole number")?;
-    Ok((kind, count))
+fn target(text: &str) -> Result<(String, StockRule), String> {
+    let (kind, rule) = pair(text)?;
+    Ok((kind, rule.parse().map_err(|error: BadRule| error.to_string())?))
 }
 
 /// A time with its unit.

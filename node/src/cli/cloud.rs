@@ -77,7 +77,7 @@ async fn form(screen: &Screen, wish: &CloudForm) -> Result<(), Failure> {
         prime: wish.prime.map_or(Prime::DEFAULT, Prime),
         generator: Generator::Mascot,
         sigma: SIGMA_DEFAULT,
-        targets: wish.target.iter().cloned().collect(),
+        stock: wish.target.iter().cloned().collect(),
     };
     let proposed: admin::Proposed = operator.post(CLOUDS_PATH, &form).await?;
     if wish.wait {

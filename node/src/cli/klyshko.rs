@@ -44,6 +44,9 @@ fn show(screen: &Screen, generation: &admin::Generation) {
     if let Some(reason) = &generation.reason {
         facts.push(("because", reason.clone()));
     }
+    if let Some(peer) = generation.stalled_by {
+        facts.push(("waits for", peer.peer_id()));
+    }
     if !generation.paused_by.is_empty() {
         let members: Vec<String> = generation.paused_by.iter().map(|peer| peer.peer_id()).collect();
         facts.push(("paused by", members.join(", ")));
@@ -59,6 +62,7 @@ fn state(state: GenerationState) -> &'static str {
         GenerationState::SettingUp => "setting up",
         GenerationState::Generating => "generating",
         GenerationState::Idle => "idle: all targets are met",
+        GenerationState::Yielding => "giving way to executions",
         GenerationState::Paused => "paused",
         GenerationState::Failed => "failed",
     }

@@ -86,11 +86,11 @@ async fn secrets_go_in_through_one_node_and_come_out_through_another_and_program
     assert_eq!(clear(world.view(), 2, &shares), [173, -708]);
 
     // The same again: the same answer, nothing taken.
-    let before = world.cores[0].clouds.stores().castor.stock(world.scope()).unwrap();
+    let before = world.cores[0].clouds.stores().castor.stock(world.scope());
     let again = world.ask(0, &owner, Request::Execute(wish)).await;
     let shares: Vec<_> = executed(&again).iter().map(|one| one.delivery.clone().unwrap()).collect();
     assert_eq!(clear(world.view(), 2, &shares.iter().collect::<Vec<_>>()), [173, -708]);
-    let after = world.cores[0].clouds.stores().castor.stock(world.scope()).unwrap();
+    let after = world.cores[0].clouds.stores().castor.stock(world.scope());
     // Kinds that have come into stock meanwhile were not taken either.
     let taken = |stock: &[crate::castor::Stock]| stock.iter().map(|kind| kind.taken).sum::<u64>();
     assert_eq!(taken(&before), taken(&after));
@@ -280,7 +280,7 @@ async fn many_requests_at_once_are_all_answered_and_no_tuple_is_taken_twice() {
         .cores
         .iter()
         .map(|core| {
-            let stock = core.clouds.stores().castor.stock(world.scope()).unwrap();
+            let stock = core.clouds.stores().castor.stock(world.scope());
             stock.iter().find(|own| own.kind == TupleKind::TRIPLE).unwrap().taken
         })
         .collect();
@@ -313,7 +313,7 @@ async fn what_a_program_needs_beside_the_prime_field_is_made_when_it_is_asked_fo
         }
     }
     let desk = world.cores[0].clouds.desk(world.view().cloud()).unwrap();
-    let stock = desk.seat.castor.stock(desk.seat.scope).unwrap();
+    let stock = desk.seat.castor.stock(desk.seat.scope);
     let made = |kind| stock.iter().any(|own| own.kind == kind && own.generated > 0);
     assert!(made(TupleKind::DABIT) && made(TupleKind::AND_TRIPLE) && made(TupleKind::TRIPLE.over_binary(40)));
     assert!(!made(TupleKind::SQUARE.over_binary(128)), "what nobody asked for is not made");
@@ -412,4 +412,72 @@ async fn executions_that_find_too_few_tuples_wait_in_line_and_their_clients_see_
     for core in &world.cores {
         assert_eq!(core.clouds.desk(world.view().cloud()).unwrap().ephemeral.line.waiting(), 0);
     }
+}
+
+/// Reads so many words, shuffles them and writes them.
+fn shuffle(words: u64) -> Program {
+    let i = |name: &str, size: u64, numbers: &[i64]| Instruction::numeric(name, size, numbers).unwrap();
+    let words_signed = words as i64;
+    let reads: Vec<i64> = [1, 1].into_iter().chain(0..words_signed).collect();
+    let writes: Vec<i64> = [1, 0, 1].into_iter().chain(words_signed..2 * words_signed).collect();
+    let instructions = vec![
+        i("ldint", 1, &[0, 10000]),
+        i("listen", 1, &[0]),
+        i("acceptclientconnection", 1, &[1, 0]),
+        i("readsockets", 1, &reads),
+        i("secshuffle", words, &[words_signed, 0, 1]),
+        i("writesockets", 1, &writes),
+    ];
+    let tape = Tape { name: "shuffle-0".into(), instructions };
+    Program::Bytes(ByteBuf::from(Bytecode::from_tapes(vec![tape]).unwrap().to_bytes()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_shuffles_secrets_by_permutations_that_members_put_in_under_masks_of_their_own() {
+    let world = World::new(3, 256).await;
+    let owner = client(1);
+    let words: Vec<i128> = (1..=8).collect();
+    let (secret, _) = put(&world, 0, &owner, &words).await;
+    let answers = world.ask(1, &owner, Request::Execute(execute(shuffle(8), &[secret], true))).await;
+    let shares: Vec<_> = executed(&answers).iter().map(|one| one.delivery.clone().unwrap()).collect();
+    let shuffled = clear(world.view(), 8, &shares.iter().collect::<Vec<_>>());
+    let mut shuffled: Vec<i128> = shuffled.into_iter().map(i128::from).collect();
+    shuffled.sort_unstable();
+    assert_eq!(shuffled, words);
+    let stock = world.cores[2].clouds.stores().castor.stock(world.scope());
+    for owner in 0..3 {
+        let masks = stock.iter().find(|own| own.kind == TupleKind::mask(owner)).expect("made for the execution");
+        assert!(masks.taken > 0 && masks.generated >= masks.taken, "{masks:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_that_pause_generation_or_keep_it_waiting_are_named() {
+    let world = World::new(3, 256).await;
+    let (cloud, members) = (world.view().cloud(), world.view().members().to_vec());
+    let desks: Vec<_> = world.cores.iter().map(|core| core.clouds.desk(cloud).unwrap()).collect();
+    let until = async |what: &str, mut holds: Box<dyn FnMut() -> bool>| {
+        let limit = std::time::Duration::from_secs(120);
+        let waiting = async {
+            while !holds() {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(limit, waiting).await.expect(what);
+    };
+    let klyshko = desks[0].klyshko.clone();
+    let (told, own) = (klyshko.clone(), members[1].peer);
+    desks[1].klyshko.pause();
+    until("the others hear of a pause", Box::new(move || told.paused_by() == [own])).await;
+    desks[1].klyshko.resume();
+    let told = klyshko.clone();
+    until("and of its end", Box::new(move || told.paused_by().is_empty())).await;
+    assert_eq!(klyshko.stalled_by(), None);
+
+    desks.iter().for_each(|desk| desk.klyshko.want(TupleKind::SQUARE, 5_000));
+    let gone = members[2].peer;
+    desks[2].klyshko.stop();
+    let told = klyshko.clone();
+    until("a member that does not come is named", Box::new(move || told.stalled_by() == Some(gone))).await;
+    assert!(klyshko.stalls()[&gone] >= 1);
 }

@@ -17,6 +17,7 @@ use polyyne_protocol::membership::{Head, KeyCommitment, MacKey, Member, Membersh
 use polyyne_protocol::request::{Answer, Get, Masks, Request, UploadBegin, UploadCommit};
 use polyyne_protocol::secret::{Policy, SecretDescription, SecretKind, SecretValue};
 use polyyne_protocol::sign::{Signed, Statement as _};
+use polyyne_protocol::stock::StockRule;
 use polyyne_protocol::tag::Tags;
 use polyyne_protocol::version::{Generator, Prime, SecurityParameters};
 use polyyne_protocol::view::CloudView;
@@ -185,13 +186,14 @@ fn found(cores: &[Core], keys: &[SigningKey], target: u64) -> CloudLog {
         seal: core.identity.seal.public(),
         addresses: core.network.listen_addrs().iter().map(ToString::to_string).collect(),
     });
-    let targets = crate::castor::TupleKind::PRIME.iter().map(|kind| (kind.name(), target));
+    let keep = StockRule { threshold: target, ..StockRule::keep(target) };
+    let stock = crate::castor::TupleKind::PRIME.iter().map(|kind| (kind.name(), keep));
     let record = Membership {
         head: Head { cloud: None, previous: None, epoch: Epoch(0), attempt: Attempt(0), nonce: Nonce(rand::random()) },
         name: "world".into(),
         members: members.collect(),
         parameters: SecurityParameters::new(Prime::DEFAULT, Generator::Mascot, Digest([0; 32])),
-        targets: BTreeMap::from_iter(targets),
+        stock: BTreeMap::from_iter(stock),
     };
     CloudLog::found(sign_all(Record::Membership(record), keys)).unwrap()
 }

@@ -133,7 +133,7 @@ fn verify(bytes: &[u8], seat: &Seat) -> Result<Ready, Refusal> {
     };
     let program = bytecode::verify(program, &machine, &limits).map_err(|error| invalid(error.to_string()))?;
     let (declared, unforeseen) = expected(&program);
-    let bill = bill(&declared, gf2n).map_err(invalid)?;
+    let bill = bill(&declared, gf2n, seat.view.n() as u32).map_err(invalid)?;
     if bill.iter().any(|(kind, count)| *kind == TupleKind::DABIT && *count > 0) {
         let params = crate::klyshko::params(seat);
         mascot::dabits_fit(&params, &seat.field, seat.view.n()).map_err(|error| invalid(error.to_string()))?;
@@ -181,12 +181,13 @@ fn no_client(opcode: bytecode::Opcode) -> Option<&'static str> {
 }
 
 /// The bill in the kinds that a cloud keeps; an error names what it does not keep.
-fn bill(expected: &bytecode::Bill, gf2n: u32) -> Result<Bill, String> {
+fn bill(expected: &bytecode::Bill, gf2n: u32, parties: u32) -> Result<Bill, String> {
     let over = |domain: TupleDomain, kind: TupleKind| match domain {
         TupleDomain::Gf2n => Some(kind.over_binary(gf2n as u16)),
         TupleDomain::Prime => Some(kind),
         TupleDomain::Bits => None,
     };
+    let mask = |owner: u32| (owner < parties).then(|| TupleKind::mask(owner as usize));
     let mut bill: Bill = TupleKind::PRIME.into_iter().map(|kind| (kind, 0)).collect();
     for (item, amount) in expected.items().filter(|(_, amount)| *amount != Amount::Exactly(0)) {
         let (kind, each) = match item {
@@ -197,11 +198,12 @@ fn bill(expected: &bytecode::Bill, gf2n: u32) -> Result<Bill, String> {
             Item::Inverse(domain) => (over(domain, TupleKind::INVERSE), 1),
             Item::Bit(domain) => (over(domain, TupleKind::BIT), 1),
             Item::Random(domain) => (over(domain, TupleKind::RANDOM), 1),
+            Item::Input(TupleDomain::Bits, owner) => (mask(owner).map(|_| TupleKind::bit_mask(owner as usize)), 1),
+            Item::Input(domain, owner) => (mask(owner).and_then(|mask| over(domain, mask)), 1),
             Item::DaBit => (Some(TupleKind::DABIT), 1),
             Item::EdaBit { bits, .. } => (Some(TupleKind::DABIT), u64::from(bits)),
             // of a product of a word of bits with one bit the AND triples stand beside it
             Item::Open(_) | Item::Matmul { .. } | Item::Mixed => continue,
-            _ => (None, 0),
         };
         let Some(kind) = kind else {
             return Err(format!("the program takes {item:?}, which this cloud does not make"));

@@ -34,6 +34,7 @@ use polyyne_protocol::{
     log::{LogError, SignedRecord},
     membership::Record,
     proposal::{ProposalError, Stance},
+    stock::StockRule,
     version::{Prime, SecurityParameters},
     view::{CloudView, CurrentMacKey},
 };
@@ -196,9 +197,9 @@ impl Federation {
         name: &str,
         others: &[PeerKey],
         parameters: SecurityParameters,
-        targets: BTreeMap<String, u64>,
+        stock: BTreeMap<String, StockRule>,
     ) -> Result<RecordHash, MembershipError> {
-        self.desk.found(name, others, parameters, targets).await
+        self.desk.found(name, others, parameters, stock).await
     }
 
     /// Proposes that `others` and this node be the members from the next epoch on.

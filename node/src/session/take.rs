@@ -22,7 +22,7 @@ use polyyne_engine::field::{self, BinaryField, Field, PrimeField};
 use polyyne_engine::party::Party;
 use polyyne_engine::share::Shares;
 use polyyne_engine::step::Step;
-use polyyne_engine::tuples::{Kind, Pool, Triples};
+use polyyne_engine::tuples::{InputMasks, Kind, Pool, Triples};
 use polyyne_protocol::canonical;
 use polyyne_protocol::certificate::Certificate;
 use polyyne_protocol::id::{Attempt, Digest, MacKeyId, PeerKey, ProgramHash};
@@ -139,7 +139,7 @@ impl Taker<'_> {
         crate::failpoint::pass("taken");
         let certificate = agree(party, self.view, self.key, Step::TakeVote, statement).await?;
         drop(turn);
-        let Pools { prime, binary, bits } = pools(&self.field, taken)?;
+        let Pools { prime, binary, bits } = pools(&self.field, party.index().get(), taken)?;
         Ok(Taken { pool: prime, binary, bits, certificate })
     }
 
@@ -183,11 +183,11 @@ impl Taker<'_> {
     fn offers(&self, bill: &Bill) -> Result<Offers, TakeFailure> {
         let head = self.castor.head(self.scope.cloud).map_err(TakeError::from)?;
         let kinds = bill.iter().map(|(kind, _)| {
-            let mut spans = self.castor.offers(self.scope, *kind).map_err(TakeError::from)?;
+            let mut spans = self.castor.offers(self.scope, *kind);
             spans.truncate(OFFER_SPANS_MAX);
-            Ok(Offer { kind: kind.code, spans })
+            Offer { kind: kind.code, spans }
         });
-        let kinds = kinds.collect::<Result<_, TakeFailure>>()?;
+        let kinds = kinds.collect();
         Ok(Offers { head: Signed::sign(head.statement(self.scope.cloud), self.key), kinds })
     }
 
@@ -217,22 +217,30 @@ pub struct Pools {
     pub bits: BitPool,
 }
 
-/// The tuples as the engine spends them; `field` is the prime one.
+/// The tuples as the engine of the member of rank `me` spends them; `field` is the prime one.
 ///
 /// # Errors
 /// [`TakeFailure::Damaged`] if one is not canonical.
-pub fn pools(field: &PrimeField, taken: TakenTuples) -> Result<Pools, TakeFailure> {
+pub fn pools(field: &PrimeField, me: usize, taken: TakenTuples) -> Result<Pools, TakeFailure> {
     let mut pools = Pools { prime: Pool::new(), binary: Pool::new(), bits: BitPool::composing(*field) };
     for taken in taken.into_kinds() {
-        pools.add(field, taken).ok_or(TakeFailure::Damaged)?;
+        pools.add(field, me, taken).ok_or(TakeFailure::Damaged)?;
     }
     Ok(pools)
 }
 
 impl Pools {
     /// `None` if a stored tuple is damaged.
-    fn add(&mut self, prime: &PrimeField, taken: TakenKind) -> Option<()> {
+    fn add(&mut self, prime: &PrimeField, me: usize, taken: TakenKind) -> Option<()> {
         let kind = taken.kind();
+        if let Some(owner) = kind.owner() {
+            match Side::of(kind) {
+                None => self.prime.add_masks(owner, masks_of(prime, taken, owner, me)?),
+                Some(Side::Bits) => self.bits.add_masks(owner, masks_of(&Side::Bits.field(), taken, owner, me)?),
+                Some(side) => self.binary.add_masks(owner, masks_of(&side.field(), taken, owner, me)?),
+            }
+            return Some(());
+        }
         let Some(side) = Side::of(kind) else {
             self.prime.add(engine_kind(kind)?, columns(prime, taken)?);
             return Some(());
@@ -314,6 +322,23 @@ pub fn rows<F: Field>(field: &F, columns: &[Shares<F>]) -> zeroize::Zeroizing<Ve
         }
     }
     bytes
+}
+
+/// Masks as they are stored: each share, then what its owner knows (nothing at others) where a MAC share is 0.
+pub fn mask_rows<F: Field>(field: &F, masks: &InputMasks<F>) -> zeroize::Zeroizing<Vec<u8>> {
+    let count = masks.shares.len();
+    let mut clear = Shares::default();
+    match &masks.clear {
+        Some(values) => values.iter().for_each(|value| clear.push(*value, field.zero())),
+        None => clear = Shares::zeros(field, count),
+    }
+    rows(field, &[masks.shares.clone(), clear])
+}
+
+/// What [`mask_rows`] wrote, at the member of rank `me`.
+fn masks_of<F: Field>(field: &F, taken: TakenKind, owner: usize, me: usize) -> Option<InputMasks<F>> {
+    let [shares, mut clear] = columns(field, taken)?.try_into().ok()?;
+    Some(InputMasks { shares, clear: (owner == me).then(|| std::mem::take(&mut clear.values)) })
 }
 
 /// Authenticated elements as [`rows`] writes a single column.

@@ -1,16 +1,20 @@
 //! Forming clouds, answering invitations and making new MAC keys, as the operator's door asks for it.
 
 use super::Vcp;
+use crate::castor::TupleKind;
 use crate::core::unknown_cloud;
 use crate::federation::membership::{CloudStatus, Invitation as Open, MembershipError};
 use polyyne_protocol::admin::{Form, Invitation, MemberLine, Proposed, SignerLine};
 use polyyne_protocol::certificate::MemberSignature;
 use polyyne_protocol::id::{CloudId, Digest, PeerKey, RecordHash};
+use polyyne_protocol::limits::MEMBERS_MAX;
 use polyyne_protocol::membership::{Member, Record};
 use polyyne_protocol::proposal::Stance;
 use polyyne_protocol::request::{Refusal, RefusalCode};
+use polyyne_protocol::stock::StockRule;
 use polyyne_protocol::version::SecurityParameters;
 use polyyne_protocol::view::CurrentMacKey;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How long members are waited for.
@@ -20,6 +24,8 @@ const PROPOSAL_PATIENCE: Duration = Duration::from_millis(500);
 /// Tuples of each kind that a cloud keeps where its proposer says nothing.
 const TARGETS: [(&str, u64); 5] =
     [("triple", 8_192), ("square", 1_024), ("inverse", 1_024), ("bit", 8_192), ("random", 2_048)];
+/// Of these, what executions take most comes first, as far as that is not known yet.
+const FIRST: [&str; 2] = ["triple", "bit"];
 
 impl Vcp {
     pub(super) async fn propose(&self, form: Form) -> Result<Proposed, Refusal> {
@@ -29,9 +35,9 @@ impl Vcp {
         }
         let mut parameters = SecurityParameters::new(form.prime, form.generator, generator_parameters());
         parameters.sigma = form.sigma;
-        let defaults = TARGETS.iter().map(|(kind, target)| ((*kind).to_owned(), *target));
-        let targets = if form.targets.is_empty() { defaults.collect() } else { form.targets };
-        let proposed = self.shared.federation.propose(&form.name, &others, parameters, targets).await;
+        refuse_unknown_kinds(&form.stock)?;
+        let stock = if form.stock.is_empty() { default_stock() } else { form.stock };
+        let proposed = self.shared.federation.propose(&form.name, &others, parameters, stock).await;
         self.watched(proposed.map_err(refused)?).await
     }
 
@@ -213,4 +219,27 @@ fn refused(error: MembershipError) -> Refusal {
         MembershipError::Store(_) => (RefusalCode::Internal, ""),
     };
     Refusal::new(code, error.to_string(), remedy)
+}
+
+/// A rule for a kind that nobody makes is a slip of the pen.
+fn refuse_unknown_kinds(stock: &BTreeMap<String, StockRule>) -> Result<(), Refusal> {
+    let kinds = TupleKind::in_cloud(MEMBERS_MAX);
+    let names: BTreeSet<String> = kinds.iter().map(|kind| kind.family()).collect();
+    let is_known = |name: &String| names.contains(name) || kinds.iter().any(|kind| kind.name() == *name);
+    match stock.keys().find(|name| !is_known(name)) {
+        None => Ok(()),
+        Some(name) => Err(Refusal::new(
+            RefusalCode::Malformed,
+            format!("there is no kind of tuples {name:?}"),
+            format!("The kinds are {}.", Vec::from_iter(names).join(", ")),
+        )),
+    }
+}
+
+fn default_stock() -> BTreeMap<String, StockRule> {
+    let rule = |kind: &str, target| StockRule {
+        priority: if FIRST.contains(&kind) { 4 } else { 1 },
+        ..StockRule::keep(target)
+    };
+    TARGETS.iter().map(|&(kind, target)| (kind.to_owned(), rule(kind, target))).collect()
 }

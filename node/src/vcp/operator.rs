@@ -11,11 +11,13 @@ use crate::freshness::Seal;
 use crate::http::doors::OperatorApi;
 use crate::journal::KeyState as StoredKey;
 use crate::klyshko::Phase as Making;
+use crate::klyshko::rules::told;
 use polyyne_protocol::admin::*;
 use polyyne_protocol::id::{CloudId, PeerKey, RecordHash};
 use polyyne_protocol::log::SignedRecord;
 use polyyne_protocol::membership::Record;
 use polyyne_protocol::request::{Refusal, RefusalCode};
+use polyyne_protocol::stock::StockRule;
 use polyyne_protocol::version::WIRE_MAJOR;
 
 impl Vcp {
@@ -93,27 +95,26 @@ impl Vcp {
         (now, before)
     }
 
-    fn stock_lines(&self, desk: &DeskRef) -> Result<Stock, Refusal> {
-        let stock = self.shared.core.clouds.stores().castor.stock(desk.seat.scope).map_err(internal)?;
-        let targets = desk.seat.view.targets();
-        let line = |kind: TupleKind| {
-            let own = stock.iter().find(|own| own.kind == kind);
-            let get = |part: fn(&KindStock) -> u64| own.map_or(0, part);
-            let (available, target) = (get(|own| own.available), targets.get(&kind.name()).copied().unwrap_or(0));
-            let per_1000_s = desk.klyshko.rate_per_1000_s(kind);
+    fn stock_lines(&self, desk: &DeskRef) -> Stock {
+        let line = |(rule, own): (StockRule, KindStock)| {
+            let per_1000_s = desk.klyshko.rate_per_1000_s(own.kind);
             StockLine {
-                kind: kind.name(),
-                available,
-                reserved: get(|own| own.staged),
-                generated: get(|own| own.generated),
-                consumed: get(|own| own.taken),
-                wasted: get(|own| own.skipped + own.burned),
-                target,
+                kind: own.kind.name(),
+                available: own.available,
+                reserved: own.staged,
+                generated: own.generated,
+                consumed: own.taken,
+                wasted: own.skipped + own.burned,
+                target: rule.target,
+                threshold: rule.threshold,
+                priority: rule.priority,
+                concurrency: rule.concurrency,
                 per_1000_s,
-                to_target_s: (target.saturating_sub(available) * 1000).checked_div(per_1000_s),
+                to_target_s: (rule.target.saturating_sub(own.available) * 1000).checked_div(per_1000_s),
             }
         };
-        Ok(Stock { lines: TupleKind::ALL.into_iter().map(line).collect() })
+        let told = told(&desk.seat.view, &desk.seat.castor.stock(desk.seat.scope));
+        Stock { lines: told.into_iter().map(line).collect() }
     }
 
     fn generation_of(&self, desk: &DeskRef) -> Result<Generation, Refusal> {
@@ -124,18 +125,19 @@ impl Vcp {
             Making::Meeting => (GenerationState::Waiting, None, None),
             Making::SettingUp => (GenerationState::SettingUp, None, None),
             Making::Idle => (GenerationState::Idle, None, None),
+            Making::Yielding => (GenerationState::Yielding, None, None),
             Making::Generating { kind, count } => (GenerationState::Generating, Some(kind), Some(count as u64)),
         };
-        let own_pause = desk.klyshko.is_paused().then(|| self.key());
         Ok(Generation {
             state,
             generator: desk.seat.view.parameters().generator,
-            paused_by: own_pause.into_iter().collect(),
+            paused_by: desk.klyshko.paused_by(),
+            stalled_by: desk.klyshko.stalled_by(),
             batches: desk.klyshko.batches(),
             kind,
             batch_size,
             reason: trouble,
-            stock: self.stock_lines(desk)?,
+            stock: self.stock_lines(desk),
         })
     }
 
@@ -380,16 +382,16 @@ impl OperatorApi for Vcp {
 
     async fn generate(&self, cloud: CloudId, wish: Generate) -> Result<Generation, Refusal> {
         let desk = self.live_desk(cloud)?;
-        let kind = TupleKind::ALL.into_iter().find(|kind| kind.name() == wish.kind).ok_or_else(|| {
-            let names: Vec<String> = TupleKind::ALL.iter().map(|kind| kind.name()).collect();
+        let kinds = TupleKind::in_cloud(desk.seat.view.n());
+        let kind = kinds.iter().copied().find(|kind| kind.name() == wish.kind).ok_or_else(|| {
+            let names: Vec<String> = kinds.iter().map(|kind| kind.name()).collect();
             Refusal::new(
                 RefusalCode::Malformed,
                 format!("there is no kind of tuples {:?}", wish.kind),
                 format!("The kinds are {}.", names.join(", ")),
             )
         })?;
-        let offers = desk.seat.castor.offers(desk.seat.scope, kind).map_err(internal)?;
-        let available: u64 = offers.iter().map(|span| span.len()).sum();
+        let available = desk.seat.castor.available(desk.seat.scope, kind);
         desk.klyshko.want(kind, available.saturating_add(wish.count));
         self.generation_of(&desk)
     }
@@ -407,7 +409,7 @@ impl OperatorApi for Vcp {
     }
 
     async fn stock(&self, cloud: CloudId) -> Result<Stock, Refusal> {
-        self.stock_lines(&self.live_desk(cloud)?)
+        Ok(self.stock_lines(&self.live_desk(cloud)?))
     }
 
     async fn telemetry(&self, cloud: CloudId, interval_s: u64) -> Result<Telemetry, Refusal> {

@@ -1,10 +1,10 @@
 //! Rates and counters of a node, for operators and for monitoring. Nothing secret: counts, times, names of kinds, ids.
 
 use super::Vcp;
+use crate::castor::Stock;
 use crate::castor::telemetry::{INTERVAL_MAX, per_1000_s};
-use crate::castor::{Stock, TupleKind};
 use crate::core::DeskRef;
-use crate::desk::internal;
+use crate::klyshko::rules::told;
 use polyyne_protocol::admin::{Telemetry, TelemetryLine};
 use polyyne_protocol::id::CloudId;
 use polyyne_protocol::request::{Refusal, RefusalCode};
@@ -48,6 +48,10 @@ impl Vcp {
             metrics.done.get_or_create(&cloud).set(done);
             metrics.failed.get_or_create(&cloud).set(failed);
             metrics.batches.get_or_create(&cloud).set(desk.klyshko.batches());
+            for (peer, count) in desk.klyshko.stalls() {
+                let label = OfMember { cloud: cloud.cloud.clone(), peer: peer.peer_id() };
+                metrics.stalls.get_or_create(&label).set(count);
+            }
             // a store that cannot be read has ended the process
             for line in telemetry_of(&desk, MINUTE_S).map(|told| told.lines).unwrap_or_default() {
                 metrics.kind(&cloud.cloud, &line);
@@ -60,16 +64,12 @@ impl Vcp {
 }
 
 fn telemetry_of(desk: &DeskRef, interval_s: u64) -> Result<Telemetry, Refusal> {
-    let known = desk.seat.castor.stock(desk.seat.scope).map_err(internal)?;
-    let stock: Vec<Stock> = TupleKind::ALL
-        .into_iter()
-        .map(|kind| known.iter().find(|own| own.kind == kind).copied().unwrap_or(Stock::none(kind)))
-        .collect();
-    let (time, flows) = desk.telemetry.over(Instant::now(), Duration::from_secs(interval_s), &stock);
-    let targets = desk.seat.view.targets();
-    let lines = stock.iter().zip(flows).map(|(stock, flow)| {
+    let told = told(&desk.seat.view, &desk.seat.castor.stock(desk.seat.scope));
+    let stock: Vec<Stock> = told.iter().map(|(_, stock)| *stock).collect();
+    let (time, flows) = desk.klyshko.telemetry().over(Instant::now(), Duration::from_secs(interval_s), &stock);
+    let lines = told.iter().zip(flows).map(|((rule, stock), flow)| {
         let kind = stock.kind.name();
-        let target = targets.get(&kind).copied().unwrap_or(0);
+        let target = rule.target;
         let (made, spent) = (per_1000_s(flow.generated, time), per_1000_s(flow.taken + flow.wasted, time));
         let missing = target.saturating_sub(stock.available);
         TelemetryLine {
@@ -101,6 +101,12 @@ struct OfKind {
     kind: String,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfMember {
+    cloud: String,
+    peer: String,
+}
+
 type Count = Gauge<u64, AtomicU64>;
 type Rate = Gauge<f64, AtomicU64>;
 
@@ -113,6 +119,7 @@ struct Metrics {
     done: Family<OfCloud, Count>,
     failed: Family<OfCloud, Count>,
     batches: Family<OfCloud, Count>,
+    stalls: Family<OfMember, Count>,
     available: Family<OfKind, Count>,
     reserved: Family<OfKind, Count>,
     target: Family<OfKind, Count>,
@@ -138,6 +145,11 @@ impl Metrics {
             done: add(registry, "executions_done", "Executions answered since the start"),
             failed: add(registry, "executions_failed", "Executions refused or failed since the start"),
             batches: add(registry, "generation_batches", "Batches of tuples made since the start"),
+            stalls: add(
+                registry,
+                "generation_stalls",
+                "Times that a member kept generation waiting until it was given up",
+            ),
             available: add(registry, "tuples_available", "Tuples that can be taken"),
             reserved: add(registry, "tuples_reserved", "Tuples made that wait for signatures"),
             target: add(registry, "tuples_target", "Tuples that the cloud wants to have"),

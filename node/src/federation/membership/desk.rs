@@ -19,6 +19,7 @@ use polyyne_protocol::{
     membership::{Head, KeyCommitment, MacKey, Member, Membership, Record},
     proposal::{Proposal, Stance},
     sign::Signed,
+    stock::StockRule,
     version::SecurityParameters,
     view::{CloudView, CurrentMacKey},
 };
@@ -226,7 +227,7 @@ impl Desk {
         name: &str,
         others: &[PeerKey],
         parameters: SecurityParameters,
-        targets: BTreeMap<String, u64>,
+        stock: BTreeMap<String, StockRule>,
     ) -> Result<RecordHash, MembershipError> {
         let mut members = vec![self.own_member(PartyIndex(0))];
         for (&peer, index) in others.iter().zip(1..) {
@@ -234,7 +235,7 @@ impl Desk {
         }
         let head =
             Head { cloud: None, previous: None, epoch: Epoch(0), attempt: Attempt(0), nonce: Nonce(rand::random()) };
-        let record = Membership { head, name: name.to_owned(), members, parameters, targets };
+        let record = Membership { head, name: name.to_owned(), members, parameters, stock };
         self.propose(Record::Membership(record)).await
     }
 
@@ -260,7 +261,7 @@ impl Desk {
                 name: view.name().to_owned(),
                 members: members.clone(),
                 parameters: view.parameters().clone(),
-                targets: view.targets().clone(),
+                stock: view.stock().clone(),
             })
         };
         let head = self.free_head(&log)?;
