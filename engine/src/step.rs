@@ -63,6 +63,8 @@ steps! {
     Wish = 23,
     /// A member's signature under a finished chunk.
     Seal = 24,
+    /// Which anchor of the MAC key a member holds.
+    Anchor = 25,
 
     // The offline generator MASCOT.
     /// Parameters, seeds of pairs, and both flights of all base OTs.

@@ -9,28 +9,37 @@
 //! protocol ends them. A failed consistency check pauses generation until the operator resumes it:
 //! each retry would give a cheating member another guess.
 
+pub(crate) mod anchor;
+pub mod demand;
 pub mod muster;
 pub mod plan;
+pub mod rules;
+mod watch;
 mod workshop;
 
+use crate::castor::telemetry::Telemetry;
 use crate::castor::{ChunkRef, ELEMENT_BYTES, NewChunk, StageError, TupleKind};
 use crate::federation::{Network, Refusal, Service};
 use crate::link::SessionLabel;
 use crate::seat::{MEET_PATIENCE, MeetError, Seat};
 use crate::session::agree::{AgreeError, agree};
 use crate::session::side::Side;
+use crate::session::take::Bill;
 use crate::session::{self, Agenda, Crashed};
 use crate::store::mac_keys::MacKeyError;
 use crate::store::{ChunkId, Fault};
+use demand::{Demand, Running};
 use muster::Muster;
-use plan::{Batch, KindWish, Wish, next_batch};
+use plan::{Batch, Plan, Planner, Wish};
 use polyyne_engine::error::{Error as EngineError, Severity};
 use polyyne_engine::mascot::{self, Params};
 use polyyne_engine::party::Party;
+use polyyne_engine::port::ChannelError;
 use polyyne_engine::step::Step;
 use polyyne_protocol::canonical;
 use polyyne_protocol::hello::SessionPurpose;
 use polyyne_protocol::id::{Digest, MacKeyId, PeerKey};
+use polyyne_protocol::limits;
 use polyyne_protocol::view::CloudView;
 use polyyne_protocol::vote::ChunkSeal;
 use std::collections::BTreeMap;
@@ -38,7 +47,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
+use watch::Watch;
 use workshop::Workshops;
+use zeroize::Zeroizing;
 
 /// How long members with nothing to do wait before they look again together.
 const IDLE: Duration = Duration::from_millis(200);
@@ -48,9 +59,9 @@ const RETRY: Duration = Duration::from_millis(300);
 const TELL_PATIENCE: Duration = Duration::from_secs(3);
 const WISH_BYTES_MAX: usize = 16 << 10;
 
-/// Keeps the anchors of the first setups under MAC keys, by field ([`crate::session::side::field_byte`]).
+/// Keeps what [`anchor`] stores, by field ([`crate::session::side::field_byte`]).
 pub trait AnchorStore: Send + Sync {
-    /// The shares that the first setup made, if there was one.
+    /// What was kept last.
     fn load(&self, field: u8) -> Result<Option<Vec<u8>>, Fault>;
     /// Durable when this returns.
     fn keep(&self, field: u8, anchor: Vec<u8>) -> futures::future::BoxFuture<'_, Result<(), Fault>>;
@@ -66,6 +77,8 @@ pub enum Phase {
     SettingUp,
     /// All targets are met.
     Idle,
+    /// Executions go first.
+    Yielding,
     Generating {
         kind: String,
         count: usize,
@@ -90,8 +103,10 @@ struct Shared {
     wake: Notify,
     phase: Mutex<Phase>,
     trouble: Mutex<Option<String>>,
-    demand: Mutex<BTreeMap<u16, u64>>,
+    demand: Demand,
     made: Mutex<Made>,
+    stalls: Mutex<Stalls>,
+    paused_by: Mutex<Vec<PeerKey>>,
     changed: Notify,
 }
 
@@ -108,6 +123,14 @@ impl Made {
         let rate = u128::from(*count) * 1_000_000 / spent.as_millis().max(1);
         u64::try_from(rate).unwrap_or(u64::MAX)
     }
+}
+
+/// Members that kept generation waiting.
+#[derive(Default)]
+struct Stalls {
+    counts: BTreeMap<PeerKey, u64>,
+    /// The last one, until a batch has been made again.
+    present: Option<PeerKey>,
 }
 
 /// Why a generation session ended.
@@ -127,20 +150,41 @@ pub(crate) enum Ended {
     Fault(#[from] Fault),
     #[error("the stored anchor of the MAC key is damaged")]
     Anchor,
+    #[error("member {} has lost its share of the MAC key's anchor: make another key with `vcp cloud rekey`", .0.peer_id())]
+    AnchorLost(PeerKey),
     #[error(transparent)]
     Key(#[from] MacKeyError),
     #[error("a member began a new attempt")]
     Renewed,
     #[error("generation was stopped here")]
     Stopped,
+    #[error("a batch was not made in time; member {} was waited for longest, {} s", peer.peer_id(), waited.as_secs())]
+    Late { peer: PeerKey, waited: Duration },
     #[error(transparent)]
     Crashed(#[from] Crashed),
 }
 
 impl Ended {
+    /// The member that did not come, or did not answer.
+    fn stalled(&self, view: &CloudView) -> Option<PeerKey> {
+        let of_rank = |rank: usize| view.members().get(rank).map(|member| member.peer);
+        let of_engine = |error: &EngineError| match error {
+            EngineError::Channel { peer, cause: ChannelError::Deadline } => of_rank(peer.get()),
+            _ => None,
+        };
+        match self {
+            Ended::Late { peer, .. } => Some(*peer),
+            Ended::Engine(error) => of_engine(error),
+            Ended::Agree(AgreeError::Engine(error)) => of_engine(error),
+            Ended::Meet(error) => error.peer(),
+            _ => None,
+        }
+    }
+
     /// Whether the operator has to look before there is another setup.
     fn needs_operator(&self) -> bool {
-        matches!(self, Ended::Engine(error) if error.severity() >= Severity::SetupOver) || matches!(self, Ended::Anchor)
+        matches!(self, Ended::Engine(error) if error.severity() >= Severity::SetupOver)
+            || matches!(self, Ended::Anchor | Ended::AnchorLost(_))
     }
 }
 
@@ -157,8 +201,10 @@ impl Klyshko {
             wake: Notify::new(),
             phase: Mutex::default(),
             trouble: Mutex::default(),
-            demand: Mutex::default(),
+            demand: Demand::default(),
             made: Mutex::default(),
+            stalls: Mutex::default(),
+            paused_by: Mutex::default(),
             changed: Notify::new(),
         });
         tokio::spawn(run(shared.clone()));
@@ -201,6 +247,42 @@ impl Klyshko {
         lock(&self.shared.trouble).clone()
     }
 
+    /// The members that do not want to generate now, as far as this one has heard.
+    pub fn paused_by(&self) -> Vec<PeerKey> {
+        let mut paused = lock(&self.shared.paused_by).clone();
+        let own = self.shared.network.local_key();
+        paused.retain(|peer| *peer != own);
+        if self.is_paused() {
+            paused.push(own);
+        }
+        paused
+    }
+
+    /// The member that generation waits for, if it does not go on for want of one.
+    pub fn stalled_by(&self) -> Option<PeerKey> {
+        lock(&self.shared.stalls).present
+    }
+
+    /// How often each member kept generation waiting until it was given up.
+    pub fn stalls(&self) -> BTreeMap<PeerKey, u64> {
+        lock(&self.shared.stalls).counts.clone()
+    }
+
+    /// Samples of the stock.
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.shared.demand.telemetry
+    }
+
+    /// Generation gives way to an execution while the result lives.
+    pub fn give_way(&self) -> Running {
+        self.shared.demand.execution()
+    }
+
+    /// A client has been told what a program takes, and may come back with it.
+    pub fn quoted(&self, bill: Bill) {
+        self.shared.demand.quote(tokio::time::Instant::now(), bill);
+    }
+
     /// Batches activated since the start.
     pub fn batches(&self) -> u64 {
         lock(&self.shared.made).batches
@@ -213,10 +295,7 @@ impl Klyshko {
 
     /// Asks for at least this stock of a kind, whatever its target, until it is there.
     pub fn want(&self, kind: TupleKind, available: u64) {
-        let mut demand = lock(&self.shared.demand);
-        let wanted = demand.entry(kind.code).or_default();
-        *wanted = (*wanted).max(available);
-        drop(demand);
+        self.shared.demand.want(kind, available);
         self.shared.wake.notify_one();
     }
 
@@ -264,13 +343,14 @@ async fn attempt(shared: &Arc<Shared>) -> Ended {
         Err(error) => return MeetError::from(error).into(),
     };
     let session = shared.clone();
+    let (watch, links) = Watch::over(links);
     let ended = session::run("klyshko", move || async move {
         let agenda = Agenda { purpose: SessionPurpose::Generation, subject: label };
         let party = match session::greet(&session.seat.view, &session.seat.identity.signing, &agenda, links).await {
             Ok(party) => party,
             Err(error) => return MeetError::from(error).into(),
         };
-        match generate(&session, party).await {
+        match generate(&session, party, &watch).await {
             Ok(never) => match never {},
             Err(ended) => ended,
         }
@@ -297,22 +377,28 @@ async fn tell_all(shared: &Arc<Shared>) {
 }
 
 /// Sets up, then makes batches until something ends the session.
-async fn generate(shared: &Shared, mut party: Party) -> Result<std::convert::Infallible, Ended> {
+async fn generate(shared: &Shared, mut party: Party, watch: &Watch) -> Result<std::convert::Infallible, Ended> {
     shared.set_phase(Phase::SettingUp);
     let seat = &shared.seat;
     let mut workshops = Workshops::open(shared, &mut party).await?;
     tracing::info!("generation is set up");
+    let (mut planner, rules) = (Planner::default(), rules::rules(&seat.view));
     for number in 0.. {
         if shared.stopped.load(Ordering::Relaxed) {
             return Err(Ended::Stopped);
         }
-        let wishes = exchange_wishes(&seat.view, &mut party, &shared.wish()?).await?;
-        match next_batch(&wishes, &shared.targets()) {
-            Some(batch) => make(shared, &mut party, &mut workshops, number, batch).await?,
-            None => {
-                shared.set_phase(Phase::Idle);
-                drop(tokio::time::timeout(IDLE, shared.wake.notified()).await);
-            }
+        let wishes = exchange_wishes(&seat.view, &mut party, &shared.wish()).await?;
+        let plan = planner.next(&wishes, &rules);
+        shared.note_paused(&plan);
+        if let Plan::Make(batch) = plan {
+            watch.begin();
+            let deadline = Duration::from_millis(limits::BATCH_TIMEOUT_MS);
+            let made = make(shared, &mut party, &mut workshops, number, batch);
+            tokio::time::timeout(deadline, made).await.map_err(|_| shared.late(watch, deadline))??;
+            lock(&shared.stalls).present = None;
+        } else {
+            shared.set_phase(if plan == Plan::Yield { Phase::Yielding } else { Phase::Idle });
+            drop(tokio::time::timeout(IDLE, shared.wake.notified()).await);
         }
     }
     unreachable!("2^64 planning rounds do not pass")
@@ -335,10 +421,30 @@ async fn make(
     number: u64,
     batch: Batch,
 ) -> Result<(), Ended> {
-    let (seat, began) = (&shared.seat, Instant::now());
+    let began = Instant::now();
     shared.set_phase(Phase::Generating { kind: batch.kind.name(), count: batch.count });
     let tuples = workshops.make(shared, party, batch.kind, batch.count).await?;
-    let count = tuples.len() / (usize::from(batch.kind.arity) * ELEMENT_BYTES);
+    let width = usize::from(batch.kind.arity) * ELEMENT_BYTES;
+    let mut start = batch.start;
+    for chunk in tuples.chunks(limits::CHUNK_MAX * width) {
+        let batch = Batch { start, count: chunk.len() / width, ..batch };
+        seal(shared, party, number, batch, Zeroizing::new(chunk.to_vec())).await?;
+        start += batch.count as u64;
+    }
+    shared.note_made(batch.kind, tuples.len() / width, began.elapsed());
+    shared.changed.notify_waiters();
+    Ok(())
+}
+
+/// STAGED, signed by all, ACTIVE; or gone.
+async fn seal(
+    shared: &Shared,
+    party: &mut Party,
+    number: u64,
+    batch: Batch,
+    tuples: Zeroizing<Vec<u8>>,
+) -> Result<(), Ended> {
+    let (seat, count) = (&shared.seat, batch.count);
     let label = canonical::encode(&(seat.view.parameters(), "mascot", statistical(seat, batch.kind)));
     let id = party
         .transcript("chunk")
@@ -379,8 +485,6 @@ async fn make(
             return Err(error.into());
         }
     }
-    shared.note_made(batch.kind, count, began.elapsed());
-    shared.changed.notify_waiters();
     Ok(())
 }
 
@@ -405,7 +509,15 @@ impl Shared {
         if matches!(ended, Ended::Renewed) {
             return;
         }
-        tracing::warn!(cause = %ended, "the generation session has ended");
+        match ended.stalled(&self.seat.view) {
+            Some(peer) => {
+                tracing::warn!(cause = %ended, peer = %peer.peer_id(), "generation waits for a member");
+                let mut stalls = lock(&self.stalls);
+                *stalls.counts.entry(peer).or_default() += 1;
+                stalls.present = Some(peer);
+            }
+            None => tracing::warn!(cause = %ended, "the generation session has ended"),
+        }
         if ended.needs_operator() {
             self.paused.store(true, Ordering::Relaxed);
             *lock(&self.trouble) = Some(format!("{ended}; generation waits for `vcp klyshko resume`"));
@@ -421,25 +533,29 @@ impl Shared {
         *time += spent;
     }
 
-    fn targets(&self) -> Vec<(u16, u64)> {
-        let targets = self.seat.view.targets();
-        TupleKind::ALL.iter().map(|kind| (kind.code, targets.get(&kind.name()).copied().unwrap_or(0))).collect()
+    /// The members that want no batch now.
+    fn note_paused(&self, plan: &Plan) {
+        let members = self.seat.view.members();
+        let paused = match plan {
+            Plan::Paused(ranks) => ranks.iter().map(|&rank| members[rank].peer).collect(),
+            _ => Vec::new(),
+        };
+        *lock(&self.paused_by) = paused;
     }
 
-    fn wish(&self) -> Result<Wish, Fault> {
+    /// A batch took longer than it may.
+    fn late(&self, watch: &Watch, deadline: Duration) -> Ended {
+        let own = (self.seat.rank(), deadline);
+        let (rank, waited) = watch.slowest(Instant::now()).unwrap_or(own);
+        Ended::Late { peer: self.seat.view.members()[rank].peer, waited }
+    }
+
+    fn wish(&self) -> Wish {
         let (castor, scope) = (&self.seat.castor, self.seat.scope);
-        let mut demand = lock(&self.demand);
-        let mut kinds = Vec::with_capacity(TupleKind::ALL.len());
-        for kind in TupleKind::ALL {
-            let available = castor.offers(scope, kind)?.iter().map(|span| span.len()).sum();
-            let wanted = demand.get(&kind.code).copied().unwrap_or(0);
-            if wanted <= available {
-                demand.remove(&kind.code);
-            }
-            let next = castor.next_position(scope, kind)?;
-            kinds.push(KindWish { kind: kind.code, available, short: wanted.saturating_sub(available), next });
-        }
-        Ok(Wish { paused: self.paused.load(Ordering::Relaxed), kinds })
+        let kinds = TupleKind::in_cloud(self.seat.view.n());
+        let next = |kind| castor.next_position(scope, kind);
+        let paused = self.paused.load(Ordering::Relaxed);
+        self.demand.wish(paused, &kinds, &castor.stock(scope), next, tokio::time::Instant::now())
     }
 }
 

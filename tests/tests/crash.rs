@@ -13,7 +13,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Every `failpoint::pass` of a node, and what makes a node pass it.
-const FAILPOINTS: [(&str, Work); 10] = [
+const FAILPOINTS: [(&str, Work); 13] = [
     ("taken", Work::Put),
     ("check-begun", Work::Put),
     ("check-committed", Work::Put),
@@ -22,6 +22,9 @@ const FAILPOINTS: [(&str, Work); 10] = [
     ("secret-prepared", Work::Put),
     ("secret-committed", Work::Put),
     ("chunk-staged", Work::Generate),
+    ("anchor-made", Work::FirstSetup("gf40-random")),
+    ("anchor-kept", Work::FirstSetup("gf128-random")),
+    ("anchor-confirmed", Work::FirstSetup("shared-bit")),
     ("execution-checked", Work::Execute),
     ("execution-certified", Work::Execute),
 ];
@@ -31,6 +34,8 @@ enum Work {
     Put,
     Execute,
     Generate,
+    /// Tuples over a field that has not been used before: it is set up once.
+    FirstSetup(&'static str),
 }
 
 /// A cloud with what its clients were told.
@@ -79,7 +84,25 @@ impl Story {
                     self.told.insert(id.to_owned(), (2 * value).to_string());
                 }
             }
-            Work::Generate => drop(self.cloud.operator(through, &["klyshko", "generate", "square", "64"])),
+            Work::Generate => self.generate(through, "square"),
+            Work::FirstSetup(kind) => self.generate(through, kind),
+        }
+    }
+
+    fn generate(&self, through: usize, kind: &str) {
+        drop(self.cloud.operator(through, &["klyshko", "generate", kind, "64"]));
+    }
+
+    /// Members that were interrupted in a first setup agree on an anchor and go on.
+    fn assert_made(&self, kind: &str, context: &str) {
+        for node in [0, 1] {
+            until(&format!("{context}: {kind} is made"), || {
+                self.generate(node, kind);
+                let stock = self.cloud.operator(node, &["--json", "castor", "stock"]);
+                let lines = stock.succeeded().then(|| stock.json()["lines"].clone())?;
+                let own = lines.as_array()?.iter().find(|line| line["kind"] == kind)?;
+                own["available"].as_u64().filter(|available| *available >= 64)
+            });
         }
     }
 
@@ -175,7 +198,8 @@ fn cells() -> Vec<(&'static str, u64, usize, Work)> {
     for (number, (point, work)) in FAILPOINTS.into_iter().enumerate() {
         let all = [(1, 0), (1, 1), (2, 0), (2, 1)].map(|(times, node)| (point, times, node, work));
         // The sequencer is node 0: half of the points at each.
-        cells.extend(if long() { all.to_vec() } else { vec![all[number % 2]] });
+        let again = long() && !matches!(work, Work::FirstSetup(_));
+        cells.extend(if again { all.to_vec() } else { vec![all[number % 2]] });
     }
     cells
 }
@@ -188,6 +212,9 @@ fn a_node_killed_anywhere_loses_no_secret_spends_no_tuple_twice_and_comes_back()
         eprintln!("{context}");
         story.dies_at(point, times, node, work);
         story.assert_whole(&context);
+        if let Work::FirstSetup(kind) = work {
+            story.assert_made(kind, &context);
+        }
     }
     story.assert_balanced();
 }

@@ -14,8 +14,9 @@ use super::{Agenda, GreetError, greet};
 use crate::castor::TupleKind;
 use crate::core::world::World;
 use crate::desk::await_stock;
+use crate::klyshko::anchor::{self, Choice, Holding};
 use crate::klyshko::exchange_wishes;
-use crate::klyshko::plan::{KindWish, Wish, next_batch};
+use crate::klyshko::plan::{KindWish, Planner, Wish};
 use crate::seat::Seat;
 use futures::future::join_all;
 use polyyne_engine::field::Field as _;
@@ -28,6 +29,7 @@ use polyyne_protocol::certificate::Certificate;
 use polyyne_protocol::hello::{HelloError, SessionPurpose};
 use polyyne_protocol::id::{Attempt, Digest, ExecutionId, PeerKey, SessionId};
 use polyyne_protocol::sign::{Signed, Statement};
+use polyyne_protocol::stock::StockRule;
 use polyyne_protocol::version::Generator;
 use polyyne_protocol::vote::{ChunkSeal, ExecutionChecked, Take, TakePurpose};
 use rand::SeedableRng as _;
@@ -37,7 +39,8 @@ use std::time::Duration;
 use tamper::{Attack, Cheat};
 
 /// The steps that have their rows here.
-const STEPS: [Step; 6] = [Step::Hello, Step::Offer, Step::TakeVote, Step::CheckedVote, Step::Wish, Step::Seal];
+const STEPS: [Step; 7] =
+    [Step::Hello, Step::Offer, Step::TakeVote, Step::CheckedVote, Step::Wish, Step::Seal, Step::Anchor];
 
 /// Whoever is not done by then waits for ever.
 const HANG: Duration = Duration::from_secs(60);
@@ -268,8 +271,15 @@ async fn a_signed_digest_of_another_take_is_refused() {
 }
 
 fn wish() -> Wish {
-    let kind = |kind: &TupleKind| KindWish { kind: kind.code, available: 100, short: 7, next: 512 };
-    Wish { paused: false, kinds: TupleKind::PRIME.iter().map(kind).collect() }
+    let kind = |kind: &TupleKind| KindWish {
+        kind: kind.code,
+        available: 100,
+        short: 7,
+        quoted: 300,
+        taken_per_1000_s: 5_000,
+        next: 512,
+    };
+    Wish { paused: false, busy: false, kinds: TupleKind::PRIME.iter().map(kind).collect() }
 }
 
 async fn wish_all(hall: &Hall, story: &str, cheat: Option<Cheat>) -> Vec<Result<Vec<Wish>, String>> {
@@ -289,14 +299,43 @@ async fn from_altered_wishes_honest_members_plan_the_same_batch_or_none() {
             let results = wish_all(&hall, &story, Some(cheat)).await;
             let honest = || results.iter().enumerate().filter(|(rank, _)| *rank != cheat.cheater);
             let plans: Vec<_> = honest().filter_map(|(_, wishes)| wishes.as_ref().ok()).collect();
-            let targets: Vec<(u16, u64)> = TupleKind::PRIME.iter().map(|kind| (kind.code, 4096)).collect();
-            let batches: Vec<_> = plans.iter().map(|wishes| next_batch(wishes, &targets)).collect();
+            let rules = TupleKind::PRIME.map(|kind| (kind, StockRule::keep(4096)));
+            let batches: Vec<_> = plans.iter().map(|wishes| Planner::default().next(wishes, &rules)).collect();
             assert!(batches.windows(2).all(|pair| pair[0] == pair[1]), "{story}: {batches:?}");
             if cheat.attack.breaks_the_form() {
                 assert!(honest().any(|(_, wishes)| wishes.is_err()), "{story}");
             }
         })
         .await;
+    }
+}
+
+/// What a member says about its anchor is unsigned too: whatever a liar says, nobody forgets what it has confirmed, and
+/// all do the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn from_altered_words_about_anchors_honest_members_do_the_same_and_keep_what_they_have_confirmed() {
+    for n in [2, 3] {
+        let hall = Hall::new(n, 0).await;
+        for own in [Holding::Confirmed(Digest([1; 32])), Holding::Candidate(Digest([1; 32])), Holding::Nothing] {
+            each_attack(n, Step::Anchor, async |story, _, cheat| {
+                let members = hall.seats.iter().zip(hall.parties(Some(cheat)));
+                let saying = members.map(|(seat, mut party)| async move {
+                    anchor::exchange(&seat.view, &mut party, own).await.map_err(|error| error.to_string())
+                });
+                let results = all(&story, saying).await;
+                let honest = || results.iter().enumerate().filter(|(rank, _)| *rank != cheat.cheater);
+                let choices: Vec<Choice> =
+                    honest().filter_map(|(_, said)| said.as_ref().ok()).map(|said| anchor::choose(said)).collect();
+                assert!(choices.windows(2).all(|pair| pair[0] == pair[1]), "{story}: {choices:?}");
+                if matches!(own, Holding::Confirmed(_)) {
+                    assert!(!choices.contains(&Choice::First), "{story}");
+                }
+                if cheat.attack.breaks_the_form() {
+                    assert!(honest().any(|(_, said)| said.is_err()), "{story}");
+                }
+            })
+            .await;
+        }
     }
 }
 
@@ -402,7 +441,7 @@ async fn offers_of_anything_else_than_ordered_spans_take_nothing() {
         let spans = spans.iter().map(|&(start, end)| ForgedSpan { start, end }).collect();
         canonical::encode(&vec![Offer { kind: code, spans }])
     };
-    let before = hall.seats[1].castor.stock(hall.seats[1].scope).unwrap();
+    let before = hall.seats[1].castor.stock(hall.seats[1].scope);
     let forged = [
         ("reversed", spans(&[(9, 3)])),
         ("empty", spans(&[(5, 5)])),
@@ -422,7 +461,7 @@ async fn offers_of_anything_else_than_ordered_spans_take_nothing() {
         }
         assert_accounts(&hall, name);
     }
-    let after = hall.seats[1].castor.stock(hall.seats[1].scope).unwrap();
+    let after = hall.seats[1].castor.stock(hall.seats[1].scope);
     let taken = |stock: &[crate::castor::Stock]| stock.iter().map(|kind| kind.taken).sum::<u64>();
     assert!(taken(&after) - taken(&before) <= 2 * 8, "a lie wastes at most what was asked for");
     let results = take_all(&hall, "at last", None, &bill).await;
