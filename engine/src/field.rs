@@ -8,10 +8,12 @@ use zeroize::Zeroize;
 
 pub mod binary;
 pub mod prime;
+mod roots;
 mod simd;
 
 pub use binary::{BinaryField, Gf2n};
 pub use prime::{Fp, PrimeField};
+pub use roots::SquareRoots;
 
 /// Bytes of an encoded element, whatever the field.
 pub const ELEMENT_BYTES: usize = 16;

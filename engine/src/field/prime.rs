@@ -369,7 +369,7 @@ impl PrimeField {
         Some(if self.to_u128(root).is_multiple_of(2) { root } else { self.neg(root) })
     }
 
-    fn non_square(&self) -> Fp {
+    pub(super) fn non_square(&self) -> Fp {
         (2u128..)
             .map(|x| self.element(x))
             .find(|&x| self.legendre_public(x) == -1)
