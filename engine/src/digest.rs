@@ -27,6 +27,12 @@ impl Transcript {
         self
     }
 
+    /// An item of megabytes, by its BLAKE3 digest.
+    pub fn long(self, item: &[u8]) -> Self {
+        let digest = blake3::Hasher::new_derive_key("polyyne/1 long item").update(item).finalize();
+        self.bytes(digest.as_bytes())
+    }
+
     pub fn number(self, item: u64) -> Self {
         self.bytes(&item.to_le_bytes())
     }
@@ -63,7 +69,12 @@ mod tests {
     fn the_encoding_is_frozen() {
         let digest = Transcript::new("known answer").number(7).list([b"a", b"b"]).finish();
         assert_eq!(hex::encode(digest), KNOWN);
+        let digest = |item: &[u8]| Transcript::new("known answer").long(item).finish();
+        assert_eq!(hex::encode(digest(&[7; 3000])), KNOWN_LONG);
+        assert_ne!(digest(&[7; 3000]), digest(&[7; 2999]));
     }
+
+    const KNOWN_LONG: &str = "2a7d6bb364c2ef905e53e683c02ecb747e960cf018135c6cb53c6d447796f0d5";
 
     const KNOWN: &str = "edac4f31ff4f3b8476e849e7f93e538051bf5d3007819c9e145a226f8eede5d5";
 }

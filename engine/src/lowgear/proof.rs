@@ -222,7 +222,7 @@ pub(crate) fn prove<S: Statement>(statement: &S, context: &Transcript, secrets: 
 fn attempt<S: Statement>(statement: &S, context: &Transcript, secrets: &[Vector], prg: &mut Prg) -> Option<Vec<u8>> {
     let shape = statement.shape();
     let mut answers: Vec<Vector> = (0..statement.rows()).map(|_| shape.mask(prg)).collect();
-    let images = answers.iter().fold(context.clone(), |hash, mask| hash.bytes(&statement.image(mask, &[])));
+    let images = answers.iter().fold(context.clone(), |hash, mask| hash.long(&statement.image(mask, &[])));
     let hash = images.finish();
     for (answer, row) in answers.iter_mut().zip(challenges(statement, &hash)) {
         row.iter().zip(secrets).for_each(|(&challenge, secret)| answer.add(challenge, secret));
@@ -244,7 +244,7 @@ pub(crate) fn verify<S: Statement>(statement: &S, context: &Transcript, proof: &
     let mut images = context.clone();
     for (bytes, row) in answers.chunks_exact(shape.bytes()).zip(challenges(statement, hash)) {
         let Some(answer) = shape.decode(bytes).filter(|answer| shape.is_within(answer)) else { return false };
-        images = images.bytes(&statement.image(&answer, &row));
+        images = images.long(&statement.image(&answer, &row));
     }
     images.finish().ct_eq(hash).into()
 }
@@ -581,7 +581,7 @@ mod tests {
                         mask.small[column][5] = (1 << k) - 1 - slack;
                     }
                 }
-                let images = answers.iter().fold(context(), |hash, mask| hash.bytes(&statement.image(mask, &[])));
+                let images = answers.iter().fold(context(), |hash, mask| hash.long(&statement.image(mask, &[])));
                 let hash = images.finish();
                 for (answer, row) in answers.iter_mut().zip(challenges(&statement, &hash)) {
                     row.iter().zip(&secrets).for_each(|(&challenge, secret)| answer.add(challenge, secret));

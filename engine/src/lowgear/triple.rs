@@ -98,7 +98,7 @@ impl Live {
             own.push(block);
             let messages = party.send_all(step, message).await?;
             for (j, message) in messages.iter().enumerate() {
-                contexts[j] = contexts[j].clone().bytes(message);
+                contexts[j] = contexts[j].clone().long(message);
                 if j != party.index().get() {
                     encrypted[j].extend(self.received(party, PartyIndex(j as u16), message)?);
                 }
