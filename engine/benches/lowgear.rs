@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 const BATCHES: usize = 4;
 /// Triples of a batch between two parties.
 const BATCH: usize = 9 * 32_768 - 1;
+/// Randoms or input masks of a batch.
+const MASKS: usize = 8 * 32_768 - 1;
 
 struct Measured {
     keys: Duration,
@@ -45,15 +47,14 @@ async fn party(i: usize, channels: Vec<Option<Box<dyn Channel>>>) -> Measured {
     }
     let (triples, bytes) = (start.elapsed(), party.traffic().bytes_sent - sent);
     let mut kinds = Vec::new();
-    for (kind, count) in [(Kind::Bit, BATCH), (Kind::Square, BATCH), (Kind::Random, 8 * 32_767)] {
+    for (kind, count) in [(Kind::Bit, BATCH), (Kind::Square, BATCH), (Kind::Random, MASKS)] {
         let start = Instant::now();
         setup.generate(&mut party, &mut mac, kind, count).await.expect("honest parties");
         kinds.push((kind, count, start.elapsed()));
     }
     let start = Instant::now();
-    let masks = 8 * 32_767;
-    setup.generate_input_masks(&mut party, &mut mac, 0, masks).await.expect("honest parties");
-    kinds.push((Kind::InputMask, masks, start.elapsed()));
+    setup.generate_input_masks(&mut party, &mut mac, 0, MASKS).await.expect("honest parties");
+    kinds.push((Kind::InputMask, MASKS, start.elapsed()));
     Measured { keys, first, triples, bytes, kinds }
 }
 

@@ -9,11 +9,12 @@
 //! All openings go through [`MacCheck::open`] and are checked before the tuples leave; what is opened is
 //! independent of every other value.
 
+use super::params::MASK_BLOCKS;
 use super::setup::Live;
 use super::stock::take;
 use crate::coin;
 use crate::error::{Error, Result};
-use crate::field::{Field, Fp, PrimeField};
+use crate::field::{Field, Fp, PrimeField, SquareRoots};
 use crate::mac_check::MacCheck;
 use crate::party::Party;
 use crate::share::Shares;
@@ -46,8 +47,10 @@ impl Live {
         count: usize,
     ) -> Result<[Shares<PrimeField>; 3]> {
         while self.stock.triples[0].len() < count {
-            let blocks = (count - self.stock.triples[0].len() + 1).div_ceil(self.scheme.n());
-            let new = self.triples(party, mac, blocks.min(self.params.blocks(party.n()))).await?;
+            let lacking = (count - self.stock.triples[0].len() + 1).div_ceil(self.scheme.n());
+            let blocks = lacking.max(self.stock.blocks).min(self.params.blocks(party.n()));
+            self.stock.blocks = 2 * blocks;
+            let new = self.triples(party, mac, blocks).await?;
             mac.check(party).await?;
             self.stock.triples.iter_mut().zip(&new).for_each(|(all, new)| all.append(new));
         }
@@ -61,13 +64,21 @@ impl Live {
         count: usize,
     ) -> Result<Shares<PrimeField>> {
         while self.stock.randoms.len() < count {
-            let mut new = [self.random_block_of_shares(party).await?];
+            let mut new = [Shares::default()];
+            for _ in 0..self.mask_blocks(count - self.stock.randoms.len()) {
+                new[0].append(&self.random_block_of_shares(party).await?);
+            }
             let coin = coin::toss(party).await?;
             self.check_linear(party, mac, &coin, &mut new).await?;
             mac.check(party).await?;
             self.stock.randoms.append(&new[0]);
         }
         Ok(take(&mut self.stock.randoms, count))
+    }
+
+    /// Blocks of the next batch of randoms or input masks, of which one is spent on the check.
+    fn mask_blocks(&self, lacking: usize) -> usize {
+        (lacking + 1).div_ceil(self.scheme.n()).min(MASK_BLOCKS)
     }
 
     /// Masks that `owner` knows, covered by a MAC check.
@@ -80,7 +91,8 @@ impl Live {
     ) -> Result<InputMasks<PrimeField>> {
         let inputters: Vec<bool> = (0..party.n()).map(|j| j == owner).collect();
         while self.stock.masks_left(owner) < count {
-            let inputs = self.input(party, mac, &inputters).await?;
+            let blocks = self.mask_blocks(count - self.stock.masks_left(owner));
+            let inputs = self.input(party, mac, &inputters, blocks).await?;
             mac.check(party).await?;
             self.stock.add_masks(owner, &inputs.by[owner], &inputs.own);
         }
@@ -127,13 +139,12 @@ impl Live {
     ) -> Result<Shares<PrimeField>> {
         let mut all = [Shares::default()];
         let f = self.scheme.field;
-        let half = f.inv(f.element(2));
+        let (half, roots) = (f.inv(f.element(2)), SquareRoots::new(f));
         while all[0].len() < count {
             let [a, squares] = self.squares(party, mac, count - all[0].len()).await?;
             let opened = mac.open(party, &squares).await?;
             let opened = mac.confirm(party, opened).await?.into_inner();
-            let roots: Option<Vec<Fp>> = opened.iter().map(|&square| f.sqrt_public(square)).collect();
-            let mut inverses = roots.ok_or(Error::NotASquare)?;
+            let mut inverses = roots.of_all(&opened).ok_or(Error::NotASquare)?;
             f.invert_all(&mut inverses);
             let halves: Vec<Fp> = inverses.iter().map(|&inverse| f.mul(inverse, half)).collect();
             let signs = a.scale(&f, &halves);

@@ -37,14 +37,21 @@ pub(super) struct Inputs {
 }
 
 impl Live {
-    /// N − 1 inputs of each of the `inputters`. 1 round, the check and its coin.
+    /// `blocks`·N − 1 inputs of each of the `inputters`. A round for each block, the check and its coin.
     pub async fn input(
         &mut self,
         party: &mut Party,
         mac: &mut MacCheck<PrimeField>,
         inputters: &[bool],
+        blocks: usize,
     ) -> Result<Inputs> {
-        let (mut own, mut by) = self.share_inputs(party, inputters).await?;
+        let mut own = Zeroizing::default();
+        let mut by = vec![Shares::default(); party.n()];
+        for _ in 0..blocks {
+            let (values, shares) = self.share_inputs(party, inputters).await?;
+            Vec::extend_from_slice(&mut own, &values);
+            by.iter_mut().zip(&shares).for_each(|(all, new)| all.append(new));
+        }
         let coin = coin::toss(party).await?;
         self.check_inputs(party, mac, &coin, &own, &by).await?;
         own.pop();
@@ -100,8 +107,8 @@ impl Live {
         // χ, and 1 for the mask in the end.
         let coefficients = |inputter: usize| {
             let seed = party.transcript("lowgear/input check").bytes(coin).number(inputter as u64).finish();
-            let mut coefficients = Prg::new(seed).elements(&f, self.scheme.n());
-            coefficients[self.scheme.n() - 1] = f.one();
+            let mut coefficients = Prg::new(seed).elements(&f, by[inputter].len());
+            *coefficients.last_mut().expect("an inputter has values") = f.one();
             coefficients
         };
         let mut message = Vec::new();
@@ -126,7 +133,7 @@ impl Live {
         anchor: Option<&Shares<PrimeField>>,
     ) -> Result<Shares<PrimeField>> {
         let f = self.scheme.field;
-        let inputs = self.input(party, mac, &vec![true; party.n()]).await?;
+        let inputs = self.input(party, mac, &vec![true; party.n()], 1).await?;
         let mut prg = Prg::new(party.transcript("lowgear/key link").bytes(&inputs.coin).finish());
         let terms = inputs.by.iter().map(|inputs| inputs.slice(0..1)).chain(anchor.cloned());
         let sum = terms.fold(Shares::zeros(&f, 1), |sum, term| sum.add(&f, &term.scale_all(&f, nonzero(&f, &mut prg))));

@@ -19,6 +19,7 @@
 //! Ring learning with errors at N = 32768 is estimated at 128 bits up to log₂q = 881 (HomomorphicEncryption.org
 //! standard of 2018, ternary secrets, classical); we use 500 bits.
 
+use crate::tuples::Kind;
 use crypto_bigint::{CheckedAdd, U2048};
 
 /// The ten largest primes below 2^50 that are 1 modulo 2^16: they have roots of unity for every degree up
@@ -50,6 +51,8 @@ pub(crate) const REPETITIONS: usize = 43;
 pub(crate) const SMALL_FACTOR: u64 = 420;
 /// Bound of noise: two sums of 21 bits each, one subtracted from the other (σ = 3.24).
 pub(crate) const NOISE: u64 = 21;
+/// Blocks of randoms or input masks that are checked together, at most.
+pub(crate) const MASK_BLOCKS: usize = 8;
 /// Words of 50 bits that flooding takes at most.
 pub(crate) const FLOODING_WORDS: usize = 8;
 /// One in so many proofs has responses out of bounds and is made again.
@@ -83,6 +86,20 @@ impl Params {
     /// Bits of statistical security of everything that leaves a setup.
     pub fn statistical(&self) -> u32 {
         self.statistical
+    }
+
+    /// The ring, and how much is made at once.
+    pub fn numbers(&self) -> impl Iterator<Item = u64> {
+        [u64::from(self.log_n), self.blocks as u64].into_iter().chain(PRIMES)
+    }
+
+    /// How many tuples of a kind the largest batch among `n` parties gives.
+    pub fn batch(&self, kind: Kind, n: usize) -> usize {
+        let block = 1usize << self.log_n;
+        match kind {
+            Kind::Triple | Kind::Square | Kind::Inverse | Kind::Bit => self.blocks(n) * block - 1,
+            Kind::Random | Kind::InputMask => MASK_BLOCKS * block - 1,
+        }
     }
 
     pub(crate) fn log_n(&self) -> u32 {

@@ -10,6 +10,9 @@ use zeroize::Zeroizing;
 
 /// What is left over at one party.
 pub(super) struct Stock {
+    /// Blocks of the next batch of triples, at least: the first is small and the next ones double, because a proof
+    /// costs the same for all blocks that a batch may have.
+    pub blocks: usize,
     pub triples: [Shares<PrimeField>; 3],
     pub randoms: Shares<PrimeField>,
     /// By owner; the clear values at the own index only.
@@ -25,6 +28,7 @@ pub(super) fn take(shares: &mut Shares<PrimeField>, count: usize) -> Shares<Prim
 impl Stock {
     pub fn new(n: usize) -> Self {
         Self {
+            blocks: 1,
             triples: Default::default(),
             randoms: Shares::default(),
             masks: vec![Shares::default(); n],
