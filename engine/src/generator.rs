@@ -1,11 +1,13 @@
 //! The interactive generators of tuples over a prime field behind one door, and which of them serves a field.
 
+use crate::bit_tuples::{BitPool, DaBits};
 use crate::error::Result;
-use crate::field::PrimeField;
+use crate::field::{BinaryField, PrimeField};
 use crate::mac_check::MacCheck;
+use crate::mascot::{Bill, BitBill, World};
 use crate::party::Party;
 use crate::share::Shares;
-use crate::tuples::{InputMasks, Kind};
+use crate::tuples::{InputMasks, Kind, Pool};
 use crate::{lowgear, mascot};
 
 /// ⟦anchor⟧ of a MAC key: links all setups under it, of whichever generator, and is never opened.
@@ -28,6 +30,33 @@ impl Protocol {
         }
     }
 
+    /// The protocol of this name, if there is one and it serves the field.
+    pub fn named(name: &str, field: &PrimeField, statistical: u32) -> Option<Self> {
+        match name {
+            "mascot" => Some(Self::Mascot(mascot::Params { statistical, ..mascot::Params::default() })),
+            "lowgear" => lowgear::Params::for_prime(field.modulus(), statistical).map(Self::LowGear),
+            _ => None,
+        }
+    }
+
+    /// All choices behind the protocol, of which parties with other ones are no match.
+    pub fn numbers(&self) -> Vec<u64> {
+        let mascot = self.mascot();
+        let mut numbers = vec![mascot.ot_width as u64, mascot.cope_width as u64, mascot.tile_ots as u64];
+        if let Self::LowGear(params) = self {
+            numbers.extend(params.numbers());
+        }
+        numbers
+    }
+
+    /// MASCOT's parameters: the protocol's own, or for what LowGear does not make.
+    pub fn mascot(&self) -> mascot::Params {
+        match self {
+            Self::Mascot(params) => *params,
+            Self::LowGear(params) => mascot::Params { statistical: params.statistical(), ..mascot::Params::default() },
+        }
+    }
+
     pub fn name(&self) -> &'static str {
         match self {
             Self::Mascot(_) => "mascot",
@@ -36,10 +65,15 @@ impl Protocol {
     }
 }
 
-/// A setup of either generator. Any error ends it.
-pub enum Generator {
-    Mascot(Box<mascot::Setup<PrimeField>>),
-    LowGear(Box<lowgear::Setup>),
+/// Setups for one MAC key: one of the protocol, and beside LowGear one of MASCOT as soon as something is asked for
+/// that only MASCOT makes. Any error ends what it met.
+pub struct Generator {
+    field: PrimeField,
+    /// For what only MASCOT makes.
+    params: mascot::Params,
+    anchor: Anchor,
+    lowgear: Option<Box<lowgear::Setup>>,
+    mascot: Option<Box<mascot::Setup<PrimeField>>>,
 }
 
 impl Generator {
@@ -54,17 +88,23 @@ impl Generator {
         mac: &mut MacCheck<PrimeField>,
         protocol: Protocol,
         anchor: Option<&Anchor>,
-    ) -> Result<(Self, Anchor)> {
+    ) -> Result<Self> {
+        let params = protocol.mascot();
         Ok(match protocol {
-            Protocol::Mascot(params) => {
+            Protocol::Mascot(_) => {
                 let (setup, anchor) = mascot::Setup::establish(party, field, mac, params, anchor).await?;
-                (Self::Mascot(Box::new(setup)), anchor)
+                Self { field, params, anchor, lowgear: None, mascot: Some(Box::new(setup)) }
             }
-            Protocol::LowGear(params) => {
-                let (setup, anchor) = lowgear::Setup::establish(party, field, mac, params, anchor).await?;
-                (Self::LowGear(Box::new(setup)), anchor)
+            Protocol::LowGear(own) => {
+                let (setup, anchor) = lowgear::Setup::establish(party, field, mac, own, anchor).await?;
+                Self { field, params, anchor, lowgear: Some(Box::new(setup)), mascot: None }
             }
         })
+    }
+
+    /// What links later setups to this one; the caller keeps it beside its key share.
+    pub fn anchor(&self) -> &Anchor {
+        &self.anchor
     }
 
     /// Makes `count` tuples, covered by a MAC check: a column for each element of the kind.
@@ -78,9 +118,9 @@ impl Generator {
         kind: Kind,
         count: usize,
     ) -> Result<Vec<Shares<PrimeField>>> {
-        match self {
-            Self::Mascot(setup) => setup.generate(party, mac, kind, count).await,
-            Self::LowGear(setup) => setup.generate(party, mac, kind, count).await,
+        match &mut self.lowgear {
+            Some(setup) => setup.generate(party, mac, kind, count).await,
+            None => self.mascot(party, mac).await?.generate(party, mac, kind, count).await,
         }
     }
 
@@ -95,27 +135,93 @@ impl Generator {
         owner: usize,
         count: usize,
     ) -> Result<InputMasks<PrimeField>> {
-        match self {
-            Self::Mascot(setup) => setup.generate_input_masks(party, mac, owner, count).await,
-            Self::LowGear(setup) => setup.generate_input_masks(party, mac, owner, count).await,
+        match &mut self.lowgear {
+            Some(setup) => setup.generate_input_masks(party, mac, owner, count).await,
+            None => self.mascot(party, mac).await?.generate_input_masks(party, mac, owner, count).await,
         }
     }
 
-    /// Whether an error has ended this setup.
-    pub fn is_over(&self) -> bool {
-        match self {
-            Self::Mascot(setup) => setup.is_over(),
-            Self::LowGear(setup) => setup.is_over(),
+    /// Makes `count` daBits, with MASCOT; see [`mascot::generate_dabits`].
+    ///
+    /// # Errors
+    /// Any error ends both setups, but [`crate::error::Error::PrimeTooSmall`].
+    pub async fn generate_dabits(
+        &mut self,
+        party: &mut Party,
+        mac: &mut MacCheck<PrimeField>,
+        binary: World<'_, BinaryField>,
+        count: usize,
+    ) -> Result<DaBits> {
+        let prime = World { setup: self.mascot(party, mac).await?, mac };
+        mascot::generate_dabits(prime, binary, party, count).await
+    }
+
+    /// Generates everything on the bill.
+    ///
+    /// # Errors
+    /// Any error ends the setup.
+    pub async fn fill(
+        &mut self,
+        party: &mut Party,
+        mac: &mut MacCheck<PrimeField>,
+        bill: &Bill,
+    ) -> Result<Pool<PrimeField>> {
+        let mut pool = Pool::new();
+        for &(kind, count) in bill.tuples.iter().filter(|(_, count)| *count > 0) {
+            pool.add(kind, self.generate(party, mac, kind, count).await?);
         }
+        for &(owner, count) in bill.masks.iter().filter(|(_, count)| *count > 0) {
+            pool.add_masks(owner, self.generate_input_masks(party, mac, owner, count).await?);
+        }
+        Ok(pool)
+    }
+
+    /// Generates all bit tuples on the bill, with MASCOT; see [`mascot::fill_bits`].
+    ///
+    /// # Errors
+    /// See [`mascot::fill_bits`].
+    pub async fn fill_bits(
+        &mut self,
+        party: &mut Party,
+        mac: &mut MacCheck<PrimeField>,
+        binary: World<'_, BinaryField>,
+        bill: &BitBill,
+    ) -> Result<BitPool> {
+        let prime = World { setup: self.mascot(party, mac).await?, mac };
+        mascot::fill_bits(prime, binary, party, bill).await
+    }
+
+    /// The setup of MASCOT, made now if there is none; linked as every other.
+    async fn mascot(
+        &mut self,
+        party: &mut Party,
+        mac: &mut MacCheck<PrimeField>,
+    ) -> Result<&mut mascot::Setup<PrimeField>> {
+        let setup = match self.mascot.take() {
+            Some(setup) => setup,
+            None => {
+                let anchor = Some(&self.anchor);
+                Box::new(mascot::Setup::establish(party, self.field, mac, self.params, anchor).await?.0)
+            }
+        };
+        Ok(self.mascot.insert(setup))
+    }
+
+    /// Whether an error has ended a setup.
+    pub fn is_over(&self) -> bool {
+        self.lowgear.as_ref().is_some_and(|setup| setup.is_over())
+            || self.mascot.as_ref().is_some_and(|setup| setup.is_over())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bit_tuples::mac_field;
     use crate::dealer;
     use crate::field::{Field, Fp};
     use crate::port::{LocalGate, Rng};
+    use crate::share::MacKeyShare;
     use crate::sim::Simulator;
     use rand_core::SeedableRng;
 
@@ -128,7 +234,7 @@ mod tests {
     }
 
     /// A cloud may make tuples by both generators under one key: the anchor ties them, and a value of one adds to
-    /// a value of the other.
+    /// a value of the other. LowGear's makes daBits by a setup of MASCOT of its own.
     #[test]
     fn the_anchor_of_one_generator_links_the_other() {
         let dealer = dealer::carbyne(2, 1);
@@ -141,22 +247,35 @@ mod tests {
                 let mut mac = MacCheck::new(f, dealer.key(i), Box::new(LocalGate::default()));
                 let mut anchor = None;
                 let mut sum = Shares::zeros(&f, 2);
+                let mut dabits = Shares::default();
+                let bits = mac_field();
+                let bits_key = MacKeyShare::new(bits.random(&mut party.rng), party.is_first());
+                let mut bits_mac = MacCheck::new(bits, bits_key, Box::new(LocalGate::default()));
+                let established =
+                    mascot::Setup::establish(&mut party, bits, &mut bits_mac, mascot::Params::default(), None).await;
+                let (mut bits_setup, _) = established.expect("honest parties");
                 for protocol in [Protocol::Mascot(mascot::Params::default()), Protocol::for_prime(&f, 64)] {
                     let established = Generator::establish(&mut party, f, &mut mac, protocol, anchor.as_ref()).await;
-                    let (mut generator, linked) = established.expect("honest parties");
-                    anchor = Some(linked);
+                    let mut generator = established.expect("honest parties");
+                    anchor = Some(generator.anchor().clone());
                     let columns = generator.generate(&mut party, &mut mac, Kind::Random, 2).await;
                     sum = sum.add(&f, &columns.expect("honest parties")[0]);
+                    let binary = World { setup: &mut bits_setup, mac: &mut bits_mac };
+                    let made = generator.generate_dabits(&mut party, &mut mac, binary, 1).await;
+                    dabits.append(&made.expect("honest parties").arithmetic);
                     assert!(!generator.is_over());
                 }
+                sum.append(&dabits);
                 sum
             }
         });
         let parties: Vec<_> = parties.collect();
         let sums = simulator.run(parties);
         let total = |of: fn(&Shares<PrimeField>) -> &Vec<Fp>, k: usize| f.sum(sums.iter().map(|sum| of(sum)[k]));
-        for k in 0..2 {
-            assert!(total(|sum| &sum.macs, k) == f.mul(dealer.alpha(), total(|sum| &sum.values, k)));
+        for k in 0..4 {
+            let value = total(|sum| &sum.values, k);
+            assert!(total(|sum| &sum.macs, k) == f.mul(dealer.alpha(), value));
+            assert!(k < 2 || f.mul(value, value) == value, "a daBit is a bit");
         }
     }
 }
