@@ -1,6 +1,6 @@
 //! Klyshko: the offline phase of a cloud, run by all members together without a master.
 //!
-//! One session per setup, kept open: base OTs and key link once, then rounds in which every member
+//! One session per setup, kept open: keys or base OTs and the key link once, then rounds in which every member
 //! says what it has and what it lacks ([`plan::Wish`]), all compute the same next batch, make it,
 //! check it (sacrifice and MAC check), write it down as STAGED, and activate it with the signatures
 //! of all. A batch whose signatures are not complete is thrown away whole.
@@ -32,7 +32,8 @@ use demand::{Demand, Running};
 use muster::Muster;
 use plan::{Batch, Plan, Planner, Wish};
 use polyyne_engine::error::{Error as EngineError, Severity};
-use polyyne_engine::mascot::{self, Params};
+use polyyne_engine::generator::Protocol;
+use polyyne_engine::mascot;
 use polyyne_engine::party::Party;
 use polyyne_engine::port::ChannelError;
 use polyyne_engine::step::Step;
@@ -40,6 +41,7 @@ use polyyne_protocol::canonical;
 use polyyne_protocol::hello::SessionPurpose;
 use polyyne_protocol::id::{Digest, MacKeyId, PeerKey};
 use polyyne_protocol::limits;
+use polyyne_protocol::version::SecurityParameters;
 use polyyne_protocol::view::CloudView;
 use polyyne_protocol::vote::ChunkSeal;
 use std::collections::BTreeMap;
@@ -73,7 +75,7 @@ pub enum Phase {
     /// Waiting for members.
     #[default]
     Meeting,
-    /// Base OTs and key link.
+    /// Keys or base OTs, and the key link.
     SettingUp,
     /// All targets are met.
     Idle,
@@ -445,7 +447,8 @@ async fn seal(
     tuples: Zeroizing<Vec<u8>>,
 ) -> Result<(), Ended> {
     let (seat, count) = (&shared.seat, batch.count);
-    let label = canonical::encode(&(seat.view.parameters(), "mascot", statistical(seat, batch.kind)));
+    let (generator, statistical) = assurance(seat, batch.kind);
+    let label = canonical::encode(&(seat.view.parameters(), generator, statistical));
     let id = party
         .transcript("chunk")
         .number(u64::from(batch.kind.code))
@@ -488,15 +491,21 @@ async fn seal(
     Ok(())
 }
 
-/// Bits of statistical security that a kind really has: a short MAC key limits them.
-fn statistical(seat: &Seat, kind: TupleKind) -> u32 {
-    let params = params(seat);
-    Side::of(kind).map_or(params.statistical, |side| mascot::statistical_of(&params, &side.field()))
+/// How a kind is made and the bits of statistical security that it really has: a short MAC key limits them.
+fn assurance(seat: &Seat, kind: TupleKind) -> (&'static str, u32) {
+    let protocol = protocol(seat);
+    let params = protocol.mascot();
+    match Side::of(kind) {
+        None => (protocol.name(), params.statistical),
+        Some(side) => (Protocol::Mascot(params).name(), mascot::statistical_of(&params, &side.field())),
+    }
 }
 
-/// What the members generate with.
-pub(crate) fn params(seat: &Seat) -> Params {
-    Params { statistical: u32::from(seat.view.parameters().sigma), ..Params::default() }
+/// What the members generate with over the cloud's prime, and by [`Protocol::mascot`] over other fields.
+pub(crate) fn protocol(seat: &Seat) -> Protocol {
+    let SecurityParameters { generator, sigma, .. } = seat.view.parameters();
+    Protocol::named(generator.name(), &seat.field, (*sigma).into())
+        .expect("the record's parameters have been validated")
 }
 
 impl Shared {

@@ -1,7 +1,7 @@
 //! `vcp testnet`: a virtual cloud of several providers on this machine, each a process of its own.
 //!
 //! Nothing in it is a stand-in: the providers find each other over libp2p, all sign the cloud's record, tuples come from
-//! MASCOT, and the demonstration's two clients talk to two different nodes over HTTP. It differs from a cloud in the
+//! LowGear or MASCOT, and the demonstration's two clients talk to two different nodes over HTTP. It differs from a cloud in the
 //! world in one thing only: one person runs all members, so that it protects nobody from anybody.
 
 pub mod children;
@@ -65,7 +65,8 @@ async fn show(
     let n = usize::from(wish.n);
     ground.prepare(n)?;
     start(screen, ground, n, nodes).await?;
-    let cloud = stand(screen, wish.prime, ground, nodes).await?;
+    let generator = wish.generator.map(Into::into);
+    let cloud = stand(screen, wish.prime, generator, ground, nodes).await?;
     let mut description = describe(ground, nodes, Some(cloud))?;
     if let Some(demo) = demo {
         fill(screen, ground, cloud, &demo).await?;
@@ -115,7 +116,13 @@ fn describe(ground: &Ground, nodes: &[Node], cloud: Option<CloudId>) -> Result<D
 }
 
 /// The cloud of all nodes: the one from before, or a new one that all sign; live when this returns.
-pub async fn stand(screen: &Screen, prime: Option<u128>, ground: &Ground, nodes: &[Node]) -> Result<CloudId, Failure> {
+pub async fn stand(
+    screen: &Screen,
+    prime: Option<u128>,
+    generator: Option<Generator>,
+    ground: &Ground,
+    nodes: &[Node],
+) -> Result<CloudId, Failure> {
     let operator = Operator::at(&ground.layout(0))?;
     let clouds: admin::Clouds = operator.get(CLOUDS_PATH).await?;
     let cloud = match clouds.clouds.first() {
@@ -129,7 +136,7 @@ pub async fn stand(screen: &Screen, prime: Option<u128>, ground: &Ground, nodes:
                 name: "testnet".into(),
                 members: nodes[1..].iter().map(|node| node.ready.peer_id.clone()).collect(),
                 prime: prime.map_or(Prime::DEFAULT, Prime),
-                generator: Generator::Mascot,
+                generator,
                 sigma: SIGMA_DEFAULT,
                 stock: Default::default(),
             };

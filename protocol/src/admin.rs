@@ -242,7 +242,8 @@ pub struct Form {
     /// The others: multiaddrs ending in `/p2p/ID`, or ids of known peers.
     pub members: Vec<String>,
     pub prime: Prime,
-    pub generator: Generator,
+    /// Without one, what serves the prime best.
+    pub generator: Option<Generator>,
     /// Statistical security, bits.
     pub sigma: u16,
     /// How to keep each kind in stock; none takes the defaults.
@@ -327,7 +328,7 @@ pub struct Invitations {
 pub enum GenerationState {
     /// No MAC key, or members missing.
     Waiting,
-    /// Base OTs and the key link.
+    /// Keys or base OTs, and the key link.
     SettingUp,
     Generating,
     /// All targets are met.

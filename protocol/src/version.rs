@@ -7,6 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use polyyne_engine::field::{Field as _, Fp, PrimeField};
+use polyyne_engine::generator::Protocol;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::canonical;
@@ -86,12 +87,19 @@ pub enum Generator {
     Lowgear,
 }
 
-impl fmt::Display for Generator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Generator {
+    /// That of [`polyyne_engine::generator::Protocol`].
+    pub fn name(self) -> &'static str {
+        match self {
             Generator::Mascot => "mascot",
             Generator::Lowgear => "lowgear",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Generator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -144,6 +152,8 @@ pub enum ParametersError {
     Sigma(u16),
     #[error("the modulus is not an odd prime")]
     NotPrime,
+    #[error("{0} makes no tuples for this modulus and statistical security")]
+    Generator(Generator),
     #[error("a modulus of {bits} bits is too small for statistical security of {sigma} bits: it must exceed 2^{}", sigma + 2)]
     PrimeTooSmall { bits: u32, sigma: u16 },
 }
@@ -186,7 +196,11 @@ impl SecurityParameters {
         if !is_prime(self.prime.0) {
             return Err(ParametersError::NotPrime);
         }
-        Ok(())
+        let field = PrimeField::new(self.prime.0).map_err(|_| ParametersError::NotPrime)?;
+        match Protocol::named(self.generator.name(), &field, self.sigma.into()) {
+            Some(_) => Ok(()),
+            None => Err(ParametersError::Generator(self.generator)),
+        }
     }
 
     /// The hash that every hello carries.
@@ -250,6 +264,15 @@ mod tests {
         assert!(!is_prime(((1 << 61) - 1) * 2_305_843_009_213_693_921));
         assert!(is_prime((1 << 127) - 1));
         assert!(!is_prime(u128::MAX));
+    }
+
+    #[test]
+    fn lowgear_is_refused_where_its_ring_has_no_slots_or_no_room() {
+        let lowgear = |prime, sigma| SecurityParameters { generator: Generator::Lowgear, sigma, ..parameters(prime) };
+        assert_eq!(lowgear(Prime::DEFAULT.0, 64).validate(), Ok(()));
+        let refused = Err(ParametersError::Generator(Generator::Lowgear));
+        assert_eq!(lowgear(Prime::DEFAULT.0, 100).validate(), refused);
+        assert_eq!(lowgear((1 << 127) - 1, 64).validate(), refused);
     }
 
     #[test]

@@ -83,6 +83,7 @@ fn with_tuples_really_made_the_parties_print_what_mp_spdz_prints() {
         let parties: &[usize] = if HUNGRY.contains(&name) && !long() { &[2] } else { &[2, 3] };
         for program in programs(&[name]) {
             parties.iter().for_each(|&n| prints_as_expected(&vcp, &program, n, "mascot"));
+            prints_as_expected(&vcp, &program, parties[parties.len() - 1], "lowgear");
         }
     }
 }

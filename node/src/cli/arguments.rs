@@ -99,9 +99,9 @@ pub struct Testnet {
     /// The field's modulus.
     #[arg(long, value_name = "P")]
     pub prime: Option<u128>,
-    /// How tuples are made.
-    #[arg(long, value_enum, default_value_t = Generator::Mascot)]
-    pub generator: Generator,
+    /// How tuples are made [default: lowgear where the modulus allows it, else mascot].
+    #[arg(long, value_enum)]
+    pub generator: Option<Generator>,
     /// The program to show, on two secrets.
     #[arg(long, value_name = "PROGRAM", conflicts_with = "no_demo")]
     pub demo: Option<PathBuf>,
@@ -115,7 +115,19 @@ pub struct Testnet {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Generator {
+    /// By oblivious transfer; for every modulus.
     Mascot,
+    /// By homomorphic encryption; for moduli that are 1 modulo 65536 and large enough.
+    Lowgear,
+}
+
+impl From<Generator> for polyyne_protocol::version::Generator {
+    fn from(generator: Generator) -> Self {
+        match generator {
+            Generator::Mascot => Self::Mascot,
+            Generator::Lowgear => Self::Lowgear,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -246,6 +258,9 @@ pub struct CloudForm {
     /// The field's modulus.
     #[arg(long, value_name = "P")]
     pub prime: Option<u128>,
+    /// How tuples are made [default: lowgear where the modulus allows it, else mascot].
+    #[arg(long, value_enum)]
+    pub generator: Option<Generator>,
     /// How to keep a kind of tuples in stock: how many, and optionally from how few on they are refilled, the kind's
     /// share of generation (1 to 16) and the chunks made at once (1 to 8), such as
     /// triple=100000,threshold=80000,priority=4,concurrency=2; repeat for several.
@@ -479,6 +494,8 @@ pub enum Preprocessing {
     Dealer,
     /// Really made, by MASCOT.
     Mascot,
+    /// Really made, by LowGear; for moduli that are 1 modulo 65536 and large enough.
+    Lowgear,
 }
 
 #[derive(Debug, Args)]
@@ -544,6 +561,9 @@ pub struct BenchOptions {
     /// Prints the change against a stored run (what --json printed), and fails if something is worse.
     #[arg(long, value_name = "FILE")]
     pub compare: Option<PathBuf>,
+    /// Limits what each party sends, such as 100mbit, by relays between the parties.
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub link: Option<u64>,
     /// How much worse is worse, with --compare.
     #[arg(long, value_name = "PERCENT", default_value_t = 20, requires = "compare")]
     pub tolerance: u32,
@@ -563,6 +583,19 @@ fn pair(text: &str) -> Result<(String, String), String> {
 fn target(text: &str) -> Result<(String, StockRule), String> {
     let (kind, rule) = pair(text)?;
     Ok((kind, rule.parse().map_err(|error: BadRule| error.to_string())?))
+}
+
+/// Bits per second, with their unit.
+fn rate(text: &str) -> Result<u64, String> {
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: u64 = text[..split].parse().map_err(|_| "expected a number with a unit: kbit, mbit or gbit")?;
+    let unit = match &text[split..] {
+        "kbit" => 1_000,
+        "mbit" => 1_000_000,
+        "gbit" => 1_000_000_000,
+        _ => return Err("expected a unit: kbit, mbit or gbit".into()),
+    };
+    number.checked_mul(unit).filter(|&rate| rate > 0).ok_or_else(|| "there is no such rate".into())
 }
 
 /// A time with its unit.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use polyyne_protocol::admin::{self, CLOUDS_PATH, Health, INVITATIONS_PATH, cloud_path, invitation_path};
 use polyyne_protocol::id::{CloudId, RecordHash};
-use polyyne_protocol::version::{Generator, Prime, SIGMA_DEFAULT};
+use polyyne_protocol::version::{Prime, SIGMA_DEFAULT};
 use tokio::time::sleep;
 
 use super::arguments::{Cloud, CloudForm, peer};
@@ -75,7 +75,7 @@ async fn form(screen: &Screen, wish: &CloudForm) -> Result<(), Failure> {
         name: wish.name.clone(),
         members: wish.member.clone(),
         prime: wish.prime.map_or(Prime::DEFAULT, Prime),
-        generator: Generator::Mascot,
+        generator: wish.generator.map(Into::into),
         sigma: SIGMA_DEFAULT,
         stock: wish.target.iter().cloned().collect(),
     };

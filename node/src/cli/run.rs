@@ -15,6 +15,8 @@ use indicatif::ProgressBar;
 use polyyne_bytecode::{Group, Limits, Machine, Program, Verified, verify};
 use polyyne_engine::dealer::Dealer;
 use polyyne_engine::field::{BinaryField, PrimeField};
+use polyyne_engine::generator::Protocol;
+use polyyne_engine::mascot;
 use polyyne_engine::vm::{self, Printer, TextInputs};
 use rand::TryRng as _;
 use rand::rngs::SysRng;
@@ -90,14 +92,15 @@ pub fn run(screen: &Screen, wish: &Run) -> Result<(), Failure> {
             screen.note("tuples come from a dealer inside this process: for development only (--preprocessing mascot makes them really)");
             dealt(&job, n)?
         }
-        Preprocessing::Mascot => {
+        Preprocessing::Mascot | Preprocessing::Lowgear => {
+            let protocol = protocol(wish.preprocessing, &job.field)?;
             // clients come once: a run with them cannot be rehearsed
             let sockets = job.sockets.is_some();
             let bills = if sockets { declared(job.program.bill())?.into() } else { rehearse(&job, n)? };
             // the dealer's gates end with its tuples
             let (supplies, orders) = (dealt(&job, n)?.into_iter(), Orders::new(n));
             let made = |own: Supplies| {
-                let tuples = Source::Mascot(bills.clone());
+                let tuples = Source::Made(protocol, bills.clone());
                 Supplies { key: own.key, tuples, orders: orders.clone() }
             };
             supplies.map(made).collect()
@@ -105,7 +108,7 @@ pub fn run(screen: &Screen, wish: &Run) -> Result<(), Failure> {
     };
     let working = screen.spinner(match wish.preprocessing {
         Preprocessing::Dealer => "the parties compute",
-        Preprocessing::Mascot => "the parties make tuples and compute",
+        Preprocessing::Mascot | Preprocessing::Lowgear => "the parties make tuples and compute",
     });
     let mut text = Text { screen: *screen, working, kept: Vec::new() };
     let outcome = parties::run(&job, supplies, &mut text);
@@ -120,6 +123,23 @@ pub fn run(screen: &Screen, wish: &Run) -> Result<(), Failure> {
     }
     report(screen, wish, &field, &text, &outcome);
     Ok(())
+}
+
+fn name(preprocessing: Preprocessing) -> &'static str {
+    match preprocessing {
+        Preprocessing::Dealer => "dealer",
+        Preprocessing::Mascot => "mascot",
+        Preprocessing::Lowgear => "lowgear",
+    }
+}
+
+fn protocol(preprocessing: Preprocessing, field: &PrimeField) -> Result<Protocol, Failure> {
+    let statistical = mascot::Params::default().statistical;
+    let protocol = Protocol::named(name(preprocessing), field, statistical);
+    protocol.ok_or_else(|| {
+        let cause = format!("{} makes no tuples modulo {}", name(preprocessing), field.modulus());
+        Failure::usage(cause).remedy("--preprocessing mascot")
+    })
 }
 
 /// What a run takes, found by a run on a dealer's tuples whose output nobody sees.
@@ -147,10 +167,7 @@ fn report(screen: &Screen, wish: &Run, field: &PrimeField, text: &Text, outcome:
 fn figures(wish: &Run, outcome: &Outcome) -> Figures {
     Figures {
         parties: wish.n.into(),
-        preprocessing: match wish.preprocessing {
-            Preprocessing::Dealer => "dealer",
-            Preprocessing::Mascot => "mascot",
-        },
+        preprocessing: name(wish.preprocessing),
         tuples: tuples(&outcome.spent),
         checks: outcome.checks,
         offline: outcome.offline.into(),

@@ -9,6 +9,7 @@ use polyyne_protocol::client_io;
 use polyyne_protocol::id::{ExecutionId, SecretId};
 use polyyne_protocol::request::*;
 use polyyne_protocol::sign::Signed;
+use polyyne_protocol::version::Generator;
 use polyyne_protocol::vote::Upload;
 use serde_bytes::ByteBuf;
 
@@ -317,6 +318,23 @@ async fn what_a_program_needs_beside_the_prime_field_is_made_when_it_is_asked_fo
     let made = |kind| stock.iter().any(|own| own.kind == kind && own.generated > 0);
     assert!(made(TupleKind::DABIT) && made(TupleKind::AND_TRIPLE) && made(TupleKind::TRIPLE.over_binary(40)));
     assert!(!made(TupleKind::SQUARE.over_binary(128)), "what nobody asked for is not made");
+}
+
+/// The setup of a restarted session is linked to the key's first one, and so is MASCOT's beside it, which daBits take.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cloud_of_lowgear_makes_the_rest_with_mascot_and_goes_on_after_a_restart() {
+    let world = World::making(Generator::Lowgear, 2, 256).await;
+    let owner = client(5);
+    let (secret, _) = put(&world, 0, &owner, &[177, -4]).await;
+    let (program, expected) = conformance("c36_edabit_raw");
+    for _ in 0..2 {
+        let answers = world.ask(1, &owner, Request::Execute(execute(sum_and_product(), &[secret], true))).await;
+        let shares: Vec<_> = executed(&answers).iter().map(|one| one.delivery.clone().unwrap()).collect();
+        assert_eq!(clear(world.view(), 2, &shares.iter().collect::<Vec<_>>()), [173, -708]);
+        let answers = world.ask(0, &owner, Request::Execute(execute(program.clone(), &[], true))).await;
+        assert!(executed(&answers).iter().all(|executed| executed.printed == expected));
+        world.renew_desks().await;
+    }
 }
 
 /// An old change of tags that somebody recorded must not undo a newer one, even if members were restarted in between.

@@ -36,6 +36,11 @@ pub struct World {
 impl World {
     /// n nodes that form a cloud and begin to generate up to `target` tuples of each kind.
     pub async fn new(n: usize, target: u64) -> Self {
+        Self::making(Generator::Mascot, n, target).await
+    }
+
+    /// [`Self::new`] by this generator.
+    pub async fn making(generator: Generator, n: usize, target: u64) -> Self {
         let mut cores = Vec::new();
         let (mut keys, mut dirs) = (Vec::new(), Vec::new());
         for _ in 0..n {
@@ -52,7 +57,7 @@ impl World {
             cores.push(Core::start(&config, data).await.unwrap());
             dirs.push(dir);
         }
-        let mut world = Self { log: found(&cores, &keys, target), cores, keys, _dirs: dirs };
+        let mut world = Self { log: found(&cores, &keys, generator, target), cores, keys, _dirs: dirs };
         world.connect().await;
         world.rekey().await;
         world
@@ -179,7 +184,7 @@ impl World {
     }
 }
 
-fn found(cores: &[Core], keys: &[SigningKey], target: u64) -> CloudLog {
+fn found(cores: &[Core], keys: &[SigningKey], generator: Generator, target: u64) -> CloudLog {
     let members = cores.iter().enumerate().map(|(index, core)| Member {
         index: PartyIndex(index as u16),
         peer: core.network.local_key(),
@@ -192,7 +197,7 @@ fn found(cores: &[Core], keys: &[SigningKey], target: u64) -> CloudLog {
         head: Head { cloud: None, previous: None, epoch: Epoch(0), attempt: Attempt(0), nonce: Nonce(rand::random()) },
         name: "world".into(),
         members: members.collect(),
-        parameters: SecurityParameters::new(Prime::DEFAULT, Generator::Mascot, Digest([0; 32])),
+        parameters: SecurityParameters::new(Prime::DEFAULT, generator, Digest([0; 32])),
         stock: BTreeMap::from_iter(stock),
     };
     CloudLog::found(sign_all(Record::Membership(record), keys)).unwrap()

@@ -135,7 +135,7 @@ fn verify(bytes: &[u8], seat: &Seat) -> Result<Ready, Refusal> {
     let (declared, unforeseen) = expected(&program);
     let bill = bill(&declared, gf2n, seat.view.n() as u32).map_err(invalid)?;
     if bill.iter().any(|(kind, count)| *kind == TupleKind::DABIT && *count > 0) {
-        let params = crate::klyshko::params(seat);
+        let params = crate::klyshko::protocol(seat).mascot();
         mascot::dabits_fit(&params, &seat.field, seat.view.n()).map_err(|error| invalid(error.to_string()))?;
     }
     Ok(Ready {

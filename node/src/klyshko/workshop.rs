@@ -1,38 +1,59 @@
 //! Where tuples are made: a setup for each field, with the MAC check that it works for.
 //!
-//! The prime field's is there from the beginning of a session; one of another field is set up by all members when the
-//! first batch over it is due, so that a cloud pays for the fields that it uses.
+//! The prime field's, of the generator that the cloud's record names, is there from the beginning of a session; one of
+//! another field, which is MASCOT's, is set up by all members when the first batch over it is due, so that a cloud pays
+//! for the fields that it uses.
 
 use super::anchor::Anchoring;
-use super::{Ended, Shared, params};
+use super::{Ended, Shared, protocol};
 use crate::castor::TupleKind;
 use crate::session::side::{Side, field_byte};
 use crate::session::take::{beside, engine_kind, mask_rows, rows};
 use polyyne_engine::field::{BinaryField, PrimeField};
+use polyyne_engine::generator::Generator;
 use polyyne_engine::mac_check::MacCheck;
-use polyyne_engine::mascot::{MascotField, Setup, World, generate_dabits};
+use polyyne_engine::mascot::{Setup, World};
 use polyyne_engine::party::Party;
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
 /// The workshops of a session.
 pub(super) struct Workshops {
-    prime: Workshop<PrimeField>,
-    sides: BTreeMap<Side, Workshop<BinaryField>>,
+    prime: Prime,
+    sides: BTreeMap<Side, Binary>,
 }
 
-struct Workshop<F: MascotField> {
-    field: F,
-    mac: MacCheck<F>,
-    setup: Setup<F>,
+struct Prime {
+    field: PrimeField,
+    mac: MacCheck<PrimeField>,
+    generator: Generator,
 }
 
-impl<F: MascotField> Workshop<F> {
-    /// Sets up and links to what was made under the key before. `name` is the field's on disk.
-    async fn open(shared: &Shared, party: &mut Party, field: F, mut mac: MacCheck<F>, name: u8) -> Result<Self, Ended> {
-        let anchoring = Anchoring::agree(shared, party, &field, name).await?;
-        let params = params(&shared.seat);
-        let (setup, anchor) = Setup::establish(party, field.clone(), &mut mac, params, anchoring.known()).await?;
+struct Binary {
+    field: BinaryField,
+    mac: MacCheck<BinaryField>,
+    setup: Setup<BinaryField>,
+}
+
+impl Prime {
+    /// Sets up and links to what was made under the key before.
+    async fn open(shared: &Shared, party: &mut Party) -> Result<Self, Ended> {
+        let (field, mut mac) = (shared.seat.field, shared.seat.mac_check(party));
+        let anchoring = Anchoring::agree(shared, party, &field, field_byte(None)).await?;
+        let protocol = protocol(&shared.seat);
+        let generator = Generator::establish(party, field, &mut mac, protocol, anchoring.known()).await?;
+        anchoring.confirm(shared, party, &field, generator.anchor()).await?;
+        Ok(Self { field, mac, generator })
+    }
+}
+
+impl Binary {
+    /// Sets up and links to what was made under the key before.
+    async fn open(shared: &Shared, party: &mut Party, side: Side) -> Result<Self, Ended> {
+        let (field, mut mac) = (side.field(), shared.seat.side_check(party, side).await?);
+        let anchoring = Anchoring::agree(shared, party, &field, field_byte(Some(side))).await?;
+        let params = protocol(&shared.seat).mascot();
+        let (setup, anchor) = Setup::establish(party, field, &mut mac, params, anchoring.known()).await?;
         anchoring.confirm(shared, party, &field, &anchor).await?;
         Ok(Self { field, mac, setup })
     }
@@ -40,9 +61,7 @@ impl<F: MascotField> Workshop<F> {
 
 impl Workshops {
     pub async fn open(shared: &Shared, party: &mut Party) -> Result<Self, Ended> {
-        let (field, mac) = (shared.seat.field, shared.seat.mac_check(party));
-        let prime = Workshop::open(shared, party, field, mac, field_byte(None)).await?;
-        Ok(Self { prime, sides: BTreeMap::new() })
+        Ok(Self { prime: Prime::open(shared, party).await?, sides: BTreeMap::new() })
     }
 
     /// Checked tuples as they are stored.
@@ -57,9 +76,9 @@ impl Workshops {
             return self.make_masks(shared, party, kind, owner, count).await;
         }
         let Some(side) = Side::of(kind) else {
-            let Workshop { field, mac, setup } = &mut self.prime;
+            let Prime { field, mac, generator } = &mut self.prime;
             let kind = engine_kind(kind).expect("a planned kind is one that this node makes");
-            return Ok(rows(field, &setup.generate(party, mac, kind, count).await?));
+            return Ok(rows(field, &generator.generate(party, mac, kind, count).await?));
         };
         let mut own = self.side(shared, party, side).await?;
         let tuples = match kind {
@@ -68,10 +87,10 @@ impl Workshops {
                 rows(&own.field, &[triples.a, triples.b, triples.c])
             }
             TupleKind::DABIT => {
-                let prime = World { setup: &mut self.prime.setup, mac: &mut self.prime.mac };
+                let Prime { field, mac, generator } = &mut self.prime;
                 let binary = World { setup: &mut own.setup, mac: &mut own.mac };
-                let dabits = generate_dabits(prime, binary, party, count).await?;
-                beside(&rows(&self.prime.field, &[dabits.arithmetic]), &rows(&own.field, &[dabits.binary]))
+                let dabits = generator.generate_dabits(party, mac, binary, count).await?;
+                beside(&rows(field, &[dabits.arithmetic]), &rows(&own.field, &[dabits.binary]))
             }
             kind => {
                 let kind = engine_kind(kind).expect("a planned kind is one that this node makes");
@@ -92,8 +111,8 @@ impl Workshops {
         count: usize,
     ) -> Result<Zeroizing<Vec<u8>>, Ended> {
         let Some(side) = Side::of(kind) else {
-            let Workshop { field, mac, setup } = &mut self.prime;
-            let masks = setup.generate_input_masks(party, mac, owner, count).await?;
+            let Prime { field, mac, generator } = &mut self.prime;
+            let masks = generator.generate_input_masks(party, mac, owner, count).await?;
             return Ok(mask_rows(field, &masks));
         };
         let mut own = self.side(shared, party, side).await?;
@@ -107,13 +126,10 @@ impl Workshops {
     }
 
     /// The workshop of a field, taken out: after an error it is gone, as its setup is.
-    async fn side(&mut self, shared: &Shared, party: &mut Party, side: Side) -> Result<Workshop<BinaryField>, Ended> {
+    async fn side(&mut self, shared: &Shared, party: &mut Party, side: Side) -> Result<Binary, Ended> {
         match self.sides.remove(&side) {
             Some(own) => Ok(own),
-            None => {
-                let mac = shared.seat.side_check(party, side).await?;
-                Workshop::open(shared, party, side.field(), mac, field_byte(Some(side))).await
-            }
+            None => Binary::open(shared, party, side).await,
         }
     }
 }

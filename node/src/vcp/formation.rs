@@ -4,15 +4,17 @@ use super::Vcp;
 use crate::castor::TupleKind;
 use crate::core::unknown_cloud;
 use crate::federation::membership::{CloudStatus, Invitation as Open, MembershipError};
+use polyyne_engine::field::PrimeField;
+use polyyne_engine::generator::Protocol;
 use polyyne_protocol::admin::{Form, Invitation, MemberLine, Proposed, SignerLine};
 use polyyne_protocol::certificate::MemberSignature;
-use polyyne_protocol::id::{CloudId, Digest, PeerKey, RecordHash};
+use polyyne_protocol::id::{CloudId, PeerKey, RecordHash};
 use polyyne_protocol::limits::MEMBERS_MAX;
 use polyyne_protocol::membership::{Member, Record};
 use polyyne_protocol::proposal::Stance;
 use polyyne_protocol::request::{Refusal, RefusalCode};
 use polyyne_protocol::stock::StockRule;
-use polyyne_protocol::version::SecurityParameters;
+use polyyne_protocol::version::{Generator, ParametersError, SecurityParameters};
 use polyyne_protocol::view::CurrentMacKey;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -33,8 +35,7 @@ impl Vcp {
         for text in &form.members {
             others.push(self.peer_to_be_member(text).await?);
         }
-        let mut parameters = SecurityParameters::new(form.prime, form.generator, generator_parameters());
-        parameters.sigma = form.sigma;
+        let parameters = parameters(&form)?;
         refuse_unknown_kinds(&form.stock)?;
         let stock = if form.stock.is_empty() { default_stock() } else { form.stock };
         let proposed = self.shared.federation.propose(&form.name, &others, parameters, stock).await;
@@ -174,11 +175,22 @@ impl Vcp {
     }
 }
 
-/// The hash of the generator's own parameters: equal at all members, or they do not compute together.
-fn generator_parameters() -> Digest {
-    let params = polyyne_engine::mascot::Params::default();
-    let widths = (params.ot_width as u64, params.cope_width as u64, params.tile_ots as u64);
-    polyyne_protocol::canonical::hash("mascot-parameters", &widths)
+/// What the members of a new cloud would agree on, with the hash of the generator's own parameters.
+fn parameters(form: &Form) -> Result<SecurityParameters, Refusal> {
+    let malformed = |cause: String| Refusal::new(RefusalCode::Malformed, cause, "");
+    let field = PrimeField::new(form.prime.0).map_err(|error| malformed(error.to_string()))?;
+    let sigma = u32::from(form.sigma);
+    let protocol = match form.generator {
+        None => Protocol::for_prime(&field, sigma),
+        Some(generator) => Protocol::named(generator.name(), &field, sigma)
+            .ok_or_else(|| malformed(ParametersError::Generator(generator).to_string()))?,
+    };
+    let generator = match protocol {
+        Protocol::Mascot(_) => Generator::Mascot,
+        Protocol::LowGear(_) => Generator::Lowgear,
+    };
+    let own = polyyne_protocol::canonical::hash("generator-parameters", &(protocol.name(), protocol.numbers()));
+    Ok(SecurityParameters { sigma: form.sigma, ..SecurityParameters::new(form.prime, generator, own) })
 }
 
 fn signers(open: &Open) -> Vec<SignerLine> {

@@ -68,7 +68,7 @@ async fn run(
     let commit = commit_time(ground, if options.quick { 3 } else { 200 }).await?;
     ground.prepare(MEMBERS.into())?;
     start(&quiet, ground, MEMBERS.into(), nodes).await?;
-    let cloud = stand(&quiet, None, ground, nodes).await?;
+    let cloud = stand(&quiet, None, None, ground, nodes).await?;
     let filling = screen.spinner("the members make tuples for all executions");
     fill(ground, nodes, cloud, (executions + warm_up + 2) * TUPLES_EACH).await?;
     filling.finish_and_clear();

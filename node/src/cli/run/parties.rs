@@ -11,6 +11,7 @@ use polyyne_bytecode::Verified;
 use polyyne_engine::bit_tuples::{BitKind, BitPool, mac_field};
 use polyyne_engine::error::{Error as EngineError, Severity};
 use polyyne_engine::field::{BinaryField, Field as _, Fp, PrimeField};
+use polyyne_engine::generator::{Generator, Protocol};
 use polyyne_engine::mac_check::MacCheck;
 use polyyne_engine::mascot::{self, Bill, BitBill, Params, Setup, World};
 use polyyne_engine::memory;
@@ -75,7 +76,7 @@ pub enum Source {
     /// They are there, and those of GF(2^n) and of bits with the MAC keys that they are under.
     Ready { tuples: Box<dyn Tuples<PrimeField>>, sides: Option<Box<Sides>> },
     /// The parties make them first, so many of each kind.
-    Mascot(Bills),
+    Made(Protocol, Bills),
 }
 
 /// What the parties make, by field.
@@ -307,9 +308,9 @@ fn party(
         let mut clock = Clock::start();
         let (mut tuples, mut sides) = match supplies.tuples {
             Source::Ready { tuples, sides } => (tuples, sides.map(|sides| *sides)),
-            Source::Mascot(bills) => {
+            Source::Made(protocol, bills) => {
                 let gates = supplies.orders.side_gates(index, MAIN);
-                let (tuples, sides) = generate(job, &mut party, &mut mac, gates, &bills).await?;
+                let (tuples, sides) = generate(job, &mut party, &mut mac, gates, protocol, &bills).await?;
                 (tuples, Some(sides))
             }
         };
@@ -350,12 +351,13 @@ async fn generate(
     party: &mut Party,
     mac: &mut MacCheck<PrimeField>,
     [binary_gate, bits_gate]: [Box<dyn Gate>; 2],
+    protocol: Protocol,
     bills: &Bills,
 ) -> Result<Made, EngineError> {
-    let (mut setup, _) = Setup::establish(party, job.field, mac, Params::default(), None).await?;
-    let tuples = mascot::fill(&mut setup, party, mac, &bills.prime).await?;
+    let mut generator = Generator::establish(party, job.field, mac, protocol, None).await?;
+    let tuples = generator.fill(party, mac, &bills.prime).await?;
     let binary = generate_binary(job, party, binary_gate, &bills.binary).await?;
-    let bits = generate_bits(World { setup: &mut setup, mac }, party, bits_gate, &bills.bits).await?;
+    let bits = generate_bits((&mut generator, mac), party, bits_gate, &bills.bits).await?;
     Ok((Box::new(tuples), (binary, bits)))
 }
 
@@ -378,7 +380,7 @@ async fn generate_binary(
 }
 
 async fn generate_bits(
-    prime: World<'_, PrimeField>,
+    (prime, prime_mac): (&mut Generator, &mut MacCheck<PrimeField>),
     party: &mut Party,
     gate: Box<dyn Gate>,
     bill: &BitBill,
@@ -390,7 +392,7 @@ async fn generate_bits(
     }
     let (mut setup, _) = Setup::establish(party, field, &mut mac, Params::default(), None).await?;
     let binary = World { setup: &mut setup, mac: &mut mac };
-    let tuples = mascot::fill_bits(prime, binary, party, bill).await?;
+    let tuples = prime.fill_bits(party, prime_mac, binary, bill).await?;
     Ok(BitSide { mac, tuples: Box::new(tuples) })
 }
 
@@ -532,10 +534,13 @@ mod tests {
     /// Over the prime field, over GF(2^40), and with bits of both worlds.
     #[test]
     fn programs_print_the_same_on_dealt_and_on_generated_tuples() {
-        ["c03_arith", "c16_gf2n", "c36_edabit_raw"].into_iter().for_each(prints_the_same);
+        for name in ["c03_arith", "c16_gf2n", "c36_edabit_raw"] {
+            prints_the_same(name, Protocol::Mascot(Params::default()));
+        }
+        prints_the_same("c36_edabit_raw", Protocol::for_prime(&PrimeField::carbyne(), 64));
     }
 
-    fn prints_the_same(name: &str) {
+    fn prints_the_same(name: &str, protocol: Protocol) {
         let (job, expected) = conformance(name, 2);
         let mut printed = Vec::new();
         let rehearsal = run(&job, dealt(2), &mut printed).unwrap();
@@ -545,7 +550,7 @@ mod tests {
         let orders = Orders::new(2);
         let supplies = dealt(2).into_iter().map(|own| Supplies {
             key: own.key,
-            tuples: Source::Mascot(bills.clone()),
+            tuples: Source::Made(protocol, bills.clone()),
             orders: orders.clone(),
         });
         let mut printed = Vec::new();
