@@ -38,6 +38,22 @@ fn every_measurement_of_programs_and_of_the_store_gives_its_figures() {
 }
 
 #[test]
+fn both_generators_are_measured_for_every_kind_also_over_a_slow_network() {
+    let ended = vcp!().run(&["--json", "bench", "offline", "--quick", "--link", "1gbit"]).ok();
+    let all = ended.json();
+    let names: Vec<&str> = all.as_array().unwrap().iter().map(|measured| measured["name"].as_str().unwrap()).collect();
+    let kinds = ["first", "triple", "square", "inverse", "bit", "random", "input_mask"];
+    let of = |protocol: &'static str| kinds.map(|kind| format!("offline.{protocol}.{kind}"));
+    assert_eq!(names, [of("mascot"), of("lowgear")].concat());
+    for measured in all.as_array().unwrap() {
+        assert!(
+            measured["value"].as_f64() > Some(0.0) && measured["peak_rss_bytes"].as_f64() > Some(0.0),
+            "{measured}"
+        );
+    }
+}
+
+#[test]
 fn an_execution_in_a_cloud_is_measured_beside_what_a_commit_takes() {
     let all = measured(&vcp!(), "online.execute.add2");
     let names: Vec<&str> = all.iter().map(|measured| measured["name"].as_str().unwrap()).collect();

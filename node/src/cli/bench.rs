@@ -10,6 +10,7 @@ mod online;
 mod parties;
 mod party;
 mod programs;
+mod shaper;
 mod store;
 
 use super::arguments::{Bench, BenchOptions};

@@ -1,5 +1,7 @@
-//! Making tuples: `offline.mascot.*`.
+//! Making tuples: `offline.PROTOCOL.KIND`, and `offline.PROTOCOL.first` in a new cloud.
 
+use polyyne_engine::field::PrimeField;
+use polyyne_engine::generator::Protocol;
 use polyyne_engine::tuples::Kind;
 
 use super::measured::{Filter, Measured};
@@ -11,40 +13,83 @@ use crate::cli::screen::Screen;
 
 /// Tuples of the first batch in a new cloud.
 const FIRST: usize = 256;
-/// Tuples of one order.
+/// Tuples of one order to MASCOT.
 const BATCH: usize = 4096;
 /// How long each kind is measured, at least.
 const SECONDS_MIN: f64 = 4.0;
+/// What is measured of each protocol.
+const KINDS: [Kind; 6] = [Kind::Triple, Kind::Square, Kind::Inverse, Kind::Bit, Kind::Random, Kind::InputMask];
+const PROTOCOLS: [&str; 2] = ["mascot", "lowgear"];
+
+/// What is measured of one protocol, with the names of the measurements.
+struct Plan {
+    protocol: &'static str,
+    first: String,
+    kinds: Vec<(String, Kind)>,
+}
+
+impl Plan {
+    fn of(protocol: &'static str) -> Self {
+        let name = |what: &str| format!("offline.{protocol}.{}", what.replace(' ', "_"));
+        Self { protocol, first: name("first"), kinds: KINDS.map(|kind| (name(kind.name()), kind)).into() }
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.kinds.iter().map(|(name, _)| name.as_str()).chain([self.first.as_str()])
+    }
+}
 
 pub fn run(screen: &Screen, options: &BenchOptions) -> Result<Vec<Measured>, Failure> {
-    let first = "offline.mascot.first";
-    let kinds = Kind::STOCK.map(|kind| (format!("offline.mascot.{}", kind.name()), kind));
-    let names = kinds.iter().map(|(name, _)| name.as_str()).chain([first]);
-    let filter = Filter::new(options.filter.as_deref(), names)?;
-    let bar = screen.bar("measuring", kinds.iter().filter(|(name, _)| filter.wants(name)).count() as u64 + 1);
-    let mut parties = Parties::start(options.n)?;
-    let took = parties.meet(|meeting| Order::Establish { meeting, count: if options.quick { 1 } else { FIRST } })?;
-    bar.inc(1);
+    let plans = PROTOCOLS.map(Plan::of);
+    let filter = Filter::new(options.filter.as_deref(), plans.iter().flat_map(Plan::names))?;
+    let wanted = |plan: &Plan| plan.names().filter(|name| filter.wants(name)).count() as u64;
+    let bar = screen.bar("measuring", plans.iter().map(wanted).sum());
     let mut results = Vec::new();
-    if filter.wants(first) {
-        results.push(Measured {
-            value: took.seconds,
-            unit: "s".into(),
-            peak_rss_bytes: Some(took.peak_rss_bytes),
-            ..Measured::new(first, options.n)
-        });
-    }
-    for (name, kind) in kinds.into_iter().filter(|(name, _)| filter.wants(name)) {
-        bar.set_message(name.clone());
-        results.push(measure(&mut parties, options, &name, kind)?);
-        bar.inc(1);
+    for plan in plans.iter().filter(|plan| wanted(plan) > 0) {
+        let mut parties = Parties::start(options.n)?;
+        let count = if options.quick { 1 } else { FIRST };
+        let protocol = plan.protocol.to_owned();
+        let took = parties.meet(&options.link.into(), |meeting| Order::Establish {
+            meeting,
+            protocol: protocol.clone(),
+            count,
+        })?;
+        if filter.wants(&plan.first) {
+            results.push(Measured {
+                value: took.seconds,
+                unit: "s".into(),
+                peak_rss_bytes: Some(took.peak_rss_bytes),
+                ..Measured::new(&plan.first, options.n)
+            });
+            bar.inc(1);
+        }
+        for (name, kind) in plan.kinds.iter().filter(|(name, _)| filter.wants(name)) {
+            bar.set_message(name.clone());
+            results.push(measure(&mut parties, options, plan.protocol, name, *kind)?);
+            bar.inc(1);
+        }
     }
     bar.finish_and_clear();
     Ok(results)
 }
 
-fn measure(parties: &mut Parties, options: &BenchOptions, name: &str, kind: Kind) -> Result<Measured, Failure> {
-    let count = if options.quick { 16 } else { BATCH };
+/// LowGear makes whole batches and keeps what is left over: an order is for as much as a batch makes, so that nothing
+/// that was made before the time started is counted.
+fn batch(protocol: &str, n: u16, kind: Kind) -> usize {
+    match Protocol::named(protocol, &PrimeField::carbyne(), 64) {
+        Some(Protocol::LowGear(params)) => params.batch(kind, n.into()),
+        _ => BATCH,
+    }
+}
+
+fn measure(
+    parties: &mut Parties,
+    options: &BenchOptions,
+    protocol: &str,
+    name: &str,
+    kind: Kind,
+) -> Result<Measured, Failure> {
+    let count = if options.quick { 16 } else { batch(protocol, options.n, kind) };
     let seconds_min = if options.quick { 0.0 } else { SECONDS_MIN };
     let order = Order::Generate { kind: kind.name().into(), count };
     let (mut items, mut seconds, mut bytes, mut peak) = (0u64, 0.0, 0, 0);

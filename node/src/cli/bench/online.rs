@@ -48,7 +48,7 @@ fn measure(options: &BenchOptions, program: &Source) -> Result<Measured, Failure
     let load = program.compile()?;
     let seed = Digest(random()?);
     let mut parties = Parties::start(options.n)?;
-    parties.meet(|meeting| Order::Gather { meeting, seed })?;
+    parties.meet(&options.link.into(), |meeting| Order::Gather { meeting, seed })?;
     parties.all(&load)?;
     let (mut runs, mut seconds, mut bytes, mut peak) = (0, 0.0, 0, 0);
     let (mut laps_ns, mut whole_ns) = (Vec::new(), Vec::new());

@@ -9,6 +9,7 @@ use rand::rngs::SysRng;
 use serde::de::DeserializeOwned;
 
 use super::party::{Meeting, Order, Place, Took};
+use super::shaper::{Line, relay};
 use crate::cli::failure::{Context as _, Failure};
 
 /// They end when this does.
@@ -26,11 +27,11 @@ impl Parties {
     }
 
     /// Lets the parties meet, for what `order` makes of a meeting.
-    pub fn meet(&mut self, order: impl Fn(Meeting) -> Order) -> Result<Took, Failure> {
+    pub fn meet(&mut self, network: &Network, order: impl Fn(Meeting) -> Order) -> Result<Took, Failure> {
         let roster: Vec<Place> = self.0.iter_mut().map(Process::hear).collect::<Result<_, _>>()?;
         let label = Digest(random()?);
-        for (rank, process) in (0u16..).zip(&mut self.0) {
-            process.tell(&order(Meeting { label, rank, roster: roster.clone() }))?;
+        for (rank, roster) in (0u16..).zip(network.rosters(&roster)?) {
+            self.0[usize::from(rank)].tell(&order(Meeting { label, rank, roster }))?;
         }
         self.answer()
     }
@@ -54,6 +55,36 @@ impl Parties {
             worst.peak_rss_bytes = worst.peak_rss_bytes.max(took.peak_rss_bytes);
         }
         Ok(worst)
+    }
+}
+
+/// What the parties' bytes go through.
+pub enum Network {
+    Loopback,
+    /// Lines that carry so many bits per second, one for each party.
+    Slow {
+        bits_per_s: u64,
+    },
+}
+
+impl Network {
+    /// Everyone's addresses as each party is to see them, by party.
+    fn rosters(&self, roster: &[Place]) -> Result<Vec<Vec<Place>>, Failure> {
+        let Self::Slow { bits_per_s } = *self else { return Ok(vec![roster.to_vec(); roster.len()]) };
+        let lines: Vec<Line> = roster.iter().map(|_| Line::new(bits_per_s)).collect();
+        let through = |there: &Line| {
+            let relayed = |(place, back): (&Place, &Line)| {
+                relay(place.address, there, back).map(|address| Place { address, ..place.clone() })
+            };
+            roster.iter().zip(&lines).map(relayed).collect()
+        };
+        lines.iter().map(through).collect()
+    }
+}
+
+impl From<Option<u64>> for Network {
+    fn from(bits_per_s: Option<u64>) -> Self {
+        bits_per_s.map_or(Self::Loopback, |bits_per_s| Self::Slow { bits_per_s })
     }
 }
 

@@ -30,7 +30,7 @@ use runner::Runner;
 #[serde(rename_all = "snake_case")]
 pub enum Order {
     /// Open links to all, and make a setup and the first tuples.
-    Establish { meeting: Meeting, count: usize },
+    Establish { meeting: Meeting, protocol: String, count: usize },
     /// Make tuples.
     Generate { kind: String, count: usize },
     /// Open links to all, and get tuples from the dealer of this seed.
@@ -100,10 +100,10 @@ async fn serve() -> Result<(), Failure> {
 impl Roles {
     async fn obey(&mut self, links: &Links, order: Order) -> Result<Took, Failure> {
         match order {
-            Order::Establish { meeting, count } => {
+            Order::Establish { meeting, protocol, count } => {
                 let began = Instant::now();
-                let meeting = Generator::establish(join(links, &meeting).await?).await?;
-                self.generator.insert(meeting).generate("triple", count, began).await
+                let generator = Generator::establish(join(links, &meeting).await?, &protocol).await?;
+                self.generator.insert(generator).generate("triple", count, began).await
             }
             Order::Generate { kind, count } => {
                 let generator = self.generator.as_mut().ok_or_else(out_of_turn)?;
