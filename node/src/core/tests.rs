@@ -324,14 +324,16 @@ async fn what_a_program_needs_beside_the_prime_field_is_made_when_it_is_asked_fo
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cloud_of_lowgear_makes_the_rest_with_mascot_and_goes_on_after_a_restart() {
     let world = World::making(Generator::Lowgear, 2, 256).await;
-    let owner = client(5);
+    world.until_stocked().await;
+    let (owner, timeout_ms) = (client(5), 110_000);
+    let patient = |program, inputs: &[_]| Execute { timeout_ms, ..execute(program, inputs, true) };
     let (secret, _) = put(&world, 0, &owner, &[177, -4]).await;
     let (program, expected) = conformance("c36_edabit_raw");
     for _ in 0..2 {
-        let answers = world.ask(1, &owner, Request::Execute(execute(sum_and_product(), &[secret], true))).await;
+        let answers = world.ask(1, &owner, Request::Execute(patient(sum_and_product(), &[secret]))).await;
         let shares: Vec<_> = executed(&answers).iter().map(|one| one.delivery.clone().unwrap()).collect();
         assert_eq!(clear(world.view(), 2, &shares.iter().collect::<Vec<_>>()), [173, -708]);
-        let answers = world.ask(0, &owner, Request::Execute(execute(program.clone(), &[], true))).await;
+        let answers = world.ask(0, &owner, Request::Execute(patient(program.clone(), &[]))).await;
         assert!(executed(&answers).iter().all(|executed| executed.printed == expected));
         world.renew_desks().await;
     }

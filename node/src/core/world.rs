@@ -104,6 +104,19 @@ impl World {
         tokio::time::timeout(limit, served).await.expect("all members are there, and none went back");
     }
 
+    /// Waits until there is something of every kind with a target.
+    pub async fn until_stocked(&self) {
+        let stocked = async {
+            let castor = &self.cores[0].clouds.stores().castor;
+            let full = |kind| castor.stock(self.scope()).iter().any(|own| own.kind == kind && own.generated > 0);
+            while !crate::castor::TupleKind::PRIME.iter().all(|&kind| full(kind)) {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        let limit = std::time::Duration::from_secs(300);
+        tokio::time::timeout(limit, stocked).await.expect("the members make tuples");
+    }
+
     /// New desks at every member, which remember nothing, as after a restart.
     pub async fn renew_desks(&self) {
         for core in &self.cores {
