@@ -3,7 +3,7 @@
 //! - **Square**: for a triple (a, b, c) open ε = a − b; a² = c + ε·a.
 //! - **Inverse**: open c = a·b; where it is zero drop the triple (all parties see it); a⁻¹ = c⁻¹·b.
 //! - **Bit**: open the square s = a²; zero is dropped; with the root r of s that
-//!   [`MascotField::root`] fixes, a/r is 1 or −1 with equal probability: b = (a/r + 1)/2. The rule for
+//!   [`MascotField::roots`] fixes, a/r is 1 or −1 with equal probability: b = (a/r + 1)/2. The rule for
 //!   the root must not depend on a, or the bit is skewed.
 //! - **Bit in characteristic 2**: every party inputs a random bit ([`super::bit_inputs`]); the sum.
 //! - **Random**: every party inputs a uniform element; the sum.
@@ -190,11 +190,8 @@ async fn inverses<F: MascotField>(
         let f = &live.field;
         let mut inverses = opened.clone();
         f.invert_all_public(&mut inverses);
-        let scaled = b.scale(f, &inverses);
-        for k in (0..opened.len()).filter(|&k| opened[k] != f.zero()) {
-            all[0].append(&a.slice(k..k + 1));
-            all[1].append(&scaled.slice(k..k + 1));
-        }
+        append_where_not_zero(f, &mut all[0], &a, &opened);
+        append_where_not_zero(f, &mut all[1], &b.scale(f, &inverses), &opened);
     }
     Ok(all)
 }
@@ -223,15 +220,22 @@ async fn bits<F: MascotField>(
         let [a, squares] = squares(live, party, mac, count - all.len()).await?;
         let opened = mac.open(party, &squares).await?;
         let opened = mac.confirm(party, opened).await?.into_inner();
-        let roots: Option<Vec<F::Element>> = opened.iter().map(|&square| f.root(square)).collect();
-        let mut inverses = roots.ok_or(Error::NotASquare)?;
+        let mut inverses = f.roots(&opened).ok_or(Error::NotASquare)?;
         f.invert_all_public(&mut inverses);
         let halves: Vec<F::Element> = inverses.iter().map(|&inverse| f.mul(inverse, half)).collect();
         let signs = a.scale(&f, &halves);
         let bits = live.authenticator.key.add_public(&f, &signs, &vec![half; signs.len()]);
-        for k in (0..opened.len()).filter(|&k| opened[k] != f.zero()) {
-            all.append(&bits.slice(k..k + 1));
-        }
+        append_where_not_zero(&f, &mut all, &bits, &opened);
     }
     Ok(all)
+}
+
+/// Appends the shares at whose places the public value is not zero.
+fn append_where_not_zero<F: Field>(field: &F, all: &mut Shares<F>, shares: &Shares<F>, values: &[F::Element]) {
+    let zeros = (0..values.len()).filter(|&k| values[k] == field.zero());
+    let mut start = 0;
+    for end in zeros.chain([values.len()]) {
+        all.append_range(shares, start..end);
+        start = end + 1;
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::gf128::Wide;
 use super::simd::{self, Kernel, Limbs};
-use crate::field::{BinaryField, Field, Fp, Gf2n, PrimeField};
+use crate::field::{BinaryField, Field, Fp, Gf2n, PrimeField, SquareRoots};
 use crate::prg::StreamBlock;
 
 /// A field that MASCOT can generate for: what differs between prime and binary fields.
@@ -34,8 +34,8 @@ pub trait MascotField: Field {
     fn encode_raw(&self, a: Self::Element) -> [u8; 16];
     /// Strict: anything but a canonical encoding is `None`.
     fn decode_raw(&self, bytes: [u8; 16]) -> Option<Self::Element>;
-    /// A square root of a public value, by a rule that depends on the value only.
-    fn root(&self, square: Self::Element) -> Option<Self::Element>;
+    /// Square roots of public values, by a rule that depends on the value only; `None` if one has none.
+    fn roots(&self, squares: &[Self::Element]) -> Option<Vec<Self::Element>>;
     /// Inverts public values; zeros stay zero.
     fn invert_all_public(&self, elements: &mut [Self::Element]);
 }
@@ -100,8 +100,8 @@ impl MascotField for PrimeField {
         self.from_montgomery(u128::from_le_bytes(bytes))
     }
 
-    fn root(&self, square: Fp) -> Option<Fp> {
-        self.sqrt_public(square)
+    fn roots(&self, squares: &[Fp]) -> Option<Vec<Fp>> {
+        SquareRoots::new(*self).of_all(squares)
     }
 
     fn invert_all_public(&self, elements: &mut [Fp]) {
@@ -166,9 +166,10 @@ impl MascotField for BinaryField {
         self.from_bits(u128::from_le_bytes(bytes))
     }
 
-    /// The only root: a^(2^(n−1)).
-    fn root(&self, square: Gf2n) -> Option<Gf2n> {
-        Some((1..self.degree()).fold(square, |root, _| self.mul(root, root)))
+    /// The only roots: a^(2^(n−1)).
+    fn roots(&self, squares: &[Gf2n]) -> Option<Vec<Gf2n>> {
+        let root = |&square: &Gf2n| (1..self.degree()).fold(square, |root, _| self.mul(root, root));
+        Some(squares.iter().map(root).collect())
     }
 
     fn invert_all_public(&self, elements: &mut [Gf2n]) {

@@ -60,6 +60,24 @@ pub(crate) fn transposed(words: &[u128; BLOCK]) -> [u128; BLOCK] {
     words
 }
 
+/// For 16 leaves of `sums.len()` words each, leaf after leaf: their sums, and as words t = 0 to 3 of every [`BLOCK`]th
+/// place of `columns` the sums of the leaves whose number has bit t. False, and nothing, if there are not 16 leaves of a
+/// multiple of 4 words, or the processor cannot.
+pub(crate) fn fold_sixteen(leaves: &[StreamBlock], sums: &mut [u128], columns: &mut [u128]) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    if leaves.len() == 16 * sums.len()
+        && sums.len().is_multiple_of(4)
+        && columns.len() <= sums.len() * BLOCK
+        && std::arch::is_x86_feature_detected!("avx512f")
+    {
+        // SAFETY: the feature has been detected.
+        unsafe { x86::fold_sixteen(leaves, sums, columns) };
+        return true;
+    }
+    let _ = (leaves, sums, columns);
+    false
+}
+
 /// Adds word·key, as polynomials over GF(2), to each sum.
 pub(crate) fn accumulate(sums: &mut [Wide; BLOCK], words: &[u128; BLOCK], key: u128) {
     #[cfg(target_arch = "x86_64")]
@@ -256,6 +274,43 @@ mod x86 {
         unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
     }
 
+    /// Four words of every leaf at a time, and their four words of columns in one line of memory each.
+    #[target_feature(enable = "avx512f")]
+    pub fn fold_sixteen(leaves: &[StreamBlock], sums: &mut [u128], columns: &mut [u128]) {
+        let stride = sums.len();
+        let xor = |x, y| _mm512_xor_si512(x, y);
+        for (group, sums) in sums.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+            let first = LANES * group;
+            let l: [__m512i; 16] = std::array::from_fn(|y| {
+                let words: &[StreamBlock; LANES] = leaves[y * stride + first..].first_chunk().expect("16 leaves");
+                // SAFETY: the source has 64 bytes, and the load needs no alignment.
+                unsafe { _mm512_loadu_si512(words.as_ptr().cast()) }
+            });
+            // The upper half of the leaves is folded onto the lower one, bit after bit.
+            let [l8, l9, l10, l11, l12, l13, l14, l15] = [l[8], l[9], l[10], l[11], l[12], l[13], l[14], l[15]];
+            let third = xor(xor(xor(l8, l9), xor(l10, l11)), xor(xor(l12, l13), xor(l14, l15)));
+            let m: [__m512i; 8] = std::array::from_fn(|y| xor(l[y], l[y + 8]));
+            let second = xor(xor(m[4], m[5]), xor(m[6], m[7]));
+            let n: [__m512i; 4] = std::array::from_fn(|y| xor(m[y], m[y + 4]));
+            let one = xor(n[2], n[3]);
+            let zero = xor(n[1], n[3]);
+            store(sums, xor(xor(n[0], n[2]), zero));
+            let (low, high) = (_mm512_shuffle_i64x2::<0x44>(zero, one), _mm512_shuffle_i64x2::<0x44>(second, third));
+            let (low2, high2) = (_mm512_shuffle_i64x2::<0xee>(zero, one), _mm512_shuffle_i64x2::<0xee>(second, third));
+            let rows = [
+                _mm512_shuffle_i64x2::<0x88>(low, high),
+                _mm512_shuffle_i64x2::<0xdd>(low, high),
+                _mm512_shuffle_i64x2::<0x88>(low2, high2),
+                _mm512_shuffle_i64x2::<0xdd>(low2, high2),
+            ];
+            for (block, row) in (first..).zip(rows) {
+                if let Some(words) = columns.get_mut(block * BLOCK..).and_then(<[u128]>::first_chunk_mut) {
+                    store(words, row);
+                }
+            }
+        }
+    }
+
     /// Four products with one key at a time.
     #[target_feature(enable = "avx512f,vpclmulqdq")]
     pub fn accumulate_wide(sums: &mut [Wide; BLOCK], words: &[u128; BLOCK], key: u128) {
@@ -376,6 +431,31 @@ mod tests {
                 assert_eq!((row >> c) & 1, (column >> r) & 1);
             }
         }
+    }
+
+    #[test]
+    fn folded_leaves_are_the_sums_by_the_bits_of_their_numbers() {
+        let mut rng = Rng::seed_from_u64(8);
+        let leaves: [u128; 16 * 8] = words(&mut rng);
+        let blocks = leaves.map(u128::to_le_bytes);
+        // Six of the eight blocks have columns.
+        let (mut sums, mut columns) = ([0; 8], [0; 5 * BLOCK + 4]);
+        if !fold_sixteen(&blocks, &mut sums, &mut columns) {
+            return;
+        }
+        let sum = |j: usize, bit: Option<usize>| {
+            let numbers = (0..16).filter(|y| bit.is_none_or(|t| y >> t & 1 == 1));
+            numbers.fold(0, |sum, y| sum ^ leaves[y * 8 + j])
+        };
+        for j in 0..8 {
+            assert_eq!(sums[j], sum(j, None));
+        }
+        for j in 0..6 {
+            for t in 0..4 {
+                assert_eq!(columns[j * BLOCK + t], sum(j, Some(t)), "block {j}, bit {t}");
+            }
+        }
+        assert!(columns.chunks(BLOCK).all(|block| block.iter().skip(4).all(|&word| word == 0)), "nothing else changes");
     }
 
     #[test]

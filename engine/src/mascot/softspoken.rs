@@ -100,7 +100,7 @@ impl Trees {
                 tree.fill(self.counter + start as u128, padded, words);
                 let width = tree.len().trailing_zeros() as usize;
                 let mut of_tree = TreeColumns { words: &mut columns[start * BLOCK + column..], width };
-                simd::run(Fold { leaves: words, sums: &mut sums[..padded], len, columns: &mut of_tree });
+                fold(words, &mut sums[..padded], len, &mut of_tree);
                 each(b, start..start + len, &sums[..len], &mut of_tree);
                 column += width;
             }
@@ -132,6 +132,14 @@ const WIDTH_MAX: usize = 8;
 const LANES: usize = 4;
 
 /// u and v of one tree for `len` blocks, from as many words of every leaf as `sums` has, leaf after leaf.
+fn fold(leaves: &[StreamBlock], sums: &mut [u128], len: usize, columns: &mut TreeColumns<'_>) {
+    let done = simd::fold_sixteen(leaves, sums, &mut columns.words[..(len - 1) * BLOCK + columns.width]);
+    if !done {
+        simd::run(Fold { leaves, sums, len, columns });
+    }
+}
+
+/// [`fold`] for any width.
 struct Fold<'a, 'b> {
     leaves: &'a [StreamBlock],
     sums: &'a mut [u128],
