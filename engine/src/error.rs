@@ -29,6 +29,8 @@ pub enum Error {
     NotASquare,
     #[error("daBits are not the same bits over both fields: some party misbehaved, and this setup is over")]
     DaBitsDiffer,
+    #[error("tuples of an external generator are not what they are called: they are thrown away")]
+    TuplesWrong,
     #[error("bits over both fields need a prime of at least {bits} bits")]
     PrimeTooSmall { bits: u32 },
     #[error(transparent)]
@@ -95,9 +97,11 @@ impl Error {
             // A bad opening of a committed σ is evidence of the same as a sum that is not zero.
             Error::CommitmentMismatch { step: Step::CheckOpen, .. }
             | Error::Malformed { step: Step::CheckOpen, .. } => Severity::KeyBurned,
-            Error::ConsistencyFailed { .. } | Error::SetupOver | Error::NotASquare | Error::DaBitsDiffer => {
-                Severity::SetupOver
-            }
+            Error::ConsistencyFailed { .. }
+            | Error::SetupOver
+            | Error::NotASquare
+            | Error::DaBitsDiffer
+            | Error::TuplesWrong => Severity::SetupOver,
             _ => Severity::Benign,
         }
     }
@@ -115,6 +119,7 @@ impl Error {
             | Error::SetupOver
             | Error::NotASquare
             | Error::DaBitsDiffer
+            | Error::TuplesWrong
             | Error::PrimeTooSmall { .. }
             | Error::Gate(_)
             | Error::Shortage(_) => None,

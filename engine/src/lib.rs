@@ -25,6 +25,7 @@ pub mod online;
 pub mod party;
 pub mod port;
 pub mod prg;
+pub mod recheck;
 pub mod share;
 pub mod sim;
 pub mod step;

@@ -8,6 +8,7 @@ mod template;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use crate::klyshko::external::Plugins;
 use libp2p::Multiaddr;
 use polyyne_protocol::id::PeerKey;
 use serde::Deserialize;
@@ -127,6 +128,8 @@ pub struct Clouds {
 pub struct Generation {
     /// Whether this node takes part from its start.
     pub enabled: bool,
+    /// External generators, by the names under which records of clouds know them.
+    pub external: Plugins,
 }
 
 impl Default for Config {
@@ -170,7 +173,7 @@ impl Default for Http {
 
 impl Default for Generation {
     fn default() -> Self {
-        Self { enabled: true }
+        Self { enabled: true, external: Plugins::new() }
     }
 }
 
@@ -231,6 +234,7 @@ fn beside(config: &Path, file: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::klyshko::external::Plugin;
 
     const ID: &str = "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN";
 
@@ -251,7 +255,9 @@ mod tests {
         config.data.links = DataWay::Streams;
         config.http.hosts = vec!["vcp.example.org".into()];
         config.clouds.accept_members = vec![ID.into()];
-        config.generation = Generation { enabled: false };
+        let plugin = Plugin { command: vec!["/opt/crg".into(), "-v".into()], endpoints: vec!["10.0.0.1:5000".into()] };
+        config.generation.external = Plugins::from([("crg".into(), plugin)]);
+        config.generation.enabled = false;
         assert_eq!(parse(&config.to_commented_toml()).unwrap(), config);
     }
 

@@ -101,7 +101,7 @@ impl Core {
         let addresses = announcement.addresses.clone();
         let directory = Directory::start(network.clone(), announcement, data.signing_key());
         let ways = Ways { network: network.clone(), directory: directory.clone(), links: links.clone() };
-        let clouds = Clouds::new(identity.clone(), stores, ways, config.generation.enabled);
+        let clouds = Clouds::new(identity.clone(), stores, ways, config.generation.clone());
         let gateway = serve(&network, &clouds);
         Ok(Self { identity, network, directory, links, gateway, clouds, state, addresses, _tuples: tuples, data })
     }

@@ -11,6 +11,8 @@
 
 pub(crate) mod anchor;
 pub mod demand;
+pub mod external;
+mod generator;
 pub mod muster;
 pub mod plan;
 pub mod rules;
@@ -19,6 +21,7 @@ mod workshop;
 
 use crate::castor::telemetry::Telemetry;
 use crate::castor::{ChunkRef, ELEMENT_BYTES, NewChunk, StageError, TupleKind};
+use crate::config::Generation;
 use crate::federation::{Network, Refusal, Service};
 use crate::link::SessionLabel;
 use crate::seat::{MEET_PATIENCE, MeetError, Seat};
@@ -29,6 +32,8 @@ use crate::session::{self, Agenda, Crashed};
 use crate::store::mac_keys::MacKeyError;
 use crate::store::{ChunkId, Fault};
 use demand::{Demand, Running};
+use external::{PluginError, Plugins};
+use generator::{External, TupleGenerator};
 use muster::Muster;
 use plan::{Batch, Plan, Planner, Wish};
 use polyyne_engine::error::{Error as EngineError, Severity};
@@ -37,6 +42,7 @@ use polyyne_engine::mascot;
 use polyyne_engine::party::Party;
 use polyyne_engine::port::ChannelError;
 use polyyne_engine::step::Step;
+use polyyne_protocol::assurance::Assurance;
 use polyyne_protocol::canonical;
 use polyyne_protocol::hello::SessionPurpose;
 use polyyne_protocol::id::{Digest, MacKeyId, PeerKey};
@@ -100,6 +106,7 @@ struct Shared {
     network: Network,
     muster: Muster,
     anchors: Arc<dyn AnchorStore>,
+    plugins: Plugins,
     paused: AtomicBool,
     stopped: AtomicBool,
     wake: Notify,
@@ -158,6 +165,10 @@ pub(crate) enum Ended {
     Key(#[from] MacKeyError),
     #[error("a member began a new attempt")]
     Renewed,
+    #[error(transparent)]
+    Plugin(#[from] PluginError),
+    #[error("tuples of kind {kind} are labelled {label:?}, which the record of the cloud does not accept")]
+    Unacceptable { kind: String, label: String },
     #[error("generation was stopped here")]
     Stopped,
     #[error("a batch was not made in time; member {} was waited for longest, {} s", peer.peer_id(), waited.as_secs())]
@@ -186,19 +197,20 @@ impl Ended {
     /// Whether the operator has to look before there is another setup.
     fn needs_operator(&self) -> bool {
         matches!(self, Ended::Engine(error) if error.severity() >= Severity::SetupOver)
-            || matches!(self, Ended::Anchor | Ended::AnchorLost(_))
+            || matches!(self, Ended::Anchor | Ended::AnchorLost(_) | Ended::Plugin(_) | Ended::Unacceptable { .. })
     }
 }
 
 impl Klyshko {
     /// Starts the generation of a seat.
-    pub fn start(seat: Arc<Seat>, network: Network, anchors: Arc<dyn AnchorStore>, paused: bool) -> Self {
+    pub fn start(seat: Arc<Seat>, network: Network, anchors: Arc<dyn AnchorStore>, generation: &Generation) -> Self {
         let shared = Arc::new(Shared {
             muster: Muster::new(seat.view.members().iter().map(|member| member.peer).collect(), seat.rank()),
             seat,
             network,
             anchors,
-            paused: AtomicBool::new(paused),
+            plugins: generation.external.clone(),
+            paused: AtomicBool::new(!generation.enabled),
             stopped: AtomicBool::new(false),
             wake: Notify::new(),
             phase: Mutex::default(),
@@ -425,17 +437,33 @@ async fn make(
 ) -> Result<(), Ended> {
     let began = Instant::now();
     shared.set_phase(Phase::Generating { kind: batch.kind.name(), count: batch.count });
-    let tuples = workshops.make(shared, party, batch.kind, batch.count).await?;
+    let acceptance = shared.seat.view.acceptance();
+    let (label, tuples) = match acceptance.external.get(&batch.kind.family()) {
+        None => made_by(workshops, shared, party, batch).await?,
+        Some(name) => made_by(&mut External { name, workshops }, shared, party, batch).await?,
+    };
+    if !acceptance.admits(&batch.kind.family(), &label) {
+        return Err(Ended::Unacceptable { kind: batch.kind.name(), label: label.to_string() });
+    }
     let width = usize::from(batch.kind.arity) * ELEMENT_BYTES;
     let mut start = batch.start;
     for chunk in tuples.chunks(limits::CHUNK_MAX * width) {
         let batch = Batch { start, count: chunk.len() / width, ..batch };
-        seal(shared, party, number, batch, Zeroizing::new(chunk.to_vec())).await?;
+        seal(shared, party, number, batch, &label, Zeroizing::new(chunk.to_vec())).await?;
         start += batch.count as u64;
     }
     shared.note_made(batch.kind, tuples.len() / width, began.elapsed());
     shared.changed.notify_waiters();
     Ok(())
+}
+
+async fn made_by(
+    generator: &mut impl TupleGenerator,
+    shared: &Shared,
+    party: &mut Party,
+    Batch { kind, count, .. }: Batch,
+) -> Result<(Assurance, Zeroizing<Vec<u8>>), Ended> {
+    Ok((generator.assurance(shared, kind), generator.make(shared, party, kind, count).await?))
 }
 
 /// STAGED, signed by all, ACTIVE; or gone.
@@ -444,11 +472,11 @@ async fn seal(
     party: &mut Party,
     number: u64,
     batch: Batch,
+    assurance: &Assurance,
     tuples: Zeroizing<Vec<u8>>,
 ) -> Result<(), Ended> {
     let (seat, count) = (&shared.seat, batch.count);
-    let (generator, statistical) = assurance(seat, batch.kind);
-    let label = canonical::encode(&(seat.view.parameters(), generator, statistical));
+    let label = canonical::encode(assurance);
     let id = party
         .transcript("chunk")
         .number(u64::from(batch.kind.code))
@@ -456,18 +484,11 @@ async fn seal(
         .number(count as u64)
         .bytes(&label)
         .finish();
-    let new = NewChunk {
-        scope: seat.scope,
-        kind: batch.kind,
-        id: ChunkId(id),
-        start: batch.start,
-        assurance: label.clone(),
-        tuples,
-    };
+    let new =
+        NewChunk { scope: seat.scope, kind: batch.kind, id: ChunkId(id), start: batch.start, assurance: label, tuples };
     let chunk = ChunkRef { scope: seat.scope, kind: batch.kind, start: batch.start, id: ChunkId(id) };
     seat.castor.stage(new).await?;
     crate::failpoint::pass("chunk-staged");
-    let parameters = seat.view.parameters();
     let statement = ChunkSeal {
         cloud: seat.view.cloud(),
         epoch: seat.view.epoch(),
@@ -477,8 +498,8 @@ async fn seal(
         kind: batch.kind.name(),
         from: batch.start,
         count: count as u32,
-        generator: parameters.generator,
-        parameters: parameters.generator_parameters,
+        assurance: assurance.clone(),
+        parameters: seat.view.parameters().hash(),
         transcript: Digest(id),
     };
     match agree(party, &seat.view, &seat.identity.signing, Step::Seal, statement).await {
@@ -561,7 +582,12 @@ impl Shared {
 
     fn wish(&self) -> Wish {
         let (castor, scope) = (&self.seat.castor, self.seat.scope);
-        let kinds = TupleKind::in_cloud(self.seat.view.n());
+        let mut kinds = TupleKind::in_cloud(self.seat.view.n());
+        // what one member cannot make, none does
+        kinds.retain(|kind| {
+            let external = self.seat.view.acceptance().external.get(&kind.family());
+            external.is_none_or(|name| self.plugins.contains_key(name))
+        });
         let next = |kind| castor.next_position(scope, kind);
         let paused = self.paused.load(Ordering::Relaxed);
         self.demand.wish(paused, &kinds, &castor.stock(scope), next, tokio::time::Instant::now())

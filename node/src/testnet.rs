@@ -139,6 +139,7 @@ pub async fn stand(
                 generator,
                 sigma: SIGMA_DEFAULT,
                 stock: Default::default(),
+                external: Default::default(),
             };
             let proposed: admin::Proposed = operator.post(CLOUDS_PATH, &form).await?;
             waiting.finish_and_clear();

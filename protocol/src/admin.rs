@@ -248,6 +248,8 @@ pub struct Form {
     pub sigma: u16,
     /// How to keep each kind in stock; none takes the defaults.
     pub stock: std::collections::BTreeMap<String, StockRule>,
+    /// External generators, by the kind that each makes.
+    pub external: std::collections::BTreeMap<String, String>,
 }
 
 /// Write a back-up.

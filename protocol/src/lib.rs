@@ -10,6 +10,7 @@
 //! Nothing here holds state on disk, opens a listening socket or reads a clock except [`client`].
 
 pub mod admin;
+pub mod assurance;
 pub mod canonical;
 pub mod certificate;
 pub mod client;

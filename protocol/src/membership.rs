@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::assurance::Acceptance;
 use crate::canonical;
 use crate::id::{Attempt, CloudId, Digest, Epoch, MacKeyId, Nonce, PartyIndex, PeerKey, RecordHash, SealKey};
 use crate::limits;
@@ -54,6 +55,8 @@ pub struct Membership {
     pub parameters: SecurityParameters,
     /// How the members keep each kind of tuples in stock.
     pub stock: BTreeMap<String, StockRule>,
+    /// Who may make them.
+    pub acceptance: Acceptance,
 }
 
 /// What one member says about its share of a MAC key: a hiding commitment.
@@ -120,6 +123,8 @@ pub enum RecordError {
     Parameters(#[from] ParametersError),
     #[error("stock: at most {} kinds; {BadRule}", limits::TARGETS_MAX)]
     Stock,
+    #[error("tuples of a dealer are accepted by no cloud, and those of external generators only where it names them")]
+    Acceptance,
     #[error("the commitment of a member stands there twice")]
     DoubledCommitment,
     #[error("attempt {0} is beyond {max}", max = limits::ATTEMPTS_MAX)]
@@ -184,6 +189,9 @@ impl Membership {
         validate_name(&self.name)?;
         self.parameters.validate()?;
         validate_stock(&self.stock)?;
+        if !self.acceptance.is_sound() {
+            return Err(RecordError::Acceptance);
+        }
         if !(limits::MEMBERS_MIN..=limits::MEMBERS_MAX).contains(&self.members.len()) {
             return Err(RecordError::MemberCount(self.members.len()));
         }
@@ -259,6 +267,7 @@ pub(crate) mod tests {
     use ed25519_dalek::SigningKey;
 
     use super::*;
+    use crate::assurance::Level;
     use crate::envelope::SealSecret;
     use crate::version::Generator;
 
@@ -287,6 +296,7 @@ pub(crate) mod tests {
             members: seeds.iter().zip(0..).map(|(&seed, index)| member(index, seed)).collect(),
             parameters: SecurityParameters::new(Prime::DEFAULT, Generator::Mascot, Digest([0; 32])),
             stock: BTreeMap::from([("triple".into(), StockRule::keep(100_000))]),
+            acceptance: Acceptance::default(),
         }
     }
 
@@ -341,6 +351,8 @@ pub(crate) mod tests {
             assert_eq!(refusal(|r| r.stock = stock), Some(RecordError::Stock));
         }
         assert_eq!(refusal(|r| r.stock = named("gf40-triple", rule)), None);
+        let dealer = Acceptance { weakest: Level::Dealer, ..Acceptance::default() };
+        assert_eq!(refusal(|r| r.acceptance = dealer), Some(RecordError::Acceptance));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use polyyne_engine::field::PrimeField;
 use serde::{Deserialize, Serialize};
 
+use crate::assurance::Acceptance;
 use crate::canonical;
 use crate::id::{CloudId, Digest, Epoch, MacKeyId, PartyIndex, PeerKey, RecordHash};
 use crate::membership::{KeyCommitment, Member, Membership};
@@ -36,6 +37,7 @@ pub struct CloudView {
     pub(crate) members: Vec<Member>,
     pub(crate) parameters: SecurityParameters,
     pub(crate) stock: BTreeMap<String, StockRule>,
+    pub(crate) acceptance: Acceptance,
     pub(crate) mac_key: Option<CurrentMacKey>,
     /// One more than the highest index ever given.
     pub(crate) next_index: u32,
@@ -54,6 +56,7 @@ impl CloudView {
             members: record.members.clone(),
             parameters: record.parameters.clone(),
             stock: record.stock.clone(),
+            acceptance: record.acceptance.clone(),
             mac_key: before.filter(|_| same_parties).and_then(|view| view.mac_key.clone()),
             next_index: highest.max(before.map_or(0, |view| view.next_index)),
         }
@@ -121,9 +124,9 @@ impl CloudView {
         &self.stock
     }
 
-    /// How the members keep this kind in stock.
-    pub fn rule(&self, kind: &str) -> StockRule {
-        self.stock.get(kind).copied().unwrap_or(StockRule::ON_DEMAND)
+    /// Whose tuples the members accept.
+    pub fn acceptance(&self) -> &Acceptance {
+        &self.acceptance
     }
 
     /// The MAC key; `None` until the members have made one for this set of members.

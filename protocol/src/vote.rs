@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::assurance::Assurance;
 use crate::canonical;
 use crate::certificate::Certificate;
 use crate::id::{
@@ -15,7 +16,6 @@ use crate::id::{
 use crate::secret::{SecretDescription, SecretKind};
 use crate::sign::{Purpose, Signed, Statement};
 use crate::tag::Tags;
-use crate::version::Generator;
 use crate::view::CloudView;
 use crate::words::Words;
 
@@ -277,7 +277,8 @@ pub struct ChunkSeal {
     /// Position of the first.
     pub from: u64,
     pub count: u32,
-    pub generator: Generator,
+    /// How they were made.
+    pub assurance: Assurance,
     /// [`crate::version::SecurityParameters::hash`].
     pub parameters: Digest,
     /// The digest of the batch's public transcript.

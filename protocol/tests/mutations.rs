@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use ed25519_dalek::SigningKey;
+use polyyne_protocol::assurance::Acceptance;
 use polyyne_protocol::canonical;
 use polyyne_protocol::certificate::MemberSignature;
 use polyyne_protocol::envelope::{AuthenticRequest, Envelope, Lifetime, PreparedRequest, SealSecret};
@@ -42,6 +43,7 @@ fn log() -> CloudLog {
         members: members.collect(),
         parameters: SecurityParameters::new(Prime::DEFAULT, Generator::Mascot, Digest([0; 32])),
         stock: BTreeMap::from([("triple".to_owned(), StockRule::keep(1000))]),
+        acceptance: Acceptance::default(),
     });
     let statement = record.statement();
     let sign = |key: &SigningKey| MemberSignature { peer: PeerKey::of(key), signature: statement.signature(key) };

@@ -85,6 +85,21 @@ impl Cloud {
         targets: &[(&str, u64)],
         configure: impl Fn(usize, &mut Config),
     ) -> Self {
+        let targets = targets.iter().flat_map(|(kind, count)| ["--target".into(), format!("{kind}={count}")]);
+        Self::formed(vcp, n, environment, &Vec::from_iter(targets), configure)
+    }
+
+    /// The same with what `vcp cloud form` is told beside names.
+    ///
+    /// # Panics
+    /// If anything does not work.
+    pub fn formed(
+        vcp: Vcp,
+        n: usize,
+        environment: &[(&str, &str)],
+        arguments: &[String],
+        configure: impl Fn(usize, &mut Config),
+    ) -> Self {
         let mut cloud = Self {
             vcp,
             _alone: alone(),
@@ -97,7 +112,7 @@ impl Cloud {
         for index in 0..n {
             cloud.start(index);
         }
-        cloud.form(targets);
+        cloud.form(arguments);
         cloud
     }
 
@@ -124,15 +139,13 @@ impl Cloud {
         }
     }
 
-    fn form(&mut self, targets: &[(&str, u64)]) {
+    fn form(&mut self, more: &[String]) {
         let mut arguments = vec!["--json".into(), "cloud".into(), "form".into(), "--wait".into()];
         arguments.extend(["--name".into(), "under test".into()]);
         for node in &self.nodes[1..] {
             arguments.extend(["--member".into(), node.ready().peer_id.clone()]);
         }
-        for (kind, count) in targets {
-            arguments.extend(["--target".into(), format!("{kind}={count}")]);
-        }
+        arguments.extend(more.iter().cloned());
         let formed = self.operator(0, &arguments).ok().json();
         self.id = formed["cloud"].as_str().expect("a cloud's id").to_owned();
         self.until_live();

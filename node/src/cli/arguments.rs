@@ -266,6 +266,10 @@ pub struct CloudForm {
     /// triple=100000,threshold=80000,priority=4,concurrency=2; repeat for several.
     #[arg(long, value_name = "KIND=COUNT[,threshold=N][,priority=N][,concurrency=N]", value_parser = target)]
     pub target: Vec<(String, StockRule)>,
+    /// Tuples of a kind come from an external generator that every member has in its config file; repeat for several.
+    /// Members then accept tuples that are only as safe as that program.
+    #[arg(long, value_name = "KIND=NAME", value_parser = pair)]
+    pub external: Vec<(String, String)>,
     /// Return only when the cloud is live.
     #[arg(long)]
     pub wait: bool,

@@ -78,6 +78,7 @@ async fn form(screen: &Screen, wish: &CloudForm) -> Result<(), Failure> {
         generator: wish.generator.map(Into::into),
         sigma: SIGMA_DEFAULT,
         stock: wish.target.iter().cloned().collect(),
+        external: wish.external.iter().cloned().collect(),
     };
     let proposed: admin::Proposed = operator.post(CLOUDS_PATH, &form).await?;
     if wish.wait {

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use super::Config;
+use crate::klyshko::external::{Plugin, Plugins};
 
 /// A TOML list of texts, one line.
 fn list(items: &[impl Display]) -> String {
@@ -21,6 +22,22 @@ fn optional(key: &str, value: Option<String>, example: &str) -> String {
         Some(value) => format!("{key} = {}", text(&value)),
         None => format!("# {key} = {}", text(&example)),
     }
+}
+
+fn plugins(plugins: &Plugins) -> String {
+    if plugins.is_empty() {
+        let example = [
+            "[generation.external.NAME]",
+            "command = [\"/usr/local/bin/generator\"]",
+            "endpoints = [\"10.0.0.1:5000\", \"10.0.0.2:5000\"]",
+        ];
+        return example.map(|line| format!("# {line}\n")).concat();
+    }
+    let table = |(name, plugin): (&String, &Plugin)| {
+        let (command, endpoints) = (list(&plugin.command), list(&plugin.endpoints));
+        format!("[generation.external.{}]\ncommand = {command}\nendpoints = {endpoints}\n", text(name))
+    };
+    plugins.iter().map(table).collect()
 }
 
 pub(super) fn render(config: &Config) -> String {
@@ -71,7 +88,10 @@ accept_members = {accept}
 [generation]
 # Whether this node takes part from its start; `vcp klyshko pause` and `resume` change it for as long as it runs.
 enabled = {enabled}
-",
+# External generators, which records of clouds may name (see docs/plugins.md): the program with its arguments, and where
+# those of all members listen for each other, in the members' order.
+{plugins}",
+
         listen = list(&network.listen),
         external = list(&network.external),
         peers = list(&network.peers),
@@ -86,5 +106,6 @@ enabled = {enabled}
         hosts = list(&http.hosts),
         accept = list(&clouds.accept_members),
         enabled = generation.enabled,
+        plugins = plugins(&generation.external),
     )
 }

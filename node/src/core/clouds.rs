@@ -2,6 +2,7 @@
 //! has been found fresh.
 
 use super::{DeskRef, Stores, unknown_cloud};
+use crate::config::Generation;
 use crate::desk::Desk;
 use crate::ephemeral::Ephemeral;
 use crate::federation::{Directory, Network};
@@ -39,7 +40,7 @@ struct Inner {
     identity: Arc<Identity>,
     stores: Stores,
     ways: Ways,
-    generate: bool,
+    generation: Generation,
     finisher: Finisher,
     clouds: Mutex<BTreeMap<CloudId, Cloud>>,
 }
@@ -74,7 +75,7 @@ pub(crate) struct CloudStatus {
 }
 
 impl Clouds {
-    pub fn new(identity: Arc<Identity>, stores: Stores, ways: Ways, generate: bool) -> Self {
+    pub fn new(identity: Arc<Identity>, stores: Stores, ways: Ways, generation: Generation) -> Self {
         Self {
             inner: Arc::new_cyclic(|inner: &Weak<Inner>| {
                 let burned = inner.clone();
@@ -85,7 +86,7 @@ impl Clouds {
                 };
                 let finisher =
                     Finisher::start(stores.journal.clone(), stores.mac_keys.clone(), ways.network.clone(), on_burn);
-                Inner { identity, stores, ways, generate, finisher, clouds: Mutex::default() }
+                Inner { identity, stores, ways, generation, finisher, clouds: Mutex::default() }
             }),
         }
     }
@@ -218,7 +219,7 @@ impl Clouds {
             directory: inner.ways.directory.clone(),
         });
         let anchors = Arc::new(Anchors { shelf: inner.stores.anchors.clone(), scope });
-        let klyshko = Klyshko::start(seat.clone(), inner.ways.network.clone(), anchors, !inner.generate);
+        let klyshko = Klyshko::start(seat.clone(), inner.ways.network.clone(), anchors, &inner.generation);
         let ephemeral = Ephemeral::new(seat.clone(), klyshko.clone(), inner.stores.answers.clone());
         Some(Arc::new(Desk::new(seat, klyshko, ephemeral, &inner.stores)))
     }

@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::data_dir::Layout;
 use crate::store::durable::Reads as _;
 use ed25519_dalek::SigningKey;
+use polyyne_protocol::assurance::Acceptance;
 use polyyne_protocol::certificate::MemberSignature;
 use polyyne_protocol::client_io;
 use polyyne_protocol::envelope::{Lifetime, PreparedRequest};
@@ -212,6 +213,7 @@ fn found(cores: &[Core], keys: &[SigningKey], generator: Generator, target: u64)
         members: members.collect(),
         parameters: SecurityParameters::new(Prime::DEFAULT, generator, Digest([0; 32])),
         stock: BTreeMap::from_iter(stock),
+        acceptance: Acceptance::default(),
     };
     CloudLog::found(sign_all(Record::Membership(record), keys)).unwrap()
 }

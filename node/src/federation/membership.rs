@@ -29,6 +29,7 @@ use std::{
 use ed25519_dalek::SigningKey;
 use polyyne_engine::port::BoxFuture;
 use polyyne_protocol::{
+    assurance::Acceptance,
     canonical,
     id::{CloudId, Digest, MacKeyId, PeerKey, RecordHash, SealKey},
     log::{LogError, SignedRecord},
@@ -198,8 +199,9 @@ impl Federation {
         others: &[PeerKey],
         parameters: SecurityParameters,
         stock: BTreeMap<String, StockRule>,
+        acceptance: Acceptance,
     ) -> Result<RecordHash, MembershipError> {
-        self.desk.found(name, others, parameters, stock).await
+        self.desk.found(name, others, parameters, stock, acceptance).await
     }
 
     /// Proposes that `others` and this node be the members from the next epoch on.

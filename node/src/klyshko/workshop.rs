@@ -14,6 +14,8 @@ use polyyne_engine::generator::Generator;
 use polyyne_engine::mac_check::MacCheck;
 use polyyne_engine::mascot::{Setup, World};
 use polyyne_engine::party::Party;
+use polyyne_engine::share::Shares;
+use polyyne_engine::tuples::Kind;
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
@@ -99,6 +101,23 @@ impl Workshops {
         };
         self.sides.insert(side, own);
         Ok(tuples)
+    }
+
+    /// Own tuples over the prime field against which those of others are checked.
+    pub async fn aids<const N: usize>(
+        &mut self,
+        party: &mut Party,
+        kind: Kind,
+        count: usize,
+    ) -> Result<[Shares<PrimeField>; N], Ended> {
+        let Prime { mac, generator, .. } = &mut self.prime;
+        let columns = generator.generate(party, mac, kind, count).await?;
+        Ok(columns.try_into().unwrap_or_else(|_| unreachable!("a column for each element of the kind")))
+    }
+
+    /// The MAC check over the prime field.
+    pub fn prime_mac(&mut self) -> &mut MacCheck<PrimeField> {
+        &mut self.prime.mac
     }
 
     /// Masks beside the values of those that are this member's.

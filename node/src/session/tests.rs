@@ -24,13 +24,13 @@ use polyyne_engine::party::Party;
 use polyyne_engine::port::{Channel, Rng};
 use polyyne_engine::step::Step;
 use polyyne_engine::tuples::Tuples as _;
+use polyyne_protocol::assurance::{Assurance, Level};
 use polyyne_protocol::canonical;
 use polyyne_protocol::certificate::Certificate;
 use polyyne_protocol::hello::{HelloError, SessionPurpose};
 use polyyne_protocol::id::{Attempt, Digest, ExecutionId, PeerKey, SessionId};
 use polyyne_protocol::sign::{Signed, Statement};
 use polyyne_protocol::stock::StockRule;
-use polyyne_protocol::version::Generator;
 use polyyne_protocol::vote::{ChunkSeal, ExecutionChecked, Take, TakePurpose};
 use rand::SeedableRng as _;
 use serde::{Deserialize, Serialize};
@@ -246,7 +246,14 @@ async fn an_altered_seal_activates_no_chunk() {
         kind: "triple".into(),
         from: 256,
         count: 256,
-        generator: Generator::Mascot,
+        assurance: Assurance {
+            level: Level::Malicious,
+            generator: "mascot".into(),
+            corruptions: 2,
+            kappa: 128,
+            sigma: 64,
+            parameters: Digest([6; 32]),
+        },
         parameters: Digest([4; 32]),
         transcript: Digest([5; 32]),
     };

@@ -4,13 +4,15 @@ use super::Vcp;
 use crate::castor::TupleKind;
 use crate::core::unknown_cloud;
 use crate::federation::membership::{CloudStatus, Invitation as Open, MembershipError};
+use crate::klyshko::external::carbyne_name;
 use polyyne_engine::field::PrimeField;
 use polyyne_engine::generator::Protocol;
 use polyyne_protocol::admin::{Form, Invitation, MemberLine, Proposed, SignerLine};
+use polyyne_protocol::assurance::Acceptance;
 use polyyne_protocol::certificate::MemberSignature;
 use polyyne_protocol::id::{CloudId, PeerKey, RecordHash};
 use polyyne_protocol::limits::MEMBERS_MAX;
-use polyyne_protocol::membership::{Member, Record};
+use polyyne_protocol::membership::{Member, Membership, Record};
 use polyyne_protocol::proposal::Stance;
 use polyyne_protocol::request::{Refusal, RefusalCode};
 use polyyne_protocol::stock::StockRule;
@@ -36,9 +38,10 @@ impl Vcp {
             others.push(self.peer_to_be_member(text).await?);
         }
         let parameters = parameters(&form)?;
-        refuse_unknown_kinds(&form.stock)?;
+        refuse_unknown_kinds(&form)?;
+        let acceptance = Acceptance::of_external(form.external);
         let stock = if form.stock.is_empty() { default_stock() } else { form.stock };
-        let proposed = self.shared.federation.propose(&form.name, &others, parameters, stock).await;
+        let proposed = self.shared.federation.propose(&form.name, &others, parameters, stock, acceptance).await;
         self.watched(proposed.map_err(refused)?).await
     }
 
@@ -153,7 +156,7 @@ impl Vcp {
             members: membership.members.iter().map(line).collect(),
             parameters: membership.parameters.clone(),
             signers: signers(open),
-            warnings: warnings(&membership.parameters),
+            warnings: warnings(membership),
         })
     }
 
@@ -208,12 +211,15 @@ fn signer(signature: &MemberSignature) -> SignerLine {
     SignerLine { peer, peer_id: peer.peer_id(), stance: None, signed: true }
 }
 
-fn warnings(parameters: &SecurityParameters) -> Vec<String> {
-    let weaker = parameters.sigma < polyyne_protocol::version::SIGMA_DEFAULT;
-    weaker
-        .then(|| format!("statistical security of {} bits is below the default", parameters.sigma))
-        .into_iter()
-        .collect()
+fn warnings(membership: &Membership) -> Vec<String> {
+    let sigma = membership.parameters.sigma;
+    let weaker = sigma < polyyne_protocol::version::SIGMA_DEFAULT;
+    let weaker = weaker.then(|| format!("statistical security of {sigma} bits is below the default"));
+    let external = membership.acceptance.external.iter();
+    let external = external.map(|(kind, name)| {
+        format!("tuples of kind {kind} come from the external generator {name}, which gets your share of the MAC key")
+    });
+    weaker.into_iter().chain(external).collect()
 }
 
 fn refused(error: MembershipError) -> Refusal {
@@ -234,11 +240,16 @@ fn refused(error: MembershipError) -> Refusal {
 }
 
 /// A rule for a kind that nobody makes is a slip of the pen.
-fn refuse_unknown_kinds(stock: &BTreeMap<String, StockRule>) -> Result<(), Refusal> {
+fn refuse_unknown_kinds(form: &Form) -> Result<(), Refusal> {
     let kinds = TupleKind::in_cloud(MEMBERS_MAX);
     let names: BTreeSet<String> = kinds.iter().map(|kind| kind.family()).collect();
     let is_known = |name: &String| names.contains(name) || kinds.iter().any(|kind| kind.name() == *name);
-    match stock.keys().find(|name| !is_known(name)) {
+    let external = |name: &&String| kinds.iter().any(|kind| kind.name() == **name && carbyne_name(*kind).is_some());
+    if let Some(name) = form.external.keys().find(|name| !external(name)) {
+        let cause = format!("external generators do not make tuples of kind {name:?}");
+        return Err(Refusal::new(RefusalCode::Malformed, cause, "They make triple, square, inverse, bit and random."));
+    }
+    match form.stock.keys().find(|name| !is_known(name)) {
         None => Ok(()),
         Some(name) => Err(Refusal::new(
             RefusalCode::Malformed,

@@ -12,6 +12,7 @@ use std::{
 use futures::future::join_all;
 use libp2p::Multiaddr;
 use polyyne_protocol::{
+    assurance::Acceptance,
     canonical,
     id::{Attempt, CloudId, Epoch, MacKeyId, Nonce, PartyIndex, PeerKey, RecordHash},
     limits::{ATTEMPTS_MAX, CONTROL_MESSAGE_MAX, INVITATIONS_MAX, LOG_MAX},
@@ -228,6 +229,7 @@ impl Desk {
         others: &[PeerKey],
         parameters: SecurityParameters,
         stock: BTreeMap<String, StockRule>,
+        acceptance: Acceptance,
     ) -> Result<RecordHash, MembershipError> {
         let mut members = vec![self.own_member(PartyIndex(0))];
         for (&peer, index) in others.iter().zip(1..) {
@@ -235,7 +237,7 @@ impl Desk {
         }
         let head =
             Head { cloud: None, previous: None, epoch: Epoch(0), attempt: Attempt(0), nonce: Nonce(rand::random()) };
-        let record = Membership { head, name: name.to_owned(), members, parameters, stock };
+        let record = Membership { head, name: name.to_owned(), members, parameters, stock, acceptance };
         self.propose(Record::Membership(record)).await
     }
 
@@ -262,6 +264,7 @@ impl Desk {
                 members: members.clone(),
                 parameters: view.parameters().clone(),
                 stock: view.stock().clone(),
+                acceptance: view.acceptance().clone(),
             })
         };
         let head = self.free_head(&log)?;

@@ -106,7 +106,7 @@ fn parameters() -> SecurityParameters {
 
 async fn propose(nodes: &[Node]) -> RecordHash {
     let others: Vec<_> = nodes[1..].iter().map(|node| node.network.local_key()).collect();
-    nodes[0].federation.propose("chain", &others, parameters(), BTreeMap::new()).await.unwrap()
+    nodes[0].federation.propose("chain", &others, parameters(), BTreeMap::new(), Acceptance::default()).await.unwrap()
 }
 
 async fn invited(node: &Node, id: RecordHash) {

@@ -82,7 +82,8 @@ fn a_kind_that_will_soon_be_gone_or_that_quotes_count_on_gets_a_larger_share() {
         (|own| own.taken_per_1000_s = 100_000, 110 * 8 / 11, "eight elevenths: it lasts for a second"),
     ] {
         let share = shares(change);
-        assert!(share.abs_diff(of_110) <= 1, "{share} batches of 110, and not {why}");
+        // each kind may be a turn ahead at the end
+        assert!(share.abs_diff(of_110) <= 2, "{share} batches of 110, and not {why}");
     }
 }
 
