@@ -180,7 +180,7 @@ async fn fill(screen: &Screen, ground: &Ground, cloud: CloudId, demo: &Demo) -> 
     };
     let made = within(STANDING_MAX, "the stock does not fill", filling).await?;
     bars.iter().for_each(ProgressBar::finish_and_clear);
-    screen.note(format!("tuples made by MASCOT so far: {}", made.join(", ")));
+    screen.note(format!("tuples made so far: {}", made.join(", ")));
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! A warm execution in a running cloud: `online.execute.add2`, from the signed request to the verified value.
 //!
-//! Three providers as processes on this machine, all data directories on one disk, tuples made by MASCOT beforehand;
+//! Three providers as processes on this machine, all data directories on one disk, tuples made beforehand;
 //! the client asks one after the other. Beside it, what one durable commit takes on that disk when nothing else goes on.
 
 use std::sync::Arc;
