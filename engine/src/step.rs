@@ -53,6 +53,8 @@ steps! {
     ZeroSeed = 13,
     /// Shares of bits being opened, packed.
     OpenBits = 14,
+    /// Digest of what a client said to this party in the clear.
+    Heard = 15,
     /// The positions of tuples that a member can take.
     Offer = 20,
     /// Signed digest of what a member has taken.

@@ -1,11 +1,17 @@
 //! Socket instructions: messages through the [`Door`](super::Door).
+//!
+//! What a client says in the clear becomes a public value, and parties that go on with different ones would find out by
+//! a failed MAC check, which burns their key. So they compare digests of it first; a client (or a party) that makes them
+//! differ ends the run and nothing else.
 
 use super::Machine;
 use super::code::Tape;
 use super::door::{DoorError, Message, Wanted};
 use super::fault::Step;
 use super::state::Pair;
+use crate::field::Field as _;
 use crate::share::Shares;
+use crate::step::Step as Frame;
 use polyyne_bytecode::Opcode;
 
 impl Machine<'_> {
@@ -18,6 +24,7 @@ impl Machine<'_> {
             Opcode::Closeclientconnection => door.close(int(0)).await?,
             Opcode::Acceptclientconnection => {
                 let client = door.accept(int(1)).await?;
+                self.heard_alike(client, &client.to_le_bytes()).await?;
                 self.banks.ints[args[0] as usize] = client;
             }
             _ => {
@@ -40,6 +47,18 @@ impl Machine<'_> {
             _ => Wanted::Shares,
         };
         let message = self.ports.door.read(client, wanted, count).await?;
+        match &message {
+            Message::Integers(values) => {
+                let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+                self.heard_alike(client, &bytes).await?;
+            }
+            Message::Clear(values) => {
+                let mut bytes = Vec::new();
+                self.ports.online.field.encode(values, &mut bytes);
+                self.heard_alike(client, &bytes).await?;
+            }
+            Message::Shares(_) | Message::ValueShares(_) => {}
+        }
         let places = (0..lanes).flat_map(|lane| registers.iter().map(move |&register| register as usize + lane));
         let Pair { s, c } = &mut self.banks.prime;
         match (wanted, message) {
@@ -55,6 +74,18 @@ impl Machine<'_> {
             _ => return Err(DoorError::Length.into()),
         }
         Ok(())
+    }
+
+    /// One round: all parties were told the same. The client has said it before any digest leaves, so that no party can
+    /// fit its own to another's.
+    async fn heard_alike(&mut self, client: i64, said: &[u8]) -> Step {
+        let party = &mut self.ports.online.party;
+        let digest = party.transcript("heard from a client").number(client as u64).bytes(said).finish();
+        let digests = party.send_all(Frame::Heard, digest.to_vec()).await?;
+        match digests.iter().all(|other| *other == digest) {
+            true => Ok(()),
+            false => Err(DoorError::SaidDifferently(client).into()),
+        }
     }
 
     pub(super) async fn write_socket(&mut self, opcode: Opcode, args: &[i64]) -> Step {

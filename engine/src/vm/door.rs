@@ -65,6 +65,8 @@ pub enum DoorError {
     NotOfField(i64),
     #[error("another party has failed")]
     Over,
+    #[error("client {0} did not say the same to all parties")]
+    SaidDifferently(i64),
 }
 
 /// Connections to clients.
@@ -126,6 +128,14 @@ pub struct Secrets {
 const CLIENT: i64 = 0;
 
 impl Secrets {
+    /// The number of the one connection.
+    pub const CLIENT: i64 = CLIENT;
+
+    /// The same with the connection open: for a door that listens to live clients and keeps shares from them.
+    pub fn attended(inputs: Shares<PrimeField>, outputs_max: usize) -> Self {
+        Self { listening: true, accepted: true, open: true, ..Self::new(inputs, outputs_max) }
+    }
+
     pub fn new(inputs: Shares<PrimeField>, outputs_max: usize) -> Self {
         Self {
             inputs,
