@@ -20,6 +20,7 @@ mod library;
 mod node;
 mod program;
 mod run;
+mod sockets;
 
 use std::process::ExitCode;
 

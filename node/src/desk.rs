@@ -167,6 +167,9 @@ impl Desk {
             }
             Request::Quote(quote) => self.ephemeral.quote(quote, &self.amphora, self.stock()).map(Answer::Quoted),
             Request::Place(place) => self.ephemeral.place(place.execution, &request.client()).map(Answer::Placed),
+            Request::Converse(converse) => {
+                self.ephemeral.visits.converse(&request.client(), converse).await.map(Answer::Calls)
+            }
             Request::Stock => Ok(Answer::Stock(self.stock())),
         }
     }
@@ -279,6 +282,7 @@ fn named(request: &Request) -> (&'static str, Option<String>) {
         Request::Execute(execute) => ("execute", Some(execute.execution.to_string())),
         Request::Quote(_) => ("quote", None),
         Request::Place(place) => ("place", Some(place.execution.to_string())),
+        Request::Converse(converse) => ("converse", Some(converse.execution.to_string())),
         Request::Stock => ("stock", None),
     }
 }

@@ -10,6 +10,7 @@ pub(crate) mod line;
 mod programs;
 mod settle;
 mod threads;
+mod visit;
 mod votes;
 
 use crate::amphora::{Amphora, Usable, delivery_bill};
@@ -33,7 +34,7 @@ use polyyne_engine::party::Party;
 use polyyne_engine::share::Shares;
 use polyyne_engine::step::Step;
 use polyyne_engine::tuples::Pool;
-use polyyne_engine::vm::{self, BitSide, MemoryStorage, NoInputs, Ports, Secrets, VmError};
+use polyyne_engine::vm::{self, BitSide, Door, MemoryStorage, NoInputs, Ports, Secrets, VmError};
 use polyyne_protocol::canonical;
 use polyyne_protocol::client_io::DeliveryShares;
 use polyyne_protocol::envelope::AuthenticRequest;
@@ -56,6 +57,7 @@ use std::time::Duration;
 use threads::LinkedThreads;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+use visit::{Visit, Visits};
 
 /// Instructions (each counted with its vector size) that an execution may run.
 const STEPS_MAX: u64 = 10_000_000_000;
@@ -69,6 +71,7 @@ pub struct Ephemeral {
     programs: Programs,
     running: Arc<Mutex<HashSet<ExecutionId>>>,
     pub line: Line,
+    pub visits: Visits,
     counts: Arc<Mutex<(u64, u64)>>,
     unsettled: Arc<Mutex<HashSet<ExecId>>>,
 }
@@ -107,6 +110,7 @@ impl Ephemeral {
             programs: Programs::default(),
             running: Arc::default(),
             line: Line::default(),
+            visits: Visits::default(),
             counts: Arc::default(),
             unsettled: Arc::default(),
         }
@@ -172,7 +176,14 @@ impl Ephemeral {
         let key = RequestKey { client: asked.client().0, key: exec_id(execute.execution).0 };
         let body = canonical::hash(
             "execute",
-            &(ready.hash, execute.arguments.clone(), execute.inputs.clone(), execute.reveal, &execute.results),
+            &(
+                ready.hash,
+                execute.arguments.clone(),
+                execute.inputs.clone(),
+                execute.reveal,
+                &execute.results,
+                execute.sockets,
+            ),
         )
         .0;
         let expires_ms = now.saturating_add(limits::EXECUTION_ANSWER_LIFETIME_S).saturating_mul(1000);
@@ -258,6 +269,9 @@ impl Ephemeral {
         }
         let words: usize = inputs.iter().map(|input| input.shares.len()).sum();
         ready.refuse_missing_inputs(words)?;
+        if !execute.sockets {
+            ready.refuse_without_client()?;
+        }
         let timeout = Duration::from_millis(execute.timeout_ms.clamp(1, limits::EXECUTION_TIMEOUT_MAX_MS));
         let delivered = (execute.reveal && !ready.outline.loops).then_some(ready.outline.socket_outputs as usize);
         let bill = with_delivery(&ready.bill, if execute.reveal { ready.outline.socket_outputs } else { 0 });
@@ -274,6 +288,7 @@ impl Ephemeral {
                 amphora.count_use(input.description.id, ready.hash.0, uses_max).await?;
             }
         }
+        let visit = execute.sockets.then(|| self.visits.begin(execute.execution, client)).transpose()?;
         let run = Run {
             seat: self.seat.clone(),
             ready: ready.clone(),
@@ -290,6 +305,7 @@ impl Ephemeral {
             created: asked.header().issued,
             timeout: deadline.saturating_duration_since(Instant::now()),
             standing: Mutex::new(Some(standing)),
+            visit,
         };
         let ended = session::run("ephemeral", move || run.run()).await;
         ended.map_err(RunError::from).and_then(|ended| ended).map_err(|error| refusal_of(&error))
@@ -423,6 +439,8 @@ struct Run {
     timeout: Duration,
     /// Given up once the tuples are taken.
     standing: Mutex<Option<Standing>>,
+    /// With the client that performs the socket instructions, if it does.
+    visit: Option<Visit>,
 }
 
 /// The fields beside the prime one that a program computes with.
@@ -525,20 +543,37 @@ impl Run {
         &self,
         online: &mut Online<PrimeField>,
         sides: &mut Sides,
-        mut threads: LinkedThreads,
+        threads: LinkedThreads,
     ) -> Result<(String, Shares<PrimeField>), RunError> {
         let mut words = Shares::default();
         for input in &self.inputs {
             words.append(&input.shares);
         }
-        let mut door = Secrets::new(words, limits::OUTPUT_WORDS_MAX.min(limits::OUTPUTS_MAX));
+        let outputs_max = limits::OUTPUT_WORDS_MAX.min(limits::OUTPUTS_MAX);
+        let Some(visit) = &self.visit else {
+            let mut door = Secrets::new(words, outputs_max);
+            let printed = self.program_at(&mut door, online, sides, threads).await?;
+            return Ok((printed, door.into_outputs()));
+        };
+        let mut door = visit.door(self.seat.field, words, outputs_max);
+        let printed = self.program_at(&mut door, online, sides, threads).await?;
+        Ok((printed, door.into_outputs().await))
+    }
+
+    async fn program_at(
+        &self,
+        door: &mut dyn Door,
+        online: &mut Online<PrimeField>,
+        sides: &mut Sides,
+        mut threads: LinkedThreads,
+    ) -> Result<String, RunError> {
         let mut printed: Vec<u8> = Vec::new();
         let ports = Ports {
             online,
             binary: sides.binary.as_mut(),
             bits: sides.bits.as_mut(),
             inputs: &mut NoInputs,
-            door: &mut door,
+            door,
             storage: &mut MemoryStorage::default(),
             binary_storage: &mut MemoryStorage::default(),
             printer: &mut printed,
@@ -549,7 +584,7 @@ impl Run {
         let limits =
             vm::Limits { steps_max: STEPS_MAX, printed_bytes_max: limits::PRINTED_MAX as u64, ..vm::Limits::default() };
         vm::run(&self.ready.program, ports, &limits).await.map_err(program_refused)?;
-        Ok((String::from_utf8_lossy(&printed).into_owned(), door.into_outputs()))
+        Ok(String::from_utf8_lossy(&printed).into_owned())
     }
 
     /// The words to the client, with tuples taken now where their number was not foreseen.

@@ -33,6 +33,7 @@ use crate::request::{
 };
 use crate::secret::{Policy, SecretDescription, SecretValue, ValueError};
 use crate::sign::{Signed, Statement};
+use crate::socket::{Calls, Converse};
 use crate::tag::Tags;
 use crate::view::CloudView;
 use crate::vote::{self, ExecutionChecked, Tombstone, Upload, UploadVote};
@@ -105,6 +106,8 @@ pub struct ExecuteTerms {
     pub timeout: Duration,
     /// Wait in line where there are too few tuples.
     pub wait: bool,
+    /// Perform the program's socket instructions, by [`Client::converse`] at the same time.
+    pub sockets: bool,
 }
 
 impl ExecuteTerms {
@@ -119,6 +122,7 @@ impl ExecuteTerms {
             results: ResultTerms::default(),
             timeout: Duration::from_millis(limits::EXECUTION_TIMEOUT_MS),
             wait: true,
+            sockets: false,
         }
     }
 }
@@ -197,7 +201,7 @@ impl Client<HttpDoor> {
 }
 
 /// What each member answered, in rank order.
-type Answers<T> = Vec<(PeerKey, T)>;
+pub type Answers<T> = Vec<(PeerKey, T)>;
 
 /// Takes the expected part out of an answer, or gives back what it is instead.
 type Part<T> = fn(Answer) -> Result<T, Box<Answer>>;
@@ -365,6 +369,7 @@ impl<D: Door> Client<D> {
                 .unwrap_or(u64::MAX)
                 .min(limits::EXECUTION_TIMEOUT_MAX_MS),
             wait: terms.wait,
+            sockets: terms.sockets,
         });
         let wait = terms.timeout.saturating_add(self.patience.answer);
         let executed = self.ask_all_for(request, part!(Executed), wait).await?;
@@ -447,6 +452,22 @@ impl<D: Door> Client<D> {
     /// [`ClientError`].
     pub async fn place(&mut self, execution: ExecutionId) -> Result<Answers<Placed>, ClientError> {
         self.ask_all(Request::Place(Place { execution }), part!(Placed)).await
+    }
+
+    /// What the program of a running execution wants of this client's sockets: each member's batch, alike but for the
+    /// shares in them. Members come to it one after the other.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn converse(&mut self, converse: Converse) -> Result<Answers<Calls>, ClientError> {
+        let answers = self.ask_all(Request::Converse(converse), part!(Calls)).await?;
+        let batches = || answers.iter().filter_map(|(_, calls)| calls.batch.as_ref());
+        match batches().next() {
+            Some(first) if !batches().all(|batch| batch.is_like(first)) => {
+                Err(ClientError::OtherStatement("what the other members' programs want of this client"))
+            }
+            _ => Ok(answers),
+        }
     }
 
     /// What each member has in stock.

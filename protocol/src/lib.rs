@@ -31,6 +31,7 @@ pub mod replay;
 pub mod request;
 pub mod secret;
 pub mod sign;
+pub mod socket;
 pub mod stock;
 pub mod store_head;
 pub mod tag;

@@ -151,6 +151,12 @@ pub const OUTPUTS_MAX: usize = 4096;
 pub const OUTPUT_WORDS_MAX: usize = 65_536;
 /// Longest text that an execution may print.
 pub const PRINTED_MAX: usize = 4 * MIB;
+/// Most values of one socket message of an execution.
+pub const SOCKET_VALUES_MAX: usize = 65_536;
+/// Most bytes that an execution may have written to its client's sockets and the client has not fetched.
+pub const SOCKET_PENDING_MAX: usize = 4 * MIB;
+/// How long a member lets a client wait for its program's next wish.
+pub const SOCKET_WAIT_MS: u64 = 5_000;
 /// VM threads of an execution that have links of their own; others run in place.
 pub const EXECUTION_THREADS_MAX: u32 = 8;
 /// Longest time of an execution.
@@ -189,6 +195,7 @@ const _: () = {
     assert!(ENVELOPE_MAX < CONTROL_MESSAGE_MAX);
     // a download of the largest secret: 3 words sent for each stored one, 16 bytes each
     assert!(SECRET_WORDS_MAX * 16 * 3 < ENVELOPE_PLAINTEXT_MAX);
+    assert!(SOCKET_VALUES_MAX * 16 <= SOCKET_PENDING_MAX && SOCKET_PENDING_MAX < ENVELOPE_PLAINTEXT_MAX / 2);
     assert!(RECORD_MAX <= LOG_MAX);
     assert!(MEMBERS_MIN >= 2 && MEMBERS_MAX <= u16::MAX as usize);
     assert!(CHUNK_MAX.is_multiple_of(ROW_TUPLES));

@@ -16,6 +16,7 @@ use crate::limits;
 pub use crate::refusal::{Exit, Refusal, RefusalCode};
 use crate::secret::{Policy, SecretDescription, SecretKind};
 use crate::sign::Signed;
+use crate::socket::{Calls, Converse, SocketReply};
 use crate::tag::{TagError, Tags};
 use crate::vote::{DeletionCertificate, OutputShape, ResultCertificate, Upload, UploadCertificate};
 use crate::words::Words;
@@ -33,6 +34,7 @@ pub enum Request {
     Execute(Execute),
     Quote(Quote),
     Place(Place),
+    Converse(Converse),
     Stock,
 }
 
@@ -183,6 +185,8 @@ pub struct Execute {
     pub timeout_ms: u64,
     /// Wait in line where there are too few tuples, instead of being refused.
     pub wait: bool,
+    /// This client performs the program's socket instructions ([`Converse`]).
+    pub sockets: bool,
 }
 
 /// Where does my execution stand in line? Answered by [`Answer::Placed`].
@@ -241,7 +245,13 @@ impl Request {
                 Ok(execute.results.policy.check()?)
             }
             Request::Quote(quote) => check_run(&quote.program, &quote.arguments, &quote.inputs),
-            Request::Get(_) | Request::Delete(_) | Request::Place(_) | Request::Stock => Ok(()),
+            Request::Converse(Converse { reply: Some(SocketReply::Integers(values)), .. }) => {
+                at_most("integers", values.len(), limits::SOCKET_VALUES_MAX)
+            }
+            Request::Converse(Converse { reply: Some(SocketReply::Clear(values)), .. }) => {
+                at_most("elements", values.count(), limits::SOCKET_VALUES_MAX)
+            }
+            Request::Get(_) | Request::Delete(_) | Request::Place(_) | Request::Converse(_) | Request::Stock => Ok(()),
         }
     }
 }
@@ -269,6 +279,7 @@ pub enum Answer {
     Executed(Executed),
     Quoted(Quoted),
     Placed(Placed),
+    Calls(Calls),
     Stock(Stock),
     Refused(Refusal),
 }
@@ -286,6 +297,7 @@ impl Answer {
             Answer::Executed(_) => "executed",
             Answer::Quoted(_) => "quoted",
             Answer::Placed(_) => "placed",
+            Answer::Calls(_) => "calls",
             Answer::Stock(_) => "stock",
             Answer::Refused(_) => "refused",
         }
@@ -483,8 +495,14 @@ mod tests {
                 results: ResultTerms::default(),
                 timeout_ms: 1,
                 wait: true,
+                sockets: false,
             }),
             Request::Quote(Quote { program: Program::Hash(program.hash()), arguments: vec![], inputs: vec![] }),
+            Request::Converse(Converse {
+                execution: ExecutionId([2; 16]),
+                turn: 1,
+                reply: Some(SocketReply::Integers(vec![-1])),
+            }),
             Request::Stock,
         ]
     }
@@ -514,7 +532,7 @@ mod tests {
         }
 
         #[test]
-        fn damaged_requests_are_decoded_or_refused(which in 0usize..8, at: prop::sample::Index, byte: u8) {
+        fn damaged_requests_are_decoded_or_refused(which in 0usize..9, at: prop::sample::Index, byte: u8) {
             let mut bytes = canonical::encode(&every_request()[which]);
             let at = at.index(bytes.len());
             bytes[at] = byte;

@@ -63,6 +63,7 @@ fn requests() -> Vec<Request> {
         results: ResultTerms::default(),
         timeout_ms: 60_000,
         wait: true,
+        sockets: false,
     };
     vec![
         Request::Execute(execute),

@@ -145,23 +145,33 @@ fn tuples_that_are_really_made_serve_clients_too() {
     run.prints(&expected("c02_client_masked"));
 }
 
+fn has_python() -> bool {
+    let python = Command::new("python3").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let has = python.is_ok_and(|status| status.success());
+    if !has {
+        eprintln!("skipped: there is no python3 here");
+    }
+    has
+}
+
+/// What a client of the conformance set says, with the certificates of a folder.
+fn python_client(script: &str, n: u16, more: &[&str], home: &Path) -> String {
+    let mut command = Command::new("python3");
+    command.arg(conformance().join("clients").join(script)).arg(n.to_string()).args(more);
+    command.current_dir(home).env("PYTHONDONTWRITEBYTECODE", "1");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Running::start(command, script.to_owned()).end().ok().stdout
+}
+
 #[test]
 fn the_python_clients_of_the_conformance_set_run_unchanged() {
-    let python = Command::new("python3").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if !python.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: there is no python3 here");
+    if !has_python() {
         return;
     }
     let _alone = alone();
     let vcp = vcp!();
     let key = MAC_KEY.to_string();
-    let client = |script: &str, n: u16, more: &[&str]| {
-        let mut command = Command::new("python3");
-        command.arg(conformance().join("clients").join(script)).arg(n.to_string()).args(more);
-        command.current_dir(vcp.home()).env("PYTHONDONTWRITEBYTECODE", "1");
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Running::start(command, script.to_owned()).end().ok().stdout
-    };
+    let client = |script: &str, n: u16, more: &[&str]| python_client(script, n, more, vcp.home());
     for n in [2, 3] {
         let run = Run::start(&vcp, "c01_client_add", n, &["--mac-key", &key, "--client-timeout", LONG]);
         drop(connect(PORT));
@@ -273,7 +283,59 @@ fn in_a_cloud_the_socket_is_the_door_to_stored_secrets() {
         // masks and clear values are for clients that are there
         let before = consumed(&cloud);
         let refused = cloud.client("alice", 0, &["execute", &schedule("c02_client_masked"), "-i", &secret]);
-        refused.exits(2).says(&["readsocketint", "only shares pass"]);
+        refused.exits(2).says(&["readsocketint", "only shares pass", "--sockets"]);
         assert_eq!(consumed(&cloud), before, "a refusal spends nothing");
     }
+}
+
+/// `vcp execute --sockets` in a cloud.
+fn attend(cloud: &Cloud, node: usize, name: &str, more: &[&str]) -> Run {
+    let schedule = schedule(name);
+    let arguments = [&["execute", &schedule, "--sockets"], more].concat();
+    let running = cloud.client_begins("alice", node, &arguments);
+    Run { running, keys: cloud.vcp.home().join("Player-Data"), n: cloud.nodes.len() as u16 }
+}
+
+#[test]
+fn clients_of_mp_spdz_are_served_by_a_cloud() {
+    let _alone = alone();
+    for (n, tls) in [(2, &TLS12), (3, &TLS13)] {
+        let cloud = Cloud::new(vcp!(), n);
+        let run = attend(&cloud, n - 1, "c02_client_masked", &["--client-timeout", LONG]);
+        masks(&mut run.links(tls));
+        run.prints(&expected("c02_client_masked"));
+        if n == 2 {
+            python_is_served_by(&cloud);
+        }
+        misbehaving_clients_end_an_execution(&cloud);
+        // and the cloud goes on
+        let run = attend(&cloud, 0, "c02_client_masked", &["--client-timeout", LONG]);
+        masks(&mut run.links(tls));
+        run.prints(&expected("c02_client_masked"));
+    }
+}
+
+fn python_is_served_by(cloud: &Cloud) {
+    if !has_python() {
+        return;
+    }
+    let run = attend(cloud, 0, "c02_client_masked", &["--client-timeout", LONG]);
+    let said = python_client("c02.py", run.n, &[], cloud.vcp.home());
+    assert!(said.contains("outputs [-42, 13, 1006]"), "{said}");
+    run.prints(&expected("c02_client_masked"));
+}
+
+fn misbehaving_clients_end_an_execution(cloud: &Cloud) {
+    attend(cloud, 0, "c02_client_masked", &["--client-timeout", "1s"]).fails(&["no client has come"]);
+
+    let run = attend(cloud, 1, "c02_client_masked", &["--client-timeout", LONG]);
+    drop(run.links(&TLS12));
+    run.fails(&["client 4 has gone"]);
+
+    let run = attend(cloud, 0, "c02_client_masked", &["--client-timeout", LONG]);
+    let mut links = run.links(&TLS12);
+    for (party, link) in links.iter_mut().enumerate() {
+        link.send(&(party as i64).to_le_bytes());
+    }
+    run.fails(&["client 4 did not say the same to all parties"]);
 }

@@ -200,7 +200,11 @@ fn every_step_of_the_wire_has_its_byzantine_rows() {
         covered.extend(Step::ALL.iter().map(|step| step.code()).filter(|code| codes.contains(code)));
     }
     // Spoiled in tests of their own.
-    for (step, path) in [(Step::OpenBits, "engine/tests/vm_fields.rs"), (Step::Personal, "engine/tests/online.rs")] {
+    for (step, path) in [
+        (Step::OpenBits, "engine/tests/vm_fields.rs"),
+        (Step::Personal, "engine/tests/online.rs"),
+        (Step::Heard, "engine/tests/vm_clients.rs"),
+    ] {
         let text = read(Path::new(path));
         if text.contains(&format!("Step::{step:?}")) {
             covered.insert(step.code());

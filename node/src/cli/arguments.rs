@@ -438,6 +438,8 @@ pub struct Execute {
     #[arg(long)]
     pub no_wait: bool,
     #[command(flatten)]
+    pub sockets: SocketOptions,
+    #[command(flatten)]
     pub client: ClientOptions,
 }
 
@@ -515,7 +517,7 @@ pub struct Run {
     #[arg(short, default_value_t = 3, value_parser = clap::value_parser!(u16).range(2..=16))]
     pub n: u16,
     /// A word that the program reads from its socket; repeat for several, in order.
-    #[arg(short, long, value_name = "VALUE", allow_negative_numbers = true)]
+    #[arg(short, long, value_name = "VALUE", allow_negative_numbers = true, conflicts_with = "sockets")]
     pub input: Vec<i128>,
     /// Where tuples come from.
     #[arg(long, value_enum, default_value_t = Preprocessing::Dealer)]
@@ -523,21 +525,11 @@ pub struct Run {
     /// Private inputs, in files such as Input-P0-0, as for MP-SPDZ.
     #[arg(long, value_name = "D")]
     pub input_dir: Option<PathBuf>,
-    /// Let clients connect as to MP-SPDZ, to the program's port for party 0, the next for party 1 and so on; at this
-    /// address [default: 127.0.0.1].
-    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, require_equals = true, default_missing_value = "127.0.0.1",
-          conflicts_with = "input")]
-    pub sockets: Option<IpAddr>,
-    /// Certificates for sockets, as MP-SPDZ's scripts make them: P0.pem, P0.key, C0.pem, C0.key, ...; those of the parties
-    /// are made if they are missing, and those of clients 0 to 9 if there are none.
-    #[arg(long, value_name = "D", default_value = "Player-Data")]
-    pub tls: PathBuf,
     /// The MAC key, for clients that make and check shares themselves; without it nobody knows the key.
     #[arg(long, value_name = "ALPHA", requires = "sockets")]
     pub mac_key: Option<u128>,
-    /// How long a party waits for a client, each time.
-    #[arg(long, value_name = "T", default_value = "60s", value_parser = duration)]
-    pub client_timeout: Duration,
+    #[command(flatten)]
+    pub sockets: SocketOptions,
     /// Rounds, bytes, tuples and seconds on standard error.
     #[arg(long)]
     pub stats: bool,
@@ -664,4 +656,20 @@ mod tests {
     fn a_party_of_one_is_refused() {
         assert!(Vcp::try_parse_from(["vcp", "run", "p.mpc", "-n", "1"]).is_err());
     }
+}
+
+/// Sockets for clients of MP-SPDZ's protocol.
+#[derive(Debug, Args)]
+pub struct SocketOptions {
+    /// Let clients connect as to MP-SPDZ, to the program's port for party 0, the next for party 1 and so on; at this
+    /// address [default: 127.0.0.1].
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, require_equals = true, default_missing_value = "127.0.0.1")]
+    pub sockets: Option<IpAddr>,
+    /// Certificates for sockets, as MP-SPDZ's scripts make them: P0.pem, P0.key, C0.pem, C0.key, ...; those of the parties
+    /// are made if they are missing, and those of clients 0 to 9 if there are none.
+    #[arg(long, value_name = "D", default_value = "Player-Data")]
+    pub tls: PathBuf,
+    /// How long a party waits for a client, each time.
+    #[arg(long, value_name = "T", default_value = "60s", value_parser = duration)]
+    pub client_timeout: Duration,
 }

@@ -1,10 +1,13 @@
 //! `vcp execute` and `vcp quote`: programs over secrets in a cloud.
 
+mod conversation;
+
 use std::convert::Infallible;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use polyyne_protocol::client::{Client, ExecuteTerms, Outcome, Quotation, Start};
+use polyyne_protocol::client::{Client, ClientError, ExecuteTerms, Outcome, Quotation, Start};
 use polyyne_protocol::id::{ExecutionId, ProgramHash, SecretId};
 use polyyne_protocol::limits::EXECUTION_TIMEOUT_MS;
 use polyyne_protocol::request::{self, Program};
@@ -12,10 +15,13 @@ use polyyne_protocol::version::Prime;
 use serde::Serialize;
 use serde_bytes::ByteBuf;
 
+use conversation::{Conversation, Ended};
+
 use super::arguments::{CompileOptions, Execute, Quote};
 use super::client::connect;
 use super::failure::Failure;
 use super::screen::Screen;
+use super::sockets::{SocketDoor, Sockets};
 use super::source;
 
 pub async fn run(screen: &Screen, wish: Execute) -> Result<(), Failure> {
@@ -27,9 +33,58 @@ pub async fn run(screen: &Screen, wish: Execute) -> Result<(), Failure> {
     terms.reveal = wish.reveal;
     terms.timeout = wish.timeout.unwrap_or(Duration::from_millis(EXECUTION_TIMEOUT_MS));
     terms.wait = !wish.no_wait;
-    let outcome = execute(screen, &mut client, connect(screen, &wish.client), terms).await?;
+    terms.sockets = wish.sockets.sockets.is_some();
+    let view = client.view();
+    let outcome = match wish.sockets.open(screen, view.field(), view.n())? {
+        None => execute(screen, &mut client, connect(screen, &wish.client), terms).await?,
+        Some(sockets) => attended(screen, &mut client, &wish, sockets, terms).await?,
+    };
     show(screen, &outcome);
     Ok(())
+}
+
+/// Runs a program whose socket instructions are performed here meanwhile.
+async fn attended(
+    screen: &Screen,
+    client: &mut Client,
+    wish: &Execute,
+    sockets: Sockets,
+    mut terms: ExecuteTerms,
+) -> Result<Outcome, Failure> {
+    let execution = *terms.id.get_or_insert_with(|| ExecutionId::random(&mut rand::rng()));
+    let mut conversation = Conversation::new(connect(screen, &wish.client).await?, execution);
+    let field = client.view().field();
+    let mut doors: Vec<SocketDoor> = (0..client.view().n()).map(|rank| sockets.door(rank)).collect();
+    let ended = {
+        let talk = pin!(conversation.hold(field, &mut doors));
+        let run = pin!(execute(screen, client, connect(screen, &wish.client), terms));
+        both(talk, run).await
+    };
+    if ended.is_err() {
+        conversation.give_up().await;
+    }
+    drop(doors);
+    tokio::task::spawn_blocking(move || sockets.close()).await.map_err(Failure::failed)?;
+    ended
+}
+
+/// The outcome, once the conversation has ended too.
+async fn both(
+    mut talk: Pin<&mut impl Future<Output = Result<(), Ended>>>,
+    mut run: Pin<&mut impl Future<Output = Result<Outcome, Failure>>>,
+) -> Result<Outcome, Failure> {
+    tokio::select! {
+        talked = &mut talk => match talked {
+            // what the members refuse, they say of the whole run too
+            Ok(()) | Err(Ended::Client(ClientError::Refused { .. })) => run.await,
+            Err(Ended::Client(error)) => Err(error.into()),
+            Err(error) => Err(Failure::failed(error)),
+        },
+        ran = &mut run => match ran {
+            Ok(outcome) => talk.await.map(|()| outcome).map_err(Failure::failed),
+            Err(error) => Err(error),
+        },
+    }
 }
 
 /// Before a client asks for its place, and between two times that it does.

@@ -3,11 +3,9 @@
 mod declared;
 mod meter;
 mod parties;
-mod sockets;
 mod tally;
 mod threads;
 
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,7 +26,6 @@ use super::screen::Screen;
 use super::source;
 use declared::declared;
 use parties::{Bills, Job, Outcome, Phase, RunError, Source, Spent, Supplies};
-use sockets::Sockets;
 use threads::{MAIN, Orders};
 
 /// With `--json`.
@@ -229,15 +226,9 @@ fn job(screen: &Screen, wish: &Run, program: Program) -> Result<Job, Failure> {
         .map_err(|error| Failure::usage(format!("{}: {error}", wish.program)))?;
     let inputs = wish.input.iter().map(|&value| field.from_i128(value)).collect();
     let private = (0..n).map(|party| private_inputs(wish.input_dir.as_deref(), party)).collect::<Result<_, _>>()?;
-    let sockets = wish.sockets.map(|address| open_sockets(screen, wish, address, field)).transpose()?;
+    let sockets = wish.sockets.open(screen, field, n)?;
     let mac_key = wish.mac_key.map(|key| field.element(key));
     Ok(Job { program: Arc::new(program), field, inputs, private, sockets, mac_key, measured: wish.stats })
-}
-
-fn open_sockets(screen: &Screen, wish: &Run, address: IpAddr, field: PrimeField) -> Result<Sockets, Failure> {
-    let screen = *screen;
-    let remark = move |text| screen.note(format!("sockets: {text}"));
-    Sockets::open(field, wish.n.into(), address, &wish.tls, wish.client_timeout, remark).map_err(Failure::failed)
 }
 
 /// `Input-P<party>-<thread>` files; a party without any has no inputs.

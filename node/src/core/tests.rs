@@ -57,6 +57,7 @@ fn execute(program: Program, inputs: &[SecretId], reveal: bool) -> Execute {
         results: ResultTerms::default(),
         timeout_ms: 60_000,
         wait: true,
+        sockets: false,
     }
 }
 

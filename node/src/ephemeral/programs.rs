@@ -42,6 +42,8 @@ pub struct Ready {
     pub binary: Option<Side>,
     /// Whether it computes with shared bits.
     pub bits: bool,
+    /// The first instruction that only a live client can serve, if there is one.
+    live_client: Option<String>,
     bytes: usize,
 }
 
@@ -97,18 +99,19 @@ fn verify(bytes: &[u8], seat: &Seat) -> Result<Ready, Refusal> {
     let invalid = |cause: String| Refusal::new(RefusalCode::ProgramInvalid, cause, "Nothing was spent.");
     let program =
         bytecode::Program::from_bytes(bytes, &SizeLimits::default()).map_err(|error| invalid(error.to_string()))?;
+    let mut live_client = None;
     for tape in program.tapes() {
         for (pc, instruction) in tape.instructions.iter().enumerate() {
             let opcode = instruction.opcode();
-            let refused = vm::unsupported_with(opcode, true, true)
-                .or_else(|| vm::distrusted(opcode))
-                .or_else(|| no_client(opcode));
-            if let Some(reason) = refused {
-                return Err(invalid(format!(
-                    "tape {:?}, instruction {pc} ({}): {reason}",
-                    tape.name,
-                    instruction.opcode()
-                )));
+            let place = |reason| format!("tape {:?}, instruction {pc} ({opcode}): {reason}", tape.name);
+            let refused = vm::unsupported_with(opcode, true, true).or_else(|| vm::distrusted(opcode));
+            let nobodys =
+                (opcode == bytecode::Opcode::Initclientconnection).then_some("in a cloud a program is nobody's client");
+            if let Some(reason) = refused.or(nobodys) {
+                return Err(invalid(place(reason)));
+            }
+            if needs_client(opcode) {
+                live_client.get_or_insert_with(|| place("only shares pass between a program and stored secrets"));
             }
         }
     }
@@ -147,6 +150,7 @@ fn verify(bytes: &[u8], seat: &Seat) -> Result<Ready, Refusal> {
         unforeseen,
         binary,
         bits,
+        live_client,
         bytes: bytes.len(),
     })
 }
@@ -164,20 +168,17 @@ fn expected(program: &Verified) -> (bytecode::Bill, Option<Unforeseen>) {
     }
 }
 
-/// Why a socket instruction finds nobody in a cloud: behind the door are stored secrets, which are shares.
-fn no_client(opcode: bytecode::Opcode) -> Option<&'static str> {
+/// Whether a socket instruction moves something else than shares: what stored secrets cannot be.
+fn needs_client(opcode: bytecode::Opcode) -> bool {
     use bytecode::Opcode;
-    match opcode {
+    matches!(
+        opcode,
         Opcode::Readsocketc
-        | Opcode::Readsocketint
-        | Opcode::Writesocketc
-        | Opcode::Writesocketint
-        | Opcode::Writesocketshare => {
-            Some("in a cloud only shares pass through the socket (sint.read_from_socket, sint.write_to_socket)")
-        }
-        Opcode::Initclientconnection => Some("in a cloud a program is nobody's client"),
-        _ => None,
-    }
+            | Opcode::Readsocketint
+            | Opcode::Writesocketc
+            | Opcode::Writesocketint
+            | Opcode::Writesocketshare
+    )
 }
 
 /// The bill in the kinds that a cloud keeps; an error names what it does not keep.
@@ -221,6 +222,21 @@ fn bill(expected: &bytecode::Bill, gf2n: u32, parties: u32) -> Result<Bill, Stri
 }
 
 impl Ready {
+    /// Refuses a program that talks to a live client where there is none.
+    ///
+    /// # Errors
+    /// [`RefusalCode::ProgramInvalid`].
+    pub fn refuse_without_client(&self) -> Result<(), Refusal> {
+        match &self.live_client {
+            None => Ok(()),
+            Some(cause) => Err(Refusal::new(
+                RefusalCode::ProgramInvalid,
+                cause.clone(),
+                "Nothing was spent. Clients of MP-SPDZ's protocol are let in with `vcp execute --sockets`.",
+            )),
+        }
+    }
+
     /// Refuses inputs with fewer words than the program is certain to read.
     ///
     /// # Errors

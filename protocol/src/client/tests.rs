@@ -17,7 +17,9 @@ use crate::log::tests::{append, founded, key_record};
 use crate::membership::tests::{seal_secret, signing_key};
 use crate::request::{self, Deleted, Got, KindCount, Masks, StockLine, Stored, Tagged};
 use crate::secret::SecretKind;
+use crate::socket::{Batch, SocketCall, SocketMessage};
 use crate::vote::OutputShape;
+use crate::words::Words;
 
 const SEEDS: [u8; 3] = [1, 2, 3];
 
@@ -91,6 +93,13 @@ impl Fake {
         tally.certificate().expect("all voted")
     }
 
+    /// Shares are each member's own, the rest is the same.
+    fn batch(&self, rank: usize) -> Batch {
+        let share = Words::one(&self.field, self.field.element(rank as u128));
+        let write = SocketCall::Write { client: 4, label: 0, message: SocketMessage::ValueShares(share) };
+        Batch { calls: vec![write, SocketCall::ReadIntegers { client: 4, count: 1 }], is_last: false }
+    }
+
     fn answer(&self, rank: usize, request: &AuthenticRequest) -> Answer {
         let id = request.header().request;
         let log = self.current();
@@ -146,6 +155,7 @@ impl Fake {
                 stock: stock(rank),
             }),
             Request::Place(_) => Answer::Placed(Placed { before: Some(rank as u32), waiting: 3, starts_in_s: None }),
+            Request::Converse(_) => Answer::Calls(Calls { batch: Some(self.batch(rank)) }),
             Request::Stock => Answer::Stock(stock(rank)),
         }
     }
@@ -585,4 +595,32 @@ fn a_quotation_says_when_the_program_can_start() {
     assert_eq!(quotation(Some(&[("triple", 180), ("bit", 25)]), stock()).start(), Start::InSeconds(20));
     assert_eq!(quotation(Some(&[("triple", 180)]), vec![line("triple", 0, 0, 0)]).start(), Start::Unknown);
     assert_eq!(quotation(None, stock()).start(), Start::Unknown);
+}
+
+#[tokio::test]
+async fn what_programs_want_of_a_client_is_alike_at_all_members_but_for_shares() {
+    let converse = Converse { execution: ExecutionId([2; 16]), turn: 0, reply: None };
+    let batches = client(&Fake::new()).await.converse(converse.clone()).await.expect("alike");
+    assert!(batches.iter().all(|(_, calls)| calls.batch.as_ref().is_some_and(|batch| batch.calls.len() == 2)));
+
+    let others: [fn(&mut Batch); 4] = [
+        |batch| batch.is_last = true,
+        |batch| drop(batch.calls.pop()),
+        |batch| batch.calls[1] = SocketCall::ReadIntegers { client: 4, count: 2 },
+        |batch| {
+            let message = SocketMessage::ValueShares(Words::default());
+            batch.calls[0] = SocketCall::Write { client: 4, label: 0, message };
+        },
+    ];
+    for other in others {
+        let fake = Fake::tampered(move |rank, answer| match answer {
+            Answer::Calls(Calls { batch: Some(mut batch) }) if rank == 1 => {
+                other(&mut batch);
+                Answer::Calls(Calls { batch: Some(batch) })
+            }
+            answer => answer,
+        });
+        let error = client(&fake).await.converse(converse.clone()).await.expect_err("they differ");
+        assert_eq!(error.exit(), Exit::Aborted, "{error}");
+    }
 }

@@ -27,8 +27,9 @@ use polyyne_protocol::limits::OUTPUT_WORDS_MAX;
 use rand::rngs::SysRng;
 use rand::{SeedableRng as _, TryRng as _};
 
+use crate::cli::sockets::Sockets;
+
 use super::meter::{GroupMeter, Groups};
-use super::sockets::Sockets;
 use super::tally::{Metered, MeteredBits};
 use super::threads::{Ground, LocalThreads, MAIN, Orders};
 

@@ -1,4 +1,4 @@
-//! Client sockets of a run, in MP-SPDZ's client protocol: client programs written for MP-SPDZ connect unchanged.
+//! Client sockets of a program, in MP-SPDZ's client protocol: client programs written for MP-SPDZ connect unchanged.
 //!
 //! Party i listens on the program's port + i. A client tells its number in the clear, then both sides prove themselves
 //! by TLS with certificates of a folder ([`keys`]), and the engine describes its field. Everything after that is what the
@@ -30,6 +30,10 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_util::task::TaskTracker;
 
+use super::arguments::SocketOptions;
+use super::failure::Failure;
+use super::screen::Screen;
+
 pub use keys::KeysError;
 use keys::{CLIENTS_MADE, Keys};
 use reception::{Connection, Reception};
@@ -40,6 +44,20 @@ use wire::{FrameError, Wire};
 const PARTING_MAX: Duration = Duration::from_secs(2);
 /// Connections that a program makes as a client.
 const OUTGOING_MAX: i64 = 256;
+
+impl SocketOptions {
+    /// The sockets that were asked for.
+    ///
+    /// # Errors
+    /// A failure that says what is wrong with the folder of certificates.
+    pub fn open(&self, screen: &Screen, field: PrimeField, parties: usize) -> Result<Option<Sockets>, Failure> {
+        let Some(address) = self.sockets else { return Ok(None) };
+        let screen = *screen;
+        let remark = move |text| screen.note(format!("sockets: {text}"));
+        let opened = Sockets::open(field, parties, address, &self.tls, self.client_timeout, remark);
+        opened.map(Some).map_err(Failure::failed)
+    }
+}
 
 /// The sockets of all parties of one run.
 pub struct Sockets {
