@@ -285,9 +285,10 @@ impl BitTuples for BitDealer {
     fn edabits(&mut self, bits: u32, count: usize) -> Result<EdaBits, BitShortage> {
         let columns: Vec<Vec<bool>> = (0..bits).map(|_| self.random_bits(count)).collect();
         let field = *self.prime.field();
-        let values: Vec<_> = (0..count)
-            .map(|lane| field.sum((0..bits).filter(|&k| columns[k as usize][lane]).map(|k| field.weight(k))))
-            .collect();
+        let weights: Vec<_> = (0..bits).map(|k| field.weight(k)).collect();
+        let value =
+            |lane| field.sum(columns.iter().zip(&weights).filter(|(bits, _)| bits[lane]).map(|(_, &weight)| weight));
+        let values: Vec<_> = (0..count).map(value).collect();
         let arithmetic = self.prime.share(&mut self.rng, &values).swap_remove(self.party);
         Ok(EdaBits { arithmetic, bits: columns.iter().map(|column| self.share(column)).collect() })
     }

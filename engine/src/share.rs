@@ -2,7 +2,32 @@
 //! eprint 2012/642 §1; MASCOT, eprint 2016/505 §2).
 
 use crate::field::Field;
+use std::ops::Range;
 use zeroize::Zeroize;
+
+/// Shares of a vector, whatever is shared.
+pub(crate) trait Vector: Default {
+    /// Empty, with room for `len` elements.
+    fn with_capacity(len: usize) -> Self;
+    fn len(&self) -> usize;
+    /// Appends the elements of a range of `other`.
+    fn append_range(&mut self, other: &Self, range: Range<usize>);
+}
+
+impl<F: Field> Vector for Shares<F> {
+    fn with_capacity(len: usize) -> Self {
+        Self { values: Vec::with_capacity(len), macs: Vec::with_capacity(len) }
+    }
+
+    fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    fn append_range(&mut self, other: &Self, range: Range<usize>) {
+        self.values.extend_from_slice(&other.values[range.clone()]);
+        self.macs.extend_from_slice(&other.macs[range]);
+    }
+}
 
 /// A party's shares of a vector, values and MACs apart; as long as each other.
 #[derive(Clone)]
@@ -84,19 +109,13 @@ impl<F: Field> Shares<F> {
         self.macs.clear();
     }
 
-    /// Appends the elements of a range of `other`.
-    pub(crate) fn append_range(&mut self, other: &Self, range: std::ops::Range<usize>) {
-        self.values.extend_from_slice(&other.values[range.clone()]);
-        self.macs.extend_from_slice(&other.macs[range]);
-    }
-
     /// Appends one element `count` times.
     pub(crate) fn append_copies(&mut self, (value, mac): (F::Element, F::Element), count: usize) {
         self.values.extend(std::iter::repeat_n(value, count));
         self.macs.extend(std::iter::repeat_n(mac, count));
     }
 
-    pub fn slice(&self, range: std::ops::Range<usize>) -> Self {
+    pub fn slice(&self, range: Range<usize>) -> Self {
         Self { values: self.values[range.clone()].to_vec(), macs: self.macs[range].to_vec() }
     }
 

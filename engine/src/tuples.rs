@@ -4,8 +4,12 @@
 //! types can be copied, printed or serialised. Using one twice breaks confidentiality
 //! (x − a and y − a give x − y), not just correctness.
 
+mod queue;
+
 use crate::field::Field;
 use crate::share::Shares;
+pub(crate) use queue::Queue;
+use std::collections::{BTreeMap, VecDeque};
 use thiserror::Error;
 
 /// What a tuple is; arities and relations in the docs of each.
@@ -126,46 +130,15 @@ pub trait Tuples<F: Field>: Send {
     }
 }
 
-/// A source filled beforehand: a pool per kind, drained from the front.
+/// A source filled beforehand: a queue per kind.
 #[derive(Default)]
 pub struct Pool<F: Field> {
-    columns: std::collections::BTreeMap<Kind, Drain<F>>,
-    masks: std::collections::BTreeMap<usize, KnownMasks<F>>,
+    columns: BTreeMap<Kind, Queue<Shares<F>>>,
+    masks: BTreeMap<usize, KnownMasks<F>>,
 }
 
 /// Masks of one owner, with their values at it.
-type KnownMasks<F> = (Drain<F>, Option<Vec<<F as Field>::Element>>);
-
-/// Columns of equal length and how far they are used.
-struct Drain<F: Field> {
-    columns: Vec<Shares<F>>,
-    used: usize,
-}
-
-impl<F: Field> Drain<F> {
-    fn new(columns: Vec<Shares<F>>) -> Self {
-        Self { columns, used: 0 }
-    }
-
-    fn left(&self) -> usize {
-        self.columns.first().map_or(0, Shares::len) - self.used
-    }
-
-    fn add(&mut self, more: &[Shares<F>]) {
-        for (column, more) in self.columns.iter_mut().zip(more) {
-            column.append(more);
-        }
-    }
-
-    fn take(&mut self, kind: Kind, count: usize) -> Result<Vec<Shares<F>>, Shortage> {
-        if self.left() < count {
-            return Err(Shortage { kind, wanted: count, left: self.left() });
-        }
-        let range = self.used..self.used + count;
-        self.used += count;
-        Ok(self.columns.iter().map(|column| column.slice(range.clone())).collect())
-    }
-}
+type KnownMasks<F> = (Queue<Shares<F>>, Option<VecDeque<<F as Field>::Element>>);
 
 impl<F: Field> Pool<F> {
     pub fn new() -> Self {
@@ -178,42 +151,29 @@ impl<F: Field> Pool<F> {
     /// If there are not [`Kind::arity`] columns of one length.
     pub fn add(&mut self, kind: Kind, columns: Vec<Shares<F>>) {
         assert_eq!(columns.len(), kind.arity(), "a column per element of a tuple");
-        assert!(columns.windows(2).all(|pair| pair[0].len() == pair[1].len()), "columns of one length");
-        match self.columns.entry(kind) {
-            std::collections::btree_map::Entry::Occupied(mut entry) => entry.get_mut().add(&columns),
-            std::collections::btree_map::Entry::Vacant(entry) => {
-                entry.insert(Drain::new(columns));
-            }
-        }
+        self.columns.entry(kind).or_default().add(columns);
     }
 
     /// Adds masks that `owner` knows.
     pub fn add_masks(&mut self, owner: usize, masks: InputMasks<F>) {
-        match self.masks.entry(owner) {
-            std::collections::btree_map::Entry::Occupied(mut entry) => {
-                let (drain, clear) = entry.get_mut();
-                drain.add(&[masks.shares]);
-                if let (Some(clear), Some(more)) = (clear, masks.clear) {
-                    clear.extend(more);
-                }
-            }
-            std::collections::btree_map::Entry::Vacant(entry) => {
-                entry.insert((Drain::new(vec![masks.shares]), masks.clear));
-            }
+        let (queue, clear) = self.masks.entry(owner).or_default();
+        queue.add(vec![masks.shares]);
+        if let Some(more) = masks.clear {
+            clear.get_or_insert_default().extend(more);
         }
     }
 
     /// Tuples of a kind that are left.
     pub fn left(&self, kind: Kind) -> usize {
-        self.columns.get(&kind).map_or(0, Drain::left)
+        self.columns.get(&kind).map_or(0, Queue::left)
     }
 
     fn take(&mut self, kind: Kind, count: usize) -> Result<Vec<Shares<F>>, Shortage> {
         if count == 0 {
             return Ok((0..kind.arity()).map(|_| Shares::default()).collect());
         }
-        let none = Shortage { kind, wanted: count, left: 0 };
-        self.columns.get_mut(&kind).ok_or(none)?.take(kind, count)
+        let short = Shortage { kind, wanted: count, left: self.left(kind) };
+        self.columns.get_mut(&kind).and_then(|queue| queue.take(count)).ok_or(short)
     }
 
     fn pairs(&mut self, kind: Kind, count: usize) -> Result<Pairs<F>, Shortage> {
@@ -251,11 +211,13 @@ impl<F: Field> Tuples<F> for Pool<F> {
     }
 
     fn input_masks(&mut self, owner: usize, count: usize) -> Result<InputMasks<F>, Shortage> {
-        let none = Shortage { kind: Kind::InputMask, wanted: count, left: 0 };
-        let (drain, clear) = self.masks.get_mut(&owner).ok_or(none)?;
-        let used = drain.used;
-        let [shares] = columns(drain.take(Kind::InputMask, count)?);
-        let clear = clear.as_ref().map(|clear| clear[used..used + count].to_vec());
+        let known = self.masks.entry(owner).or_default();
+        let short = Shortage { kind: Kind::InputMask, wanted: count, left: known.0.left() };
+        if count > short.left {
+            return Err(short);
+        }
+        let shares = known.0.take(count).map_or_else(Shares::default, |mut columns| columns.swap_remove(0));
+        let clear = known.1.as_mut().map(|clear| clear.drain(..count).collect());
         Ok(InputMasks { shares, clear })
     }
 }

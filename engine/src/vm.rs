@@ -97,7 +97,7 @@ impl Default for Limits {
 /// Printed text that waits is released by a check of its own when it has grown to this.
 const HELD_BYTES_MAX: usize = 64 << 10;
 /// Openings that wait are checked when there are this many: they take memory until then.
-const PENDING_OPENINGS_MAX: usize = 1 << 20;
+const PENDING_OPENINGS_MAX: usize = 1 << 19;
 
 /// What a program runs with.
 pub struct Ports<'a> {
@@ -336,7 +336,7 @@ impl<'a> Machine<'a> {
         let openings = self.ports.online.mac.pending()
             + self.ports.binary.as_ref().map_or(0, |side| side.mac.pending())
             + self.ports.bits.as_ref().map_or(0, |side| side.mac.pending());
-        if self.pending.len() > HELD_BYTES_MAX || openings > PENDING_OPENINGS_MAX {
+        if self.pending.len() > HELD_BYTES_MAX || openings >= PENDING_OPENINGS_MAX {
             self.settle().await?;
         }
         Ok(())

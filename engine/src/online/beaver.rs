@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::field::Field;
 use crate::mac_check::{Form, MacCheck, Opening};
 use crate::party::{Party, PartyIndex, Pieces};
-use crate::share::Shares;
+use crate::share::{Shares, Vector};
 use crate::tuples::Triples;
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -63,7 +63,7 @@ pub async fn multiply<F: Field, W: Form<F>, E: From<Error>>(
         party.exchange_pieces(W::STEP, &mut round).await?;
         opening.keep();
         left -= count;
-        if left > 0 && mac.pending() > PENDING_MAX {
+        if left > 0 && mac.pending() >= PENDING_MAX {
             mac.check(party).await?;
         }
     }

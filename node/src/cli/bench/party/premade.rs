@@ -4,21 +4,23 @@
 //! A first run takes from the dealer itself and leaves an account of what it took; each further run gets exactly that,
 //! dealt beforehand.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use polyyne_engine::bit_tuples::{BitDealer, BitKind, BitShortage, BitTuples, DaBits, EdaBits};
+use polyyne_engine::bit_tuples::{BitDealer, BitKind, BitPool, BitShortage, BitTuples, DaBits, EdaBits};
 use polyyne_engine::dealer::DealerTuples;
 use polyyne_engine::field::{BinaryField, PrimeField};
 use polyyne_engine::share::Shares;
 use polyyne_engine::tuples::{InputMasks, Kind, Pairs, Pool, Shortage, Triples, Tuples};
 
+const ENDLESS: &str = "a dealer is endless";
+
 /// What a run takes.
 #[derive(Clone, Default)]
 pub struct Account {
     prime: BTreeMap<(Kind, usize), usize>,
-    bits: Vec<(BitKind, usize, usize)>,
+    bits: BTreeMap<(BitKind, usize), usize>,
 }
 
 /// An account that is being written.
@@ -36,47 +38,49 @@ impl Ledger {
     }
 }
 
+/// Tuples that are dealt at once: more would leave memory behind that nothing needs.
+const DEALT: usize = 4096;
+
+/// `count` in parts.
+fn parts(count: usize) -> impl Iterator<Item = usize> {
+    (0..count).step_by(DEALT).map(move |start| DEALT.min(count - start))
+}
+
 impl Account {
     /// Deals what this run takes.
     pub fn deal(&self, dealer: &mut DealerTuples<PrimeField>) -> Pool<PrimeField> {
-        const ENDLESS: &str = "a dealer is endless";
         let mut pool = Pool::new();
         for (&(kind, owner), &count) in &self.prime {
-            let columns = match kind {
-                Kind::Triple => {
-                    let Triples { a, b, c } = dealer.triples(count).expect(ENDLESS);
-                    vec![a, b, c]
-                }
-                Kind::Square => pair(dealer.squares(count).expect(ENDLESS)),
-                Kind::Inverse => pair(dealer.inverses(count).expect(ENDLESS)),
-                Kind::Bit => vec![dealer.bits(count).expect(ENDLESS)],
-                Kind::Random => vec![dealer.randoms(count).expect(ENDLESS)],
-                Kind::InputMask => {
-                    pool.add_masks(owner, dealer.input_masks(owner, count).expect(ENDLESS));
-                    continue;
-                }
-            };
-            pool.add(kind, columns);
+            for count in parts(count) {
+                let columns = match kind {
+                    Kind::InputMask => {
+                        pool.add_masks(owner, dealer.input_masks(owner, count).expect(ENDLESS));
+                        continue;
+                    }
+                    kind => dealer.columns(kind, count).expect(ENDLESS),
+                };
+                pool.add(kind, columns);
+            }
         }
         pool
     }
 
-    /// Deals the bit tuples of a run, in the order in which it takes them.
-    pub fn deal_bits(&self, dealer: &mut BitDealer) -> BitQueue {
-        const ENDLESS: &str = "a dealer is endless";
-        let deal = |&(kind, owner, count): &(BitKind, usize, usize)| match kind {
-            BitKind::Triple => Dealt::Triples(dealer.triples(count).expect(ENDLESS)),
-            BitKind::Bit => Dealt::Bits(dealer.bits(count).expect(ENDLESS)),
-            BitKind::InputMask => Dealt::Masks(dealer.input_masks(owner, count).expect(ENDLESS)),
-            BitKind::DaBit => Dealt::DaBits(dealer.dabits(count).expect(ENDLESS)),
-            BitKind::EdaBit { bits } => Dealt::EdaBits(dealer.edabits(bits, count).expect(ENDLESS)),
-        };
-        BitQueue(self.bits.iter().map(deal).collect())
+    /// Deals the bit tuples of a run.
+    pub fn deal_bits(&self, dealer: &mut BitDealer) -> BitPool {
+        let mut pool = BitPool::default();
+        for (&(kind, owner), &count) in &self.bits {
+            for count in parts(count) {
+                match kind {
+                    BitKind::Triple => pool.add_triples(dealer.triples(count).expect(ENDLESS)),
+                    BitKind::Bit => pool.add_bits(dealer.bits(count).expect(ENDLESS)),
+                    BitKind::InputMask => pool.add_masks(owner, dealer.input_masks(owner, count).expect(ENDLESS)),
+                    BitKind::DaBit => pool.add_dabits(dealer.dabits(count).expect(ENDLESS)),
+                    BitKind::EdaBit { bits } => pool.add_edabits(dealer.edabits(bits, count).expect(ENDLESS)),
+                }
+            }
+        }
+        pool
     }
-}
-
-fn pair(Pairs { a, image }: Pairs<PrimeField>) -> Vec<Shares<PrimeField>> {
-    vec![a, image]
 }
 
 /// Counts what is taken.
@@ -91,7 +95,7 @@ impl<T> Counted<T> {
     }
 
     fn note(&self, kind: BitKind, owner: usize, count: usize) {
-        self.ledger.open().bits.push((kind, owner, count));
+        *self.ledger.open().bits.entry((kind, owner)).or_default() += count;
     }
 }
 
@@ -142,44 +146,6 @@ impl<T: BitTuples> BitTuples for Counted<T> {
     fn edabits(&mut self, bits: u32, count: usize) -> Result<EdaBits, BitShortage> {
         self.note(BitKind::EdaBit { bits }, 0, count);
         self.source.edabits(bits, count)
-    }
-}
-
-enum Dealt {
-    Triples(Triples<BinaryField>),
-    Bits(Shares<BinaryField>),
-    Masks(InputMasks<BinaryField>),
-    DaBits(DaBits),
-    EdaBits(EdaBits),
-}
-
-/// Bit tuples in the order in which they are taken.
-pub struct BitQueue(VecDeque<Dealt>);
-
-macro_rules! next {
-    ($queue:expr, $variant:ident, $kind:expr, $count:expr) => {
-        match $queue.0.pop_front() {
-            Some(Dealt::$variant(dealt)) => Ok(dealt),
-            _ => Err(BitShortage { kind: $kind, wanted: $count, left: 0 }),
-        }
-    };
-}
-
-impl BitTuples for BitQueue {
-    fn triples(&mut self, count: usize) -> Result<Triples<BinaryField>, BitShortage> {
-        next!(self, Triples, BitKind::Triple, count)
-    }
-    fn bits(&mut self, count: usize) -> Result<Shares<BinaryField>, BitShortage> {
-        next!(self, Bits, BitKind::Bit, count)
-    }
-    fn input_masks(&mut self, _: usize, count: usize) -> Result<InputMasks<BinaryField>, BitShortage> {
-        next!(self, Masks, BitKind::InputMask, count)
-    }
-    fn dabits(&mut self, count: usize) -> Result<DaBits, BitShortage> {
-        next!(self, DaBits, BitKind::DaBit, count)
-    }
-    fn edabits(&mut self, bits: u32, count: usize) -> Result<EdaBits, BitShortage> {
-        next!(self, EdaBits, BitKind::EdaBit { bits }, count)
     }
 }
 

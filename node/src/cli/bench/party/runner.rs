@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use polyyne_bytecode::{Limits, Machine, Program, SizeLimits, Verified, verify};
-use polyyne_engine::bit_tuples::{BitDealer, BitTuples, mac_field};
+use polyyne_engine::bit_tuples::{BitDealer, BitPool, BitTuples, mac_field};
 use polyyne_engine::dealer::{Dealer, DealerTuples};
 use polyyne_engine::field::PrimeField;
 use polyyne_engine::mac_check::MacCheck;
@@ -69,6 +69,9 @@ impl Runner {
     /// Runs the program that is loaded.
     pub async fn run(&mut self) -> Result<Took, Failure> {
         let loaded = self.loaded.take().ok_or_else(|| Failure::failed("no program is loaded"))?;
+        // what the run before has left gives its memory back first
+        self.online.tuples = Box::new(Pool::new());
+        self.bits.tuples = Box::new(BitPool::default());
         let (mut prime, mut bits) = self.dealers();
         let looks = Arc::new(Mutex::new(Vec::new()));
         let prime = Clocked { source: loaded.account.deal(&mut prime), looks: looks.clone() };
