@@ -12,7 +12,7 @@ use crate::dealer::Dealer;
 use crate::digest::Transcript;
 use crate::field::{BinaryField, Field, Gf2n, PrimeField};
 use crate::port::Rng;
-use crate::share::{MacKeyShare, Shares};
+use crate::share::{BitShares, BitVec, MacKeyShare, Shares};
 use crate::tuples::{InputMasks, Triples};
 use rand_core::{Rng as _, SeedableRng};
 use std::collections::BTreeMap;
@@ -56,17 +56,44 @@ pub struct BitShortage {
 /// How many bit tuples of each kind but input masks, which have an owner.
 pub type BitCounts = BTreeMap<BitKind, usize>;
 
+/// c = a∧b, element-wise.
+pub struct AndTriples {
+    pub a: BitShares,
+    pub b: BitShares,
+    pub c: BitShares,
+}
+
+impl From<Triples<BinaryField>> for AndTriples {
+    fn from(triples: Triples<BinaryField>) -> Self {
+        let [a, b, c] = triples.into_columns().map(BitShares::from);
+        Self { a, b, c }
+    }
+}
+
+/// Masks of one bit with the clear ones at the party that knows them.
+pub struct BitMasks {
+    pub shares: BitShares,
+    pub clear: Option<BitVec>,
+}
+
+impl From<InputMasks<BinaryField>> for BitMasks {
+    fn from(masks: InputMasks<BinaryField>) -> Self {
+        let clear = masks.clear.map(|clear| clear.iter().map(|mask| mask.lowest()).collect());
+        Self { shares: masks.shares.into(), clear }
+    }
+}
+
 /// The same bits in both worlds.
 pub struct DaBits {
     pub arithmetic: Shares<PrimeField>,
-    pub binary: Shares<BinaryField>,
+    pub binary: BitShares,
 }
 
 /// Integers over the prime field with their bits.
 pub struct EdaBits {
     pub arithmetic: Shares<PrimeField>,
     /// A vector for each position, least significant first.
-    pub bits: Vec<Shares<BinaryField>>,
+    pub bits: Vec<BitShares>,
 }
 
 impl EdaBits {
@@ -90,108 +117,26 @@ impl EdaBits {
 
 /// A source that gives every tuple once; see [`crate::tuples::Tuples`].
 pub trait BitTuples: Send {
-    fn triples(&mut self, count: usize) -> Result<Triples<BinaryField>, BitShortage>;
-    fn bits(&mut self, count: usize) -> Result<Shares<BinaryField>, BitShortage>;
-    fn input_masks(&mut self, owner: usize, count: usize) -> Result<InputMasks<BinaryField>, BitShortage>;
+    fn triples(&mut self, count: usize) -> Result<AndTriples, BitShortage>;
+    fn bits(&mut self, count: usize) -> Result<BitShares, BitShortage>;
+    fn input_masks(&mut self, owner: usize, count: usize) -> Result<BitMasks, BitShortage>;
     fn dabits(&mut self, count: usize) -> Result<DaBits, BitShortage>;
     /// Integers of exactly this range: they serve where a program asks for loose ones too.
     fn edabits(&mut self, bits: u32, count: usize) -> Result<EdaBits, BitShortage>;
 
     /// Sets tuples apart for an independent user; see [`crate::tuples::Tuples::split`].
     fn split(&mut self, counts: &BitCounts) -> Result<Box<dyn BitTuples>, BitShortage> {
-        let mut parts = BTreeMap::new();
-        for (&kind, &count) in counts {
-            let part = match kind {
-                BitKind::Triple => {
-                    let Triples { a, b, c } = self.triples(count)?;
-                    Part::bits(vec![a, b, c])
-                }
-                BitKind::Bit => Part::bits(vec![self.bits(count)?]),
-                BitKind::DaBit => {
-                    let DaBits { arithmetic, binary } = self.dabits(count)?;
-                    Part { arithmetic: Some(arithmetic), binary: vec![binary], used: 0 }
-                }
-                BitKind::EdaBit { bits } => {
-                    let EdaBits { arithmetic, bits } = self.edabits(bits, count)?;
-                    Part { arithmetic: Some(arithmetic), binary: bits, used: 0 }
-                }
+        let mut part = BitPool::default();
+        for (&kind, &count) in counts.iter().filter(|(_, count)| **count > 0) {
+            match kind {
+                BitKind::Triple => part.add_triples(self.triples(count)?),
+                BitKind::Bit => part.add_bits(self.bits(count)?),
+                BitKind::DaBit => part.add_dabits(self.dabits(count)?),
+                BitKind::EdaBit { bits } => part.add_edabits(self.edabits(bits, count)?),
                 BitKind::InputMask => panic!("input masks are not set apart"),
-            };
-            parts.insert(kind, part);
+            }
         }
-        Ok(Box::new(Parts(parts)))
-    }
-}
-
-/// Bit tuples that were set apart.
-struct Parts(BTreeMap<BitKind, Part>);
-
-/// Those of one kind: columns of one length and how far they are used.
-struct Part {
-    arithmetic: Option<Shares<PrimeField>>,
-    binary: Vec<Shares<BinaryField>>,
-    used: usize,
-}
-
-impl Part {
-    fn bits(binary: Vec<Shares<BinaryField>>) -> Self {
-        Self { arithmetic: None, binary, used: 0 }
-    }
-
-    fn left(&self) -> usize {
-        self.binary.first().map_or(0, Shares::len) - self.used
-    }
-}
-
-impl Parts {
-    fn take(&mut self, kind: BitKind, columns: usize, count: usize) -> Result<EdaBits, BitShortage> {
-        if count == 0 {
-            let bits = (0..columns).map(|_| Shares::default()).collect();
-            return Ok(EdaBits { arithmetic: Shares::default(), bits });
-        }
-        let left = self.0.get(&kind).map_or(0, Part::left);
-        let short = BitShortage { kind, wanted: count, left };
-        let part = self.0.get_mut(&kind).filter(|_| count <= left).ok_or(short)?;
-        let range = part.used..part.used + count;
-        part.used = range.end;
-        Ok(EdaBits {
-            arithmetic: part.arithmetic.as_ref().map_or_else(Shares::default, |column| column.slice(range.clone())),
-            bits: part.binary.iter().map(|column| column.slice(range.clone())).collect(),
-        })
-    }
-
-    fn columns<const N: usize>(
-        &mut self,
-        kind: BitKind,
-        count: usize,
-    ) -> Result<[Shares<BinaryField>; N], BitShortage> {
-        let columns = self.take(kind, N, count)?.bits;
-        Ok(columns.try_into().unwrap_or_else(|_| unreachable!("a part holds the columns of its kind")))
-    }
-}
-
-impl BitTuples for Parts {
-    fn triples(&mut self, count: usize) -> Result<Triples<BinaryField>, BitShortage> {
-        let [a, b, c] = self.columns(BitKind::Triple, count)?;
-        Ok(Triples { a, b, c })
-    }
-
-    fn bits(&mut self, count: usize) -> Result<Shares<BinaryField>, BitShortage> {
-        let [bits] = self.columns(BitKind::Bit, count)?;
-        Ok(bits)
-    }
-
-    fn input_masks(&mut self, _owner: usize, count: usize) -> Result<InputMasks<BinaryField>, BitShortage> {
-        Err(BitShortage { kind: BitKind::InputMask, wanted: count, left: 0 })
-    }
-
-    fn dabits(&mut self, count: usize) -> Result<DaBits, BitShortage> {
-        let EdaBits { arithmetic, mut bits } = self.take(BitKind::DaBit, 1, count)?;
-        Ok(DaBits { arithmetic, binary: bits.swap_remove(0) })
-    }
-
-    fn edabits(&mut self, bits: u32, count: usize) -> Result<EdaBits, BitShortage> {
-        self.take(BitKind::EdaBit { bits }, bits as usize, count)
+        Ok(Box::new(part))
     }
 }
 
@@ -229,16 +174,16 @@ impl BitDealer {
     }
 
     /// This party's shares of these bits.
-    fn share(&mut self, bits: &[bool]) -> Shares<BinaryField> {
+    fn share(&mut self, bits: &[bool]) -> BitShares {
         let f = self.field;
         let alpha = f.sum(self.alphas.iter().copied());
-        let mut own = Shares::default();
+        let mut own = BitShares::default();
         for &bit in bits {
-            let (mut value, mut mac) = if bit { (f.one(), alpha) } else { (f.zero(), f.zero()) };
+            let (mut value, mut mac) = (bit, alpha.times_bit(bit.into()));
             let last = self.alphas.len() - 1;
             for party in 0..last {
-                let share = (f.cut(u128::from(self.rng.next_u32() & 1)), f.random(&mut self.rng));
-                (value, mac) = (f.sub(value, share.0), f.sub(mac, share.1));
+                let share = (self.rng.next_u32() & 1 == 1, f.random(&mut self.rng));
+                (value, mac) = (value ^ share.0, f.sub(mac, share.1));
                 if party == self.party {
                     own.push(share.0, share.1);
                 }
@@ -258,22 +203,22 @@ impl BitDealer {
 }
 
 impl BitTuples for BitDealer {
-    fn triples(&mut self, count: usize) -> Result<Triples<BinaryField>, BitShortage> {
+    fn triples(&mut self, count: usize) -> Result<AndTriples, BitShortage> {
         let (a, b) = (self.random_bits(count), self.random_bits(count));
         let c: Vec<bool> = a.iter().zip(&b).map(|(&a, &b)| a && b).collect();
-        Ok(Triples { a: self.share(&a), b: self.share(&b), c: self.share(&c) })
+        Ok(AndTriples { a: self.share(&a), b: self.share(&b), c: self.share(&c) })
     }
 
-    fn bits(&mut self, count: usize) -> Result<Shares<BinaryField>, BitShortage> {
+    fn bits(&mut self, count: usize) -> Result<BitShares, BitShortage> {
         let bits = self.random_bits(count);
         Ok(self.share(&bits))
     }
 
-    fn input_masks(&mut self, owner: usize, count: usize) -> Result<InputMasks<BinaryField>, BitShortage> {
+    fn input_masks(&mut self, owner: usize, count: usize) -> Result<BitMasks, BitShortage> {
         let bits = self.random_bits(count);
         let shares = self.share(&bits);
-        let clear = (owner == self.party).then(|| bits.iter().map(|&bit| self.field.cut(u128::from(bit))).collect());
-        Ok(InputMasks { shares, clear })
+        let clear = (owner == self.party).then(|| bits.into_iter().collect());
+        Ok(BitMasks { shares, clear })
     }
 
     fn dabits(&mut self, count: usize) -> Result<DaBits, BitShortage> {
@@ -304,16 +249,15 @@ mod tests {
     }
 
     /// The opened bits, if every MAC fits.
-    fn open(dealers: &[BitDealer], shares: &[Shares<BinaryField>]) -> Vec<u128> {
+    fn open(dealers: &[BitDealer], shares: &[BitShares]) -> Vec<u128> {
         let f = mac_field();
         let alpha = f.sum(dealers[0].alphas.iter().copied());
         (0..shares[0].len())
             .map(|k| {
-                assert!(shares.iter().all(|share| f.to_bits(share.values[k]) <= 1), "value shares are bits");
-                let value = f.sum(shares.iter().map(|share| share.values[k]));
+                let value = shares.iter().fold(false, |sum, share| sum ^ share.values.bit(k));
                 let mac = f.sum(shares.iter().map(|share| share.macs[k]));
-                assert_eq!(mac, f.mul(alpha, value));
-                f.to_bits(value)
+                assert_eq!(mac, alpha.times_bit(value.into()));
+                value.into()
             })
             .collect()
     }
@@ -323,9 +267,8 @@ mod tests {
         for n in [2, 3] {
             let mut dealers = all(n);
             let triples: Vec<_> = dealers.iter_mut().map(|dealer| dealer.triples(50).unwrap()).collect();
-            let column = |get: &dyn Fn(&Triples<BinaryField>) -> Shares<BinaryField>| {
-                open(&dealers, &triples.iter().map(get).collect::<Vec<_>>())
-            };
+            let column =
+                |get: &dyn Fn(&AndTriples) -> BitShares| open(&dealers, &triples.iter().map(get).collect::<Vec<_>>());
             let (a, b, c) = (column(&|t| t.a.clone()), column(&|t| t.b.clone()), column(&|t| t.c.clone()));
             assert!((0..50).all(|k| c[k] == a[k] & b[k]));
 

@@ -22,22 +22,17 @@ use crate::coin;
 use crate::commitment;
 use crate::digest::{Hash, Transcript};
 use crate::error::{Error, Result};
-use crate::field::{BinaryField, ELEMENT_BYTES, Field, Gf2n};
+use crate::field::{BinaryField, ELEMENT_BYTES, Field};
 use crate::party::{Party, PartyIndex};
 use crate::port::{Gate, GateError, OwnSigma, Verdict};
 use crate::prg::Prg;
-use crate::share::{MacKeyShare, Shares};
+use crate::share::{BitShares, BitVec, MacKeyShare, Shares};
 use crate::step::Step;
 
 mod opening;
 
+pub use opening::Openable;
 pub(crate) use opening::Opening;
-pub use opening::{Bits, Form, Whole};
-
-/// Values that are hashed at once.
-const HASHED: usize = 4096;
-/// Coefficients that are expanded at once.
-const COEFFICIENTS: usize = 512;
 
 /// Opened, not yet MAC-checked: may be computed with, must not leave.
 #[must_use = "an opening that nothing uses need not be made"]
@@ -68,22 +63,22 @@ impl<T> Checked<T> {
     }
 }
 
-/// The pending openings of a session (or VM thread) and the way to check them.
-pub struct MacCheck<F: Field> {
+/// The pending openings of a session (or VM thread) and the way to check them. What is opened are elements of the field,
+/// or bits.
+pub struct MacCheck<F: Field, S: Openable<F> = Shares<F>> {
     field: F,
     key: MacKeyShare<F>,
     gate: Box<dyn Gate>,
-    values: Vec<F::Element>,
-    macs: Vec<F::Element>,
+    pending: S,
     opened: u64,
     checked: u64,
     checks: u64,
     failed: bool,
 }
 
-impl<F: Field> MacCheck<F> {
+impl<F: Field, S: Openable<F>> MacCheck<F, S> {
     pub fn new(field: F, key: MacKeyShare<F>, gate: Box<dyn Gate>) -> Self {
-        Self { field, key, gate, values: Vec::new(), macs: Vec::new(), opened: 0, checked: 0, checks: 0, failed: false }
+        Self { field, key, gate, pending: S::default(), opened: 0, checked: 0, checks: 0, failed: false }
     }
 
     pub fn key(&self) -> &MacKeyShare<F> {
@@ -92,37 +87,12 @@ impl<F: Field> MacCheck<F> {
 
     /// Openings that no check has covered yet.
     pub fn pending(&self) -> usize {
-        self.values.len()
+        self.pending.len()
     }
 
     /// Checks that have passed.
     pub fn checks(&self) -> u64 {
         self.checks
-    }
-
-    /// Opens: reveals ⟦x⟧ to all parties and registers it for the next check.
-    pub async fn open(&mut self, party: &mut Party, shares: &Shares<F>) -> Result<Unchecked<Vec<F::Element>>> {
-        let opened = self.open_runs(party, shares, &[(0, shares.len())]).await?;
-        Ok(opened.map(<[F::Element]>::to_vec))
-    }
-
-    /// [`Self::open`] for runs (first, length) of elements, one after the other.
-    pub async fn open_runs(
-        &mut self,
-        party: &mut Party,
-        shares: &Shares<F>,
-        runs: &[(usize, usize)],
-    ) -> Result<Unchecked<&[F::Element]>> {
-        opening::reveal::<F, Whole>(self, party, shares, runs).await
-    }
-
-    /// Registers public values that must equal what the parties share, without opening them: the
-    /// zeros of a sacrifice.
-    pub fn register(&mut self, values: &[F::Element], macs: &[F::Element]) {
-        assert_eq!(values.len(), macs.len(), "a MAC for each value");
-        self.values.extend_from_slice(values);
-        self.macs.extend_from_slice(macs);
-        self.opened += values.len() as u64;
     }
 
     /// Checks everything pending, then vouches for `value`.
@@ -139,7 +109,7 @@ impl<F: Field> MacCheck<F> {
         if self.failed {
             return Err(GateError::Compromised.into());
         }
-        if self.values.is_empty() {
+        if self.pending.is_empty() {
             return Ok(());
         }
         // Until the verdict says otherwise: a future dropped in the middle must not be forgotten.
@@ -157,21 +127,15 @@ impl<F: Field> MacCheck<F> {
         self.failed = false;
         self.checked = self.opened;
         self.checks += 1;
-        self.values.clear();
-        self.macs.clear();
+        self.pending.truncate(0);
         Ok(())
     }
 
     /// What this check covers, equal at all parties that opened the same.
     fn statement(&self, party: &Party) -> [u8; 32] {
         let mut hash = blake3::Hasher::new_derive_key("polyyne/1 opened values");
-        let mut bytes = Vec::new();
-        for values in self.values.chunks(HASHED) {
-            bytes.clear();
-            self.field.encode_raw_all(values, &mut bytes);
-            hash.update(&bytes);
-        }
-        let count = self.values.len() as u64;
+        self.pending.hash_values(&self.field, &mut hash);
+        let count = self.pending.len() as u64;
         party.transcript("mac check").number(self.checks).number(count).bytes(hash.finalize().as_bytes()).finish()
     }
 
@@ -185,14 +149,7 @@ impl<F: Field> MacCheck<F> {
         }
         let f = &self.field;
         let mut prg = Prg::new(Transcript::new("mac check coefficients").bytes(&seed).finish());
-        let mut chi = [0; COEFFICIENTS];
-        let (mut opened, mut mac) = (f.zero(), f.zero());
-        for (values, macs) in self.values.chunks(COEFFICIENTS).zip(self.macs.chunks(COEFFICIENTS)) {
-            let chi = &mut chi[..values.len()];
-            prg.fill_blocks(chi);
-            opened = f.add(opened, f.combine(chi, values));
-            mac = f.add(mac, f.combine(chi, macs));
-        }
+        let [opened, mac] = self.pending.weighted_sums(f, &mut prg);
         Ok(f.sub(mac, f.mul(self.key.alpha(), opened)))
     }
 
@@ -242,15 +199,55 @@ pub fn openings_sum_to_zero<F: Field>(
     commitments.len() == openings.len() && sigmas.is_some_and(|sigmas| field.sum(sigmas) == field.zero())
 }
 
+impl<F: Field> MacCheck<F> {
+    /// Opens: reveals ⟦x⟧ to all parties and registers it for the next check.
+    pub async fn open(&mut self, party: &mut Party, shares: &Shares<F>) -> Result<Unchecked<Vec<F::Element>>> {
+        let opened = self.open_runs(party, shares, &[(0, shares.len())]).await?;
+        Ok(opened.map(<[F::Element]>::to_vec))
+    }
+
+    /// [`Self::open`] for runs (first, length) of elements, one after the other.
+    pub async fn open_runs(
+        &mut self,
+        party: &mut Party,
+        shares: &Shares<F>,
+        runs: &[(usize, usize)],
+    ) -> Result<Unchecked<&[F::Element]>> {
+        let opened = opening::reveal(self, party, shares, runs).await?;
+        Ok(opened.map(|(pending, start)| &pending.values[start..]))
+    }
+
+    /// Registers public values that must equal what the parties share, without opening them: the
+    /// zeros of a sacrifice.
+    pub fn register(&mut self, values: &[F::Element], macs: &[F::Element]) {
+        assert_eq!(values.len(), macs.len(), "a MAC for each value");
+        self.pending.values.extend_from_slice(values);
+        self.pending.macs.extend_from_slice(macs);
+        self.opened += values.len() as u64;
+    }
+}
+
 impl MacCheck<BinaryField> {
-    /// [`Self::open_runs`] for bits: shares of 0 or 1 whose value shares are bits too (their sum is their XOR, only the
-    /// MACs are elements of the large field). Eight to a byte on the wire.
+    /// The same key for opening bits.
+    ///
+    /// # Panics
+    /// If openings wait for a check.
+    pub fn of_bits(self) -> MacCheck<BinaryField, BitShares> {
+        let Self { field, key, gate, pending, opened, checked, checks, failed } = self;
+        assert!(pending.is_empty(), "no opening is forgotten");
+        MacCheck { field, key, gate, pending: BitShares::default(), opened, checked, checks, failed }
+    }
+}
+
+impl MacCheck<BinaryField, BitShares> {
+    /// Opens runs (first, length) of bits, one after the other. Eight to a byte on the wire.
     pub async fn open_bits(
         &mut self,
         party: &mut Party,
-        shares: &Shares<BinaryField>,
+        shares: &BitShares,
         runs: &[(usize, usize)],
-    ) -> Result<Unchecked<&[Gf2n]>> {
-        opening::reveal::<BinaryField, Bits>(self, party, shares, runs).await
+    ) -> Result<Unchecked<BitVec>> {
+        let opened = opening::reveal(self, party, shares, runs).await?;
+        Ok(opened.map(|(pending, start)| pending.values.slice(start..pending.len())))
     }
 }

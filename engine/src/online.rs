@@ -6,7 +6,7 @@
 
 use crate::error::{Error, Malformed, Result};
 use crate::field::Field;
-use crate::mac_check::{MacCheck, Unchecked, Whole};
+use crate::mac_check::{MacCheck, Unchecked};
 use crate::party::{Party, PartyIndex};
 use crate::share::Shares;
 use crate::step::Step;
@@ -14,7 +14,7 @@ use crate::tuples::{InputMasks, Tuples};
 
 mod beaver;
 
-pub use beaver::{Factors, Run, Sums, multiply};
+pub use beaver::{Factors, Reader, Run, Sums, Work, multiply};
 
 /// A session in its online phase: the party, its pending openings and its tuples.
 pub struct Online<F: Field> {
@@ -68,8 +68,8 @@ impl<F: Field> Online<F> {
     async fn each_product(&mut self, x: &Shares<F>, y: &Shares<F>, sink: impl FnMut(&Shares<F>)) -> Result<()> {
         assert_eq!(x.len(), y.len(), "element-wise on vectors of one length");
         let runs = [Run { x: 0, y: 0, len: x.len(), one_y: false }];
-        let triples = |count| self.tuples.triples(count).map_err(Error::from);
-        multiply::<F, Whole, _>(&mut self.party, &mut self.mac, triples, Factors { x, y, runs: &runs }, sink).await
+        let triples = |count| Ok::<_, Error>(self.tuples.triples(count)?.into_columns());
+        multiply(&mut self.party, &mut self.mac, triples, &mut Factors::new(x, y, &runs, sink)).await
     }
 
     /// Sums of products: the flat products of x and y, summed in consecutive groups of these

@@ -1,17 +1,30 @@
 //! Authenticated shares ⟦x⟧: party i holds (xᵢ, γᵢ) with Σxᵢ = x and Σγᵢ = α·x (SPDZ,
 //! eprint 2012/642 §1; MASCOT, eprint 2016/505 §2).
 
+mod bits;
+
 use crate::field::Field;
+pub use bits::{BitShares, BitVec};
+pub(crate) use bits::{WORD, ones};
 use std::ops::Range;
 use zeroize::Zeroize;
 
 /// Shares of a vector, whatever is shared.
-pub(crate) trait Vector: Default {
+pub trait Vector: Default {
     /// Empty, with room for `len` elements.
     fn with_capacity(len: usize) -> Self;
     fn len(&self) -> usize;
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
     /// Appends the elements of a range of `other`.
     fn append_range(&mut self, other: &Self, range: Range<usize>);
+    /// Appends one element of `other`, `count` times.
+    fn append_copies(&mut self, other: &Self, at: usize, count: usize);
+    /// Makes room for `more` elements.
+    fn reserve(&mut self, more: usize);
+    /// Leaves the first `len` elements, and keeps its memory.
+    fn truncate(&mut self, len: usize);
 }
 
 impl<F: Field> Vector for Shares<F> {
@@ -26,6 +39,21 @@ impl<F: Field> Vector for Shares<F> {
     fn append_range(&mut self, other: &Self, range: Range<usize>) {
         self.values.extend_from_slice(&other.values[range.clone()]);
         self.macs.extend_from_slice(&other.macs[range]);
+    }
+
+    fn append_copies(&mut self, other: &Self, at: usize, count: usize) {
+        self.values.extend(std::iter::repeat_n(other.values[at], count));
+        self.macs.extend(std::iter::repeat_n(other.macs[at], count));
+    }
+
+    fn reserve(&mut self, more: usize) {
+        self.values.reserve(more);
+        self.macs.reserve(more);
+    }
+
+    fn truncate(&mut self, len: usize) {
+        self.values.truncate(len);
+        self.macs.truncate(len);
     }
 }
 
@@ -69,7 +97,7 @@ impl<F: Field> Shares<F> {
 
     /// Empty, with room for `len` elements.
     pub fn with_capacity(len: usize) -> Self {
-        Self { values: Vec::with_capacity(len), macs: Vec::with_capacity(len) }
+        Vector::with_capacity(len)
     }
 
     pub fn zeros(field: &F, len: usize) -> Self {
@@ -101,18 +129,6 @@ impl<F: Field> Shares<F> {
     pub fn append(&mut self, other: &Self) {
         self.values.extend_from_slice(&other.values);
         self.macs.extend_from_slice(&other.macs);
-    }
-
-    /// Makes it empty and keeps its memory.
-    pub(crate) fn clear(&mut self) {
-        self.values.clear();
-        self.macs.clear();
-    }
-
-    /// Appends one element `count` times.
-    pub(crate) fn append_copies(&mut self, (value, mac): (F::Element, F::Element), count: usize) {
-        self.values.extend(std::iter::repeat_n(value, count));
-        self.macs.extend(std::iter::repeat_n(mac, count));
     }
 
     pub fn slice(&self, range: Range<usize>) -> Self {

@@ -69,6 +69,12 @@ pub struct Triples<F: Field> {
     pub c: Shares<F>,
 }
 
+impl<F: Field> Triples<F> {
+    pub(crate) fn into_columns(self) -> [Shares<F>; 3] {
+        [self.a, self.b, self.c]
+    }
+}
+
 /// (a, f(a)), element-wise: squares or inverses.
 pub struct Pairs<F: Field> {
     pub a: Shares<F>,

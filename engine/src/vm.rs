@@ -29,6 +29,7 @@ mod fault;
 mod forecast;
 mod handover;
 mod image;
+mod in_place;
 mod input;
 mod integer;
 mod interactive;

@@ -533,7 +533,7 @@ impl Run {
             sides.binary = Some(vm::Side { field: side.field(), mac, tuples: Box::new(binary) });
         }
         if self.ready.bits {
-            sides.bits = Some(BitSide { mac: check(Side::Bits).await?, tuples: Box::new(bits) });
+            sides.bits = Some(BitSide { mac: check(Side::Bits).await?.of_bits(), tuples: Box::new(bits) });
         }
         Ok(sides)
     }

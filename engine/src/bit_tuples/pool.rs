@@ -1,16 +1,16 @@
-//! Bit tuples made beforehand: a pool per kind, drained from the front.
+//! Bit tuples made beforehand: a queue per kind.
 
-use super::{BitKind, BitShortage, BitTuples, DaBits, EdaBits};
-use crate::field::{BinaryField, Gf2n, PrimeField};
-use crate::share::Shares;
-use crate::tuples::{InputMasks, Triples};
+use super::{AndTriples, BitKind, BitMasks, BitShortage, BitTuples, DaBits, EdaBits};
+use crate::field::PrimeField;
+use crate::share::{BitShares, BitVec, Shares};
+use crate::tuples::Queue;
 use std::collections::BTreeMap;
 
 /// A source filled beforehand.
 #[derive(Default)]
 pub struct BitPool {
-    triples: Columns,
-    bits: Columns,
+    triples: Queue<BitShares>,
+    bits: Queue<BitShares>,
     masks: BTreeMap<usize, Masks>,
     dabits: Mixed,
     edabits: BTreeMap<u32, Mixed>,
@@ -18,69 +18,45 @@ pub struct BitPool {
     prime: Option<PrimeField>,
 }
 
-/// Columns of one length and how far they are used.
-#[derive(Default)]
-struct Columns {
-    columns: Vec<Shares<BinaryField>>,
-    used: usize,
-}
-
-/// Masks of one owner, with their values at it.
+/// Masks of one owner, with their values at it and how many of those are used.
 #[derive(Default)]
 struct Masks {
-    shares: Columns,
-    clear: Option<Vec<Gf2n>>,
+    shares: Queue<BitShares>,
+    clear: Option<BitVec>,
+    used: usize,
 }
 
 /// Elements of the prime field with their bits.
 #[derive(Default)]
 struct Mixed {
-    arithmetic: Shares<PrimeField>,
-    bits: Columns,
+    arithmetic: Queue<Shares<PrimeField>>,
+    bits: Queue<BitShares>,
 }
 
-impl Columns {
-    fn add(&mut self, more: Vec<Shares<BinaryField>>) {
-        if self.columns.is_empty() {
-            self.columns = more;
-        } else {
-            self.columns.iter_mut().zip(&more).for_each(|(column, more)| column.append(more));
-        }
+/// The next `count` rows of a queue that has `width` columns.
+fn take(
+    queue: &mut Queue<BitShares>,
+    kind: BitKind,
+    width: usize,
+    count: usize,
+) -> Result<Vec<BitShares>, BitShortage> {
+    if count == 0 {
+        return Ok(vec![BitShares::default(); width]);
     }
-
-    fn left(&self) -> usize {
-        self.columns.first().map_or(0, Shares::len) - self.used
-    }
-
-    /// The next `count` of each of `width` columns, and where they were.
-    fn take(
-        &mut self,
-        kind: BitKind,
-        width: usize,
-        count: usize,
-    ) -> Result<(Vec<Shares<BinaryField>>, std::ops::Range<usize>), BitShortage> {
-        if count == 0 {
-            return Ok((vec![Shares::default(); width], 0..0));
-        }
-        let left = self.left();
-        if left < count {
-            return Err(BitShortage { kind, wanted: count, left });
-        }
-        let range = self.used..self.used + count;
-        self.used += count;
-        Ok((self.columns.iter().map(|column| column.slice(range.clone())).collect(), range))
-    }
+    let short = BitShortage { kind, wanted: count, left: queue.left() };
+    queue.take(count).ok_or(short)
 }
 
 impl Mixed {
-    fn add(&mut self, arithmetic: &Shares<PrimeField>, bits: Vec<Shares<BinaryField>>) {
-        self.arithmetic.append(arithmetic);
+    fn add(&mut self, arithmetic: Shares<PrimeField>, bits: Vec<BitShares>) {
+        self.arithmetic.add(vec![arithmetic]);
         self.bits.add(bits);
     }
 
     fn take(&mut self, kind: BitKind, width: usize, count: usize) -> Result<EdaBits, BitShortage> {
-        let (bits, range) = self.bits.take(kind, width, count)?;
-        Ok(EdaBits { arithmetic: self.arithmetic.slice(range), bits })
+        let bits = take(&mut self.bits, kind, width, count)?;
+        let arithmetic = self.arithmetic.take(count).map_or_else(Shares::default, |mut columns| columns.swap_remove(0));
+        Ok(EdaBits { arithmetic, bits })
     }
 }
 
@@ -91,54 +67,55 @@ impl BitPool {
     }
 
     /// Adds AND triples.
-    pub fn add_triples(&mut self, triples: Triples<BinaryField>) {
-        self.triples.add(vec![triples.a, triples.b, triples.c]);
+    pub fn add_triples(&mut self, triples: impl Into<AndTriples>) {
+        let AndTriples { a, b, c } = triples.into();
+        self.triples.add(vec![a, b, c]);
     }
 
     /// Adds bits that nobody knows.
-    pub fn add_bits(&mut self, bits: Shares<BinaryField>) {
-        self.bits.add(vec![bits]);
+    pub fn add_bits(&mut self, bits: impl Into<BitShares>) {
+        self.bits.add(vec![bits.into()]);
     }
 
     /// Adds masks that `owner` knows.
-    pub fn add_masks(&mut self, owner: usize, masks: InputMasks<BinaryField>) {
+    pub fn add_masks(&mut self, owner: usize, masks: impl Into<BitMasks>) {
+        let BitMasks { shares, clear } = masks.into();
         let own = self.masks.entry(owner).or_default();
-        own.shares.add(vec![masks.shares]);
-        match (&mut own.clear, masks.clear) {
-            (Some(clear), Some(more)) => clear.extend(more),
-            (clear, more) => *clear = more,
+        own.shares.add(vec![shares]);
+        if let Some(more) = clear {
+            own.clear.get_or_insert_default().append_range(&more, 0..more.len());
         }
     }
 
     /// Adds bits over both fields.
     pub fn add_dabits(&mut self, dabits: DaBits) {
-        self.dabits.add(&dabits.arithmetic, vec![dabits.binary]);
+        self.dabits.add(dabits.arithmetic, vec![dabits.binary]);
     }
 
     /// Adds integers with their bits, all of one length.
     pub fn add_edabits(&mut self, edabits: EdaBits) {
         let EdaBits { arithmetic, bits } = edabits;
-        self.edabits.entry(bits.len() as u32).or_default().add(&arithmetic, bits);
+        self.edabits.entry(bits.len() as u32).or_default().add(arithmetic, bits);
     }
 }
 
 impl BitTuples for BitPool {
-    fn triples(&mut self, count: usize) -> Result<Triples<BinaryField>, BitShortage> {
-        let (columns, _) = self.triples.take(BitKind::Triple, 3, count)?;
+    fn triples(&mut self, count: usize) -> Result<AndTriples, BitShortage> {
+        let columns = take(&mut self.triples, BitKind::Triple, 3, count)?;
         let [a, b, c] = columns.try_into().unwrap_or_else(|_| unreachable!("triples have three columns"));
-        Ok(Triples { a, b, c })
+        Ok(AndTriples { a, b, c })
     }
 
-    fn bits(&mut self, count: usize) -> Result<Shares<BinaryField>, BitShortage> {
-        Ok(self.bits.take(BitKind::Bit, 1, count)?.0.swap_remove(0))
+    fn bits(&mut self, count: usize) -> Result<BitShares, BitShortage> {
+        Ok(take(&mut self.bits, BitKind::Bit, 1, count)?.swap_remove(0))
     }
 
-    fn input_masks(&mut self, owner: usize, count: usize) -> Result<InputMasks<BinaryField>, BitShortage> {
-        let none = BitShortage { kind: BitKind::InputMask, wanted: count, left: 0 };
-        let own = self.masks.get_mut(&owner).ok_or(none)?;
-        let (mut columns, range) = own.shares.take(BitKind::InputMask, 1, count)?;
-        let clear = own.clear.as_ref().map(|clear| clear[range].to_vec());
-        Ok(InputMasks { shares: columns.swap_remove(0), clear })
+    fn input_masks(&mut self, owner: usize, count: usize) -> Result<BitMasks, BitShortage> {
+        let own = self.masks.entry(owner).or_default();
+        let shares = take(&mut own.shares, BitKind::InputMask, 1, count)?.swap_remove(0);
+        let clear = own.clear.as_ref().map(|clear| clear.slice(own.used..own.used + count));
+        own.used += count;
+        Ok(BitMasks { shares, clear })
     }
 
     fn dabits(&mut self, count: usize) -> Result<DaBits, BitShortage> {

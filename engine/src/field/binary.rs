@@ -19,10 +19,16 @@ impl Zeroize for Gf2n {
 }
 
 impl Gf2n {
-    /// This plus `x` if `bit` is one; plus nothing if it is zero.
+    /// This if the lowest bit of `bit` is one, else zero.
     #[inline(always)]
-    pub(crate) fn plus_if(self, x: Self, bit: Self) -> Self {
-        Self(self.0 ^ (x.0 & (bit.0 & 1).wrapping_neg()))
+    pub(crate) fn times_bit(self, bit: u64) -> Self {
+        Self(self.0 & u128::from(bit & 1).wrapping_neg())
+    }
+
+    /// The lowest coefficient.
+    #[inline(always)]
+    pub(crate) fn lowest(self) -> bool {
+        self.0 & 1 == 1
     }
 }
 

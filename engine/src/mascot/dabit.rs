@@ -30,7 +30,7 @@ use crate::field::{BinaryField, Field, Fp, Gf2n, PrimeField};
 use crate::mac_check::MacCheck;
 use crate::party::Party;
 use crate::prg::Prg;
-use crate::share::Shares;
+use crate::share::{BitShares, Shares};
 use crate::tuples::Triples;
 use rand_core::Rng as _;
 use zeroize::Zeroizing;
@@ -64,7 +64,7 @@ pub async fn generate_dabits(
 ) -> Result<DaBits> {
     let (mut first, mut second) = (prime.setup.begin(prime.mac)?, binary.setup.begin(binary.mac)?);
     let macs = (prime.mac, binary.mac);
-    let mut all = DaBits { arithmetic: Shares::default(), binary: Shares::default() };
+    let mut all = DaBits { arithmetic: Shares::default(), binary: BitShares::default() };
     let batch = Batch::largest(&first, party.n());
     if let Err(error) = batch.fits(&first.field) {
         (prime.setup.live, binary.setup.live) = (Some(first), Some(second));
@@ -164,7 +164,7 @@ impl Batch {
         first_mac.check(party).await?;
         let coin = first.coins.toss(party).await?;
         self.test((first, first_mac), (second, second_mac), party, &coin, &arithmetic, &binary).await?;
-        Ok(DaBits { arithmetic: arithmetic.slice(0..self.count), binary: binary.slice(0..self.count) })
+        Ok(DaBits { arithmetic: arithmetic.slice(0..self.count), binary: binary.slice(0..self.count).into() })
     }
 
     fn draw(&self, prime: &PrimeField, binary: &BinaryField, party: &mut Party) -> Own {
@@ -224,7 +224,7 @@ impl Batch {
         let sums = self.sums(&first.field, &subsets, arithmetic);
         let parities = self.sums(&second.field, &subsets, binary);
         let sums = first_mac.open(party, &sums).await?;
-        let parities = second_mac.open_bits(party, &parities, &[(0, self.tests)]).await?.map(<[Gf2n]>::to_vec);
+        let parities = second_mac.open(party, &parities).await?;
         let sums = first_mac.confirm(party, sums).await?.into_inner();
         let parities = second_mac.confirm(party, parities).await?.into_inner();
         let bound = self.bound().expect("checked before the first batch");

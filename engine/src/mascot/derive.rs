@@ -19,7 +19,7 @@ use crate::field::Field;
 use crate::mac_check::MacCheck;
 use crate::party::Party;
 use crate::port::Rng;
-use crate::share::Shares;
+use crate::share::{Shares, Vector as _};
 use crate::tuples::{InputMasks, Kind};
 use rand_core::Rng as _;
 use zeroize::Zeroizing;

@@ -6,12 +6,10 @@
 
 use crate::error::Error;
 use crate::field::Field;
-use crate::mac_check::{Form, MacCheck, Opening};
+use crate::mac_check::{MacCheck, Openable, Opening};
 use crate::party::{Party, PartyIndex, Pieces};
 use crate::share::{Shares, Vector};
-use crate::tuples::Triples;
 use std::collections::VecDeque;
-use std::ops::Range;
 
 /// Products in one round. A longer vector takes several, so that openings can be checked in between.
 const ROUND: usize = 1 << 18;
@@ -27,40 +25,98 @@ pub struct Run {
     pub one_y: bool,
 }
 
-/// What is to be multiplied.
-#[derive(Clone, Copy)]
-pub struct Factors<'a, F: Field> {
-    pub x: &'a Shares<F>,
-    pub y: &'a Shares<F>,
-    pub runs: &'a [Run],
+/// What is multiplied, and where the products go.
+pub trait Work<S> {
+    fn runs(&self) -> &[Run];
+    /// Appends the next `count` factors.
+    fn read(&mut self, count: usize, x: &mut S, y: &mut S);
+    /// Takes the next products.
+    fn write(&mut self, products: &S);
 }
 
-/// Multiplies all pairs of factors, one triple each, one round for up to 2^18 of them. The products go to `sink` in order,
-/// some at a time. All of a field or bits, as `W` says.
-pub async fn multiply<F: Field, W: Form<F>, E: From<Error>>(
+/// How far runs of factors have been read.
+pub struct Reader<'a> {
+    runs: &'a [Run],
+    /// How much of the first run that is left has been read.
+    used: usize,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(runs: &'a [Run]) -> Self {
+        Self { runs, used: 0 }
+    }
+
+    /// Appends the next `count` factors, out of these vectors.
+    pub fn read<S: Vector>(&mut self, from: [&S; 2], count: usize, x: &mut S, y: &mut S) {
+        let mut room = count;
+        while room > 0 {
+            let run = self.runs[0];
+            let part = room.min(run.len - self.used);
+            x.append_range(from[0], run.x + self.used..run.x + self.used + part);
+            if run.one_y {
+                y.append_copies(from[1], run.y, part);
+            } else {
+                y.append_range(from[1], run.y + self.used..run.y + self.used + part);
+            }
+            room -= part;
+            self.used += part;
+            if self.used == run.len {
+                (self.runs, self.used) = (&self.runs[1..], 0);
+            }
+        }
+    }
+}
+
+/// Factors that stand elsewhere than the products will.
+pub struct Factors<'a, S, P> {
+    factors: [&'a S; 2],
+    runs: Reader<'a>,
+    sink: P,
+}
+
+impl<'a, S: Vector, P: FnMut(&S)> Factors<'a, S, P> {
+    /// The products go to `sink` in order, some at a time.
+    pub fn new(x: &'a S, y: &'a S, runs: &'a [Run], sink: P) -> Self {
+        Self { factors: [x, y], runs: Reader::new(runs), sink }
+    }
+}
+
+impl<S: Vector, P: FnMut(&S)> Work<S> for Factors<'_, S, P> {
+    fn runs(&self) -> &[Run] {
+        self.runs.runs
+    }
+
+    fn read(&mut self, count: usize, x: &mut S, y: &mut S) {
+        self.runs.read(self.factors, count, x, y);
+    }
+
+    fn write(&mut self, products: &S) {
+        (self.sink)(products);
+    }
+}
+
+/// Multiplies all pairs of factors, one triple each, one round for up to 2^18 of them. All of a field or bits.
+pub async fn multiply<F: Field, S: Openable<F>, E: From<Error>>(
     party: &mut Party,
-    mac: &mut MacCheck<F>,
-    mut triples: impl FnMut(usize) -> Result<Triples<F>, E>,
-    factors: Factors<'_, F>,
-    mut sink: impl FnMut(&Shares<F>),
+    mac: &mut MacCheck<F, S>,
+    mut triples: impl FnMut(usize) -> Result<[S; 3], E>,
+    work: &mut impl Work<S>,
 ) -> Result<(), E> {
-    let mut left: usize = factors.runs.iter().map(|run| run.len).sum();
-    let mut reader = Reader { factors, used: 0 };
+    let mut left: usize = work.runs().iter().map(|run| run.len).sum();
     while left > 0 {
         let count = left.min(ROUND);
-        let mut opening = Opening::<F, W>::new(mac, 2 * count)?;
+        let mut opening = Opening::new(mac, 2 * count)?;
         let mut round = Round {
             opening: &mut opening,
-            reader: &mut reader,
+            work: &mut *work,
             triples: &mut triples,
-            sink: &mut sink,
             left: count,
             flights: VecDeque::new(),
             finished: 0,
-            x: Shares::default(),
+            x: S::default(),
             spare: Vec::new(),
         };
-        party.exchange_pieces(W::STEP, &mut round).await?;
+        party.exchange_pieces(S::STEP, &mut round).await?;
         opening.keep();
         left -= count;
         if left > 0 && mac.pending() >= PENDING_MAX {
@@ -70,82 +126,44 @@ pub async fn multiply<F: Field, W: Form<F>, E: From<Error>>(
     Ok(())
 }
 
-/// Goes through the factors once.
-struct Reader<'a, F: Field> {
-    factors: Factors<'a, F>,
-    /// How much of the first run that is left has been read.
-    used: usize,
-}
-
-impl<F: Field> Reader<'_, F> {
-    fn read(&mut self, count: usize, x: &mut Shares<F>, y: &mut Shares<F>) {
-        let mut room = count;
-        while room > 0 {
-            let run = self.factors.runs[0];
-            let part = room.min(run.len - self.used);
-            x.append_range(self.factors.x, run.x + self.used..run.x + self.used + part);
-            if run.one_y {
-                y.append_copies(self.factors.y.get(run.y), part);
-            } else {
-                y.append_range(self.factors.y, run.y + self.used..run.y + self.used + part);
-            }
-            room -= part;
-            self.used += part;
-            if self.used == run.len {
-                (self.factors.runs, self.used) = (&self.factors.runs[1..], 0);
-            }
-        }
-    }
-}
-
 /// A piece whose openings are on their way.
-struct Flight<F: Field> {
-    y: Shares<F>,
-    a: Shares<F>,
-    c: Shares<F>,
+struct Flight<S> {
+    y: S,
+    a: S,
+    c: S,
 }
 
-struct Round<'r, 'a, 'f, F: Field, W: Form<F>, T, S> {
-    opening: &'r mut Opening<'a, F, W>,
-    reader: &'r mut Reader<'f, F>,
+struct Round<'r, 'a, F: Field, S: Openable<F>, T, W> {
+    opening: &'r mut Opening<'a, F, S>,
+    work: &'r mut W,
     triples: T,
-    sink: S,
     /// Products that are not begun yet.
     left: usize,
-    flights: VecDeque<Flight<F>>,
+    flights: VecDeque<Flight<S>>,
     /// Pieces that are done.
     finished: usize,
-    x: Shares<F>,
+    x: S,
     /// Memory that is used again.
-    spare: Vec<Shares<F>>,
+    spare: Vec<S>,
 }
 
-impl<F: Field, W: Form<F>, T, S> Round<'_, '_, '_, F, W, T, S> {
-    /// Where the openings of a piece stand: its ε, then its δ.
-    fn place(&self, piece: usize) -> Range<usize> {
-        let start = 2 * W::PRODUCTS * piece;
-        start..self.opening.len().min(start + 2 * W::PRODUCTS)
-    }
-}
-
-impl<F: Field, W: Form<F>, E: From<Error>, T, S> Pieces for Round<'_, '_, '_, F, W, T, S>
+impl<F: Field, S: Openable<F>, E: From<Error>, T, W: Work<S>> Pieces for Round<'_, '_, F, S, T, W>
 where
-    T: FnMut(usize) -> Result<Triples<F>, E>,
-    S: FnMut(&Shares<F>),
+    T: FnMut(usize) -> Result<[S; 3], E>,
 {
     type Error = E;
 
     fn count(&self) -> usize {
-        self.left.div_ceil(W::PRODUCTS)
+        self.left.div_ceil(S::PRODUCTS)
     }
 
     fn make(&mut self, message: &mut Vec<u8>) -> Result<(), E> {
-        let count = self.left.min(W::PRODUCTS);
-        let Triples { a, b, c } = (self.triples)(count)?;
+        let count = self.left.min(S::PRODUCTS);
+        let [a, b, c] = (self.triples)(count)?;
         let mut y = self.spare.pop().unwrap_or_default();
-        self.x.clear();
-        y.clear();
-        self.reader.read(count, &mut self.x, &mut y);
+        self.x.truncate(0);
+        y.truncate(0);
+        self.work.read(count, &mut self.x, &mut y);
         let from = self.opening.len();
         self.opening.push_differences(&self.x, &a);
         self.opening.push_differences(&y, &b);
@@ -156,17 +174,16 @@ where
     }
 
     fn take(&mut self, piece: usize, peer: PartyIndex, message: &[u8]) -> Result<(), E> {
-        Ok(self.opening.add(self.place(piece), peer, message)?)
+        // The openings of a piece: its ε, then its δ.
+        let start = 2 * S::PRODUCTS * piece;
+        let place = start..self.opening.len().min(start + 2 * S::PRODUCTS);
+        Ok(self.opening.add(place, peer, message)?)
     }
 
     fn finish(&mut self) -> Result<(), E> {
         let Flight { y, a, mut c } = self.flights.pop_front().expect("what is finished was made");
-        let opened = self.opening.values(self.place(self.finished));
-        let (epsilon, delta) = opened.split_at(opened.len() / 2);
-        let f = &self.opening.field;
-        W::add_products(f, &mut c.values, [epsilon, &y.values], [delta, &a.values]);
-        W::add_products(f, &mut c.macs, [epsilon, &y.macs], [delta, &a.macs]);
-        (self.sink)(&c);
+        self.opening.add_products(&mut c, 2 * S::PRODUCTS * self.finished, &y, &a);
+        self.work.write(&c);
         self.spare.push(y);
         self.finished += 1;
         Ok(())

@@ -1,21 +1,20 @@
 //! Boolean instructions that open, multiply or take tuples. One instruction is one round.
 
-use super::boolean::{WORD, store};
 use super::fault::{Fault, Step};
 use super::input::{self, InputError, Inputs};
 use super::state::{BitBank, Pair, copy_shares};
-use crate::bit_tuples::BitTuples;
-use crate::field::{BinaryField, Field, Gf2n, PrimeField};
-use crate::mac_check::{Bits, MacCheck};
+use crate::bit_tuples::{AndTriples, BitTuples};
+use crate::field::{BinaryField, PrimeField};
+use crate::mac_check::MacCheck;
 use crate::online::{Factors, Run as Factor, multiply};
 use crate::party::{Party, PartyIndex};
-use crate::share::Shares;
+use crate::share::{BitShares, BitVec, Vector as _, WORD};
 use crate::step::Step as Wire;
 use polyyne_bytecode::Opcode;
 
 /// Bits beside the session's prime field, with a MAC key and tuples of their own.
 pub struct BitSide {
-    pub mac: MacCheck<BinaryField>,
+    pub mac: MacCheck<BinaryField, BitShares>,
     pub tuples: Box<dyn BitTuples>,
 }
 
@@ -38,32 +37,24 @@ impl BitRounds<'_> {
             Opcode::Reveal => self.reveal(args).await?,
             Opcode::Inputb | Opcode::Inputbvec => self.input(opcode, args).await?,
             Opcode::Bitb => {
-                let bit = self.side.tuples.bits(1)?.get(0);
-                store(&mut self.registers.s, args[0] as usize, std::iter::once(bit));
+                let bit = self.side.tuples.bits(1)?;
+                self.registers.write(args[0] as usize, &bit, 0..1);
             }
             Opcode::Dabit => {
                 let dabits = self.side.tuples.dabits(size)?;
                 copy_shares(&mut self.prime.s, args[0] as usize, &dabits.arithmetic, 0, size);
-                self.write(args[1] as usize, &dabits.binary, 0, size);
+                self.registers.write(args[1] as usize, &dabits.binary, 0..size);
             }
             Opcode::Edabit | Opcode::Sedabit => {
                 let edabits = self.side.tuples.edabits(args.len() as u32 - 1, size)?;
                 copy_shares(&mut self.prime.s, args[0] as usize, &edabits.arithmetic, 0, size);
                 for (column, &to) in edabits.bits.iter().zip(&args[1..]) {
-                    self.write(to as usize, column, 0, size);
+                    self.registers.write(to as usize, column, 0..size);
                 }
             }
             _ => return Ok(false),
         }
         Ok(true)
-    }
-
-    fn write(&mut self, to: usize, shares: &Shares<BinaryField>, start: usize, count: usize) {
-        let at = to * WORD;
-        copy_shares(&mut self.registers.s, at, shares, start, count);
-        let end = (at + count).next_multiple_of(WORD);
-        self.registers.s.values[at + count..end].fill(self.field.zero());
-        self.registers.s.macs[at + count..end].fill(self.field.zero());
     }
 
     /// AND of bit vectors: of two, or of one with a single bit, or of several with one vector.
@@ -92,18 +83,22 @@ impl BitRounds<'_> {
         let products = self.products(&factors).await?;
         let mut start = 0;
         for (to, bits) in targets {
-            self.write(to, &products, start, bits);
+            self.registers.write(to, &products, start..start + bits);
             start += bits;
         }
         Ok(())
     }
 
-    async fn products(&mut self, runs: &[Factor]) -> Step<Shares<BinaryField>> {
-        let mut products = Shares::with_capacity(runs.iter().map(|run| run.len).sum());
+    async fn products(&mut self, runs: &[Factor]) -> Step<BitShares> {
+        let mut products = BitShares::with_capacity(runs.iter().map(|run| run.len).sum());
         let BitSide { mac, tuples } = &mut *self.side;
-        let triples = |count| tuples.triples(count).map_err(Fault::from);
-        let factors = Factors { x: &self.registers.s, y: &self.registers.s, runs };
-        multiply::<_, Bits, _>(self.party, mac, triples, factors, |some| products.append(some)).await?;
+        let triples = |count| {
+            let AndTriples { a, b, c } = tuples.triples(count)?;
+            Ok::<_, Fault>([a, b, c])
+        };
+        let registers = &self.registers.s;
+        let mut factors = Factors::new(registers, registers, runs, |some| products.append(some));
+        multiply(self.party, mac, triples, &mut factors).await?;
         Ok(products)
     }
 
@@ -112,13 +107,12 @@ impl BitRounds<'_> {
         let groups = || args.chunks_exact(3);
         let secrets: Vec<_> = groups().map(|group| (group[2] as usize * WORD, group[0] as usize)).collect();
         let opened = self.side.mac.open_bits(self.party, &self.registers.s, &secrets).await?;
-        let mut bits = opened.for_shares().iter();
+        let mut start = 0;
         for group in groups() {
             let (count, to) = (group[0] as usize, group[1] as usize);
-            self.registers.c[to..to + count.div_ceil(WORD)].fill(0);
-            for (i, &bit) in bits.by_ref().take(count).enumerate() {
-                self.registers.c[to + i / WORD] |= (self.field.to_bits(bit) as u64 & 1) << (i % WORD);
-            }
+            let bits = opened.for_shares().slice(start..start + count);
+            self.registers.c[to..to + count.div_ceil(WORD)].copy_from_slice(bits.words());
+            start += count;
         }
         Ok(())
     }
@@ -134,10 +128,7 @@ impl BitRounds<'_> {
             if wish.owner == own {
                 let clear = mask.clear.as_ref().expect("the source gives the owner its masks in clear");
                 let value = self.value(wish)?;
-                for (k, &r) in clear.iter().enumerate() {
-                    let bit = (value >> k.min(127) & 1) as u8;
-                    message.push(bit ^ (self.field.to_bits(r) as u8 & 1));
-                }
+                message.extend(clear.iter().enumerate().map(|(k, r)| (value >> k.min(127) & 1) as u8 ^ u8::from(r)));
             }
             masks.push(mask.shares);
         }
@@ -149,17 +140,15 @@ impl BitRounds<'_> {
             self.party.expect_len(peer, Wire::Input, message, bits)?;
             offers.push(message.iter());
         }
-        for (wish, masks) in wishes.iter().zip(masks) {
-            let masked: Vec<Gf2n> = offers[wish.owner.get()]
-                .by_ref()
-                .take(wish.bits)
-                .map(|&byte| self.field.cut(u128::from(byte & 1)))
-                .collect();
-            let shares = self.side.mac.key().add_public(&self.field, &masks, &masked);
+        for (wish, mut shares) in wishes.iter().zip(masks) {
+            let masked: BitVec = offers[wish.owner.get()].by_ref().take(wish.bits).map(|&byte| byte & 1 == 1).collect();
+            shares.add_public(&self.field, self.side.mac.key(), &masked);
             match &wish.targets {
-                Targets::Packed(to) => self.write(*to, &shares, 0, wish.bits),
+                Targets::Packed(to) => self.registers.write(*to, &shares, 0..wish.bits),
                 Targets::Single(registers) => {
-                    registers.iter().enumerate().for_each(|(k, &to)| self.write(to, &shares, k, 1));
+                    for (k, &to) in registers.iter().enumerate() {
+                        self.registers.write(to, &shares, k..k + 1);
+                    }
                 }
             }
         }

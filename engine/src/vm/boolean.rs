@@ -6,11 +6,8 @@ use super::fault::{Fault, Step};
 use super::memory::BitMemory;
 use super::state::{BitBank, address};
 use crate::field::{BinaryField, Field, Gf2n, PrimeField};
-use crate::share::{MacKeyShare, Shares};
+use crate::share::{BitShares, MacKeyShare, WORD, ones};
 use polyyne_bytecode::{Bank, Opcode};
-
-/// Bits in a register.
-pub(super) const WORD: usize = 64;
 
 /// What a Boolean instruction works on.
 pub(super) struct Board<'a> {
@@ -78,140 +75,138 @@ impl Board<'_> {
         Ok(true)
     }
 
-    /// The share of a public bit.
-    fn constant(&self, bit: bool) -> (Gf2n, Gf2n) {
-        if bit { self.key.constant(self.field, self.field.one()) } else { (self.field.zero(), self.field.zero()) }
-    }
-
-    /// Writes a vector of bits from register `to` on, and zeros up to the end of its last register.
-    fn store(&mut self, to: usize, bits: impl Iterator<Item = (Gf2n, Gf2n)>) {
-        store(&mut self.registers.s, to, bits);
-    }
-
-    /// The sums of two vectors of bits, and zeros up to the end of the last register.
-    fn add_vectors(&mut self, bits: usize, to: usize, [a, b]: [usize; 2]) {
-        let f = *self.field;
-        let s = &mut *self.registers;
-        let end = (to + bits).next_multiple_of(WORD);
-        // Where a source begins elsewhere inside the result, it is read before it is written.
-        let shifted = |from: usize| from != to && from < to + bits && to < from + bits;
-        for half in [&mut s.s.values, &mut s.s.macs] {
-            if shifted(a) || shifted(b) {
-                let sums: Vec<Gf2n> = (0..bits).map(|i| f.add(half[a + i], half[b + i])).collect();
-                half[to..to + bits].copy_from_slice(&sums);
-            } else {
-                zip(half, bits, [to, a, b], |x, y| f.add(x, y));
-            }
-            half[to + bits..end].fill(f.zero());
+    /// Writes the shares of a vector of public bits, given word by word.
+    fn store_public(&mut self, bits: usize, to: usize, word: impl Fn(usize) -> u64) {
+        let (value, mac) = self.key.constant(self.field, self.field.one());
+        let own = u64::from(value.lowest()).wrapping_neg();
+        let (shares, macs) = self.target(bits, to);
+        for (j, (share, macs)) in shares.iter_mut().zip(macs.chunks_mut(WORD)).enumerate() {
+            let word = word(j);
+            *share = word & own & mask(bits, j);
+            macs.iter_mut().enumerate().for_each(|(k, share)| *share = mac.times_bit(word >> k));
         }
     }
 
-    /// A function of each bit of a vector by its place, for values and MACs, and zeros up to the end of the last register.
+    /// The words and MACs that a vector of bits from register `to` on has; beyond its end the last register is made zero.
+    fn target(&mut self, bits: usize, to: usize) -> (&mut [u64], &mut [Gf2n]) {
+        let words = bits.div_ceil(WORD);
+        let BitShares { values, macs } = &mut self.registers.s;
+        macs[to * WORD + bits..(to + words) * WORD].fill(Gf2n::default());
+        (&mut values.words_mut()[to..to + words], &mut macs[to * WORD..to * WORD + bits])
+    }
+
+    /// The sums of two vectors of bits.
+    fn add_vectors(&mut self, bits: usize, to: usize, [a, b]: [usize; 2]) {
+        let f = *self.field;
+        let values = self.registers.s.values.words();
+        let sums: Vec<u64> =
+            (0..bits.div_ceil(WORD)).map(|j| (values[a + j] ^ values[b + j]) & mask(bits, j)).collect();
+        let macs = &mut self.registers.s.macs;
+        // Where a source begins elsewhere inside the result, it is read before it is written.
+        let shifted = |from: usize| from != to && from < to + sums.len() && to < from + sums.len();
+        let [start, a_start, b_start] = [to, a, b].map(|register| register * WORD);
+        if shifted(a) || shifted(b) {
+            let sums: Vec<Gf2n> = (0..bits).map(|i| f.add(macs[a_start + i], macs[b_start + i])).collect();
+            macs[start..start + bits].copy_from_slice(&sums);
+        } else {
+            zip(macs, bits, [start, a_start, b_start], |x, y| f.add(x, y));
+        }
+        self.target(bits, to).0.copy_from_slice(&sums);
+    }
+
+    /// A function of each word of a vector and of each MAC, by their places.
     fn map_vector(
         &mut self,
         bits: usize,
         to: usize,
         from: usize,
-        value: impl Fn(usize, Gf2n) -> Gf2n,
+        word: impl Fn(usize, u64) -> u64,
         mac: impl Fn(usize, Gf2n) -> Gf2n,
     ) {
-        let s = &mut self.registers.s;
-        map_half(&mut s.values, bits, to, from, value);
-        map_half(&mut s.macs, bits, to, from, mac);
+        let BitShares { values, macs } = &mut self.registers.s;
+        values.words_mut().copy_within(from..from + bits.div_ceil(WORD), to);
+        macs.copy_within(from * WORD..from * WORD + bits, to * WORD);
+        let (words, macs) = self.target(bits, to);
+        words.iter_mut().enumerate().for_each(|(j, share)| *share = word(j, *share) & mask(bits, j));
+        macs.iter_mut().enumerate().for_each(|(i, share)| *share = mac(i, *share));
     }
 
     fn secret(&mut self, opcode: Opcode, args: &[i64]) -> Step<bool> {
         let f = *self.field;
         let at = |k: usize| args[k] as usize;
-        let first = |register: usize| register * WORD;
         match opcode {
             Opcode::Xors => {
                 for group in args.chunks_exact(4) {
                     let [bits, to, a, b] = [0, 1, 2, 3].map(|k| group[k] as usize);
-                    self.add_vectors(bits, first(to), [first(a), first(b)]);
+                    self.add_vectors(bits, to, [a, b]);
                 }
             }
             Opcode::Xorm | Opcode::Andm => {
                 let words = self.registers.c[at(3)..at(3) + at(0).div_ceil(WORD)].to_vec();
-                // A bit of the word as 0 or all ones: nothing branches, though clear bits might.
-                let mask = |i: usize| u128::from(words[i / WORD] >> (i % WORD) & 1).wrapping_neg();
-                let one = self.constant(true);
-                match opcode {
-                    Opcode::Xorm => {
-                        let plus = |i: usize, x: Gf2n, one: Gf2n| f.add(x, f.cut(f.to_bits(one) & mask(i)));
-                        self.map_vector(
-                            at(0),
-                            first(at(1)),
-                            first(at(2)),
-                            |i, x| plus(i, x, one.0),
-                            |i, x| plus(i, x, one.1),
-                        );
-                    }
-                    _ => {
-                        let select = |i: usize, x: Gf2n| f.cut(f.to_bits(x) & mask(i));
-                        self.map_vector(at(0), first(at(1)), first(at(2)), select, select);
-                    }
+                let bit = |i: usize| words[i / WORD] >> (i % WORD);
+                if opcode == Opcode::Xorm {
+                    let (value, one) = self.key.constant(self.field, self.field.one());
+                    let own = u64::from(value.lowest()).wrapping_neg();
+                    let plus = |i: usize, mac: Gf2n| f.add(mac, one.times_bit(bit(i)));
+                    self.map_vector(at(0), at(1), at(2), |j, word| word ^ (words[j] & own), plus);
+                } else {
+                    self.map_vector(at(0), at(1), at(2), |j, word| word & words[j], |i, mac| mac.times_bit(bit(i)));
                 }
             }
             Opcode::Nots => {
-                let one = self.constant(true);
-                let (plus_value, plus_mac) = (|_, x| f.add(x, one.0), |_, x| f.add(x, one.1));
-                self.map_vector(at(0), first(at(1)), first(at(2)), plus_value, plus_mac);
+                let (value, one) = self.key.constant(self.field, self.field.one());
+                let own = u64::from(value.lowest()).wrapping_neg();
+                self.map_vector(at(0), at(1), at(2), |_, word| word ^ own, |_, mac| f.add(mac, one));
             }
-            Opcode::Movsb => {
-                let s = &self.registers.s;
-                let bits: Vec<_> = (0..at(0)).map(|i| s.get(first(at(2)) + i)).collect();
-                self.store(at(1), bits.into_iter());
-            }
-            Opcode::Ldbits => {
-                let value = args[2] as u64;
-                let bits: Vec<_> = (0..at(1)).map(|i| self.constant(value >> i & 1 == 1)).collect();
-                self.store(at(0), bits.into_iter());
-            }
+            Opcode::Movsb => self.map_vector(at(0), at(1), at(2), |_, word| word, |_, mac| mac),
+            Opcode::Ldbits => self.store_public(at(1), at(0), |j| if j == 0 { args[2] as u64 } else { 0 }),
             Opcode::Convsint => {
                 let value = self.ints[at(2)];
                 let fits = value.unsigned_abs().checked_shr(args[0] as u32).unwrap_or(0) == 0;
                 if !fits {
                     return Err(Fault::Overflow { bits: args[0] as u32 });
                 }
-                let bits: Vec<_> = (0..at(0)).map(|i| self.constant(value >> i & 1 == 1)).collect();
-                self.store(at(1), bits.into_iter());
+                self.store_public(at(0), at(1), |j| (if j == 0 { value } else { value >> 63 }) as u64);
             }
             Opcode::Convcbit2s => {
                 let words = self.registers.c[at(2)..at(2) + at(0).div_ceil(WORD)].to_vec();
-                let bits: Vec<_> = (0..at(0)).map(|i| self.constant(words[i / WORD] >> (i % WORD) & 1 == 1)).collect();
-                self.store(at(1), bits.into_iter());
+                self.store_public(at(0), at(1), |j| words[j]);
             }
             Opcode::Bitdecs => {
-                let s = &self.registers.s;
-                let bits: Vec<_> = (0..args.len() - 1).map(|k| s.get(first(at(0)) + k)).collect();
-                args[1..].iter().zip(bits).for_each(|(&to, bit)| self.store(to as usize, std::iter::once(bit)));
+                let bits = self.registers.s.slice(at(0) * WORD..at(0) * WORD + args.len() - 1);
+                args[1..].iter().enumerate().for_each(|(k, &to)| self.registers.write(to as usize, &bits, k..k + 1));
             }
             Opcode::Bitcoms => {
-                let s = &self.registers.s;
-                let bits: Vec<_> = args[1..].iter().map(|&from| s.get(first(from as usize))).collect();
-                self.store(at(0), bits.into_iter());
+                let bits = self.bits_at(0, &args[1..]);
+                self.registers.write(at(0), &bits, 0..bits.len());
             }
             Opcode::Trans => {
                 let (outputs, inputs) = args[1..].split_at(at(0));
-                let s = &self.registers.s;
-                let columns: Vec<Vec<_>> = (0..outputs.len())
-                    .map(|i| inputs.iter().map(|&from| s.get(first(from as usize) + i)).collect())
-                    .collect();
-                outputs.iter().zip(columns).for_each(|(&to, column)| self.store(to as usize, column.into_iter()));
+                let columns: Vec<BitShares> = (0..outputs.len()).map(|i| self.bits_at(i, inputs)).collect();
+                outputs.iter().zip(&columns).for_each(|(&to, column)| {
+                    self.registers.write(to as usize, column, 0..column.len());
+                });
             }
             _ => return Ok(false),
         }
         Ok(true)
     }
 
+    /// Bit `place` of each of some vectors.
+    fn bits_at(&self, place: usize, vectors: &[i64]) -> BitShares {
+        let s = &self.registers.s;
+        let mut bits = BitShares::default();
+        for at in vectors.iter().map(|&from| from as usize * WORD + place) {
+            bits.push(s.values.bit(at), s.macs[at]);
+        }
+        bits
+    }
+
     /// Memory; the indirect forms read one address and run on from there.
     fn transfer(&mut self, opcode: Opcode, size: usize, args: &[i64]) -> Step<bool> {
         let register = args.first().map_or(0, |&register| register as usize);
         let (bank, length) = match opcode {
-            Opcode::Ldmsb | Opcode::Stmsb | Opcode::Ldmsbi | Opcode::Stmsbi => {
-                (Bank::Sbits, self.memory.s.len() / WORD)
-            }
+            Opcode::Ldmsb | Opcode::Stmsb | Opcode::Ldmsbi | Opcode::Stmsbi => (Bank::Sbits, self.memory.s.len()),
             Opcode::Ldmcb | Opcode::Stmcb | Opcode::Ldmcbi | Opcode::Stmcbi => (Bank::Cbits, self.memory.c.len()),
             _ => return Ok(false),
         };
@@ -224,10 +219,10 @@ impl Board<'_> {
         let (registers, memory) = (&mut *self.registers, &mut *self.memory);
         match opcode {
             Opcode::Ldmsb | Opcode::Ldmsbi => {
-                memory.s.load(start * WORD, &mut registers.s, register * WORD, size * WORD);
+                memory.s.load(start, &mut registers.s, register, size);
             }
             Opcode::Stmsb | Opcode::Stmsbi => {
-                memory.s.store(start * WORD, &registers.s, register * WORD, size * WORD);
+                memory.s.store(start, &registers.s, register, size);
             }
             Opcode::Ldmcb | Opcode::Ldmcbi => memory.c.read(start, &mut registers.c[register..register + size]),
             _ => memory.c.write(start, &registers.c[register..register + size]),
@@ -236,29 +231,7 @@ impl Board<'_> {
     }
 }
 
-fn map_half(half: &mut [Gf2n], bits: usize, to: usize, from: usize, op: impl Fn(usize, Gf2n) -> Gf2n) {
-    half.copy_within(from..from + bits, to);
-    for (i, bit) in half[to..to + bits].iter_mut().enumerate() {
-        *bit = op(i, *bit);
-    }
-    half[to + bits..(to + bits).next_multiple_of(WORD)].fill(Gf2n::default());
-}
-
 /// Which bits of word `j` of a vector of `bits` bits are meaningful.
 fn mask(bits: usize, j: usize) -> u64 {
-    let left = bits - (j * WORD).min(bits);
-    if left >= WORD { u64::MAX } else { (1 << left) - 1 }
-}
-
-/// Writes a vector of bits from register `to` on, and zeros up to the end of its last register.
-pub(super) fn store(s: &mut Shares<BinaryField>, to: usize, bits: impl Iterator<Item = (Gf2n, Gf2n)>) {
-    let mut at = to * WORD;
-    for bit in bits {
-        s.set(at, bit);
-        at += 1;
-    }
-    while !at.is_multiple_of(WORD) {
-        s.set(at, Default::default());
-        at += 1;
-    }
+    ones(bits - (j * WORD).min(bits))
 }

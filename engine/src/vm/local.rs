@@ -1,7 +1,7 @@
 //! Instructions without communication.
 
 use super::arithmetic::Desk;
-use super::boolean::{Board, WORD};
+use super::boolean::Board;
 use super::code::Op;
 use super::fault::{Fault, Step};
 use super::print::{characters, float, vector};
@@ -250,9 +250,7 @@ impl Machine<'_> {
                 if c[at(0)] == 0 { "0".to_owned() } else { format!("{:#x}", c[at(0)]) }
             }
             Opcode::PrintRegPlainsb => {
-                let share = |k: usize| self.banks.bits.s.values[at(0) * WORD + k];
-                let bit = |k: usize| (self.bit_field.to_bits(share(k)) as u64 & 1) << k;
-                format!("{:#x}", (0..WORD).map(bit).fold(0, |word, bit| word | bit))
+                format!("{:#x}", self.banks.bits.s.values.words()[at(0)])
             }
             Opcode::PrintFloatPlainb => {
                 let [value, exponent, zero, sign, nan] = [0, 1, 2, 3, 4].map(|k| c[at(k)] as i64);

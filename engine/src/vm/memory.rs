@@ -6,9 +6,8 @@
 //! this is one shared memory; and what any other program reads depends on its instructions alone, never on timing.
 //! Parties that saw a race end differently would fail a MAC check without anybody having cheated, and burn the key.
 
-use super::boolean::WORD;
-use crate::field::{BinaryField, Field, PrimeField};
-use crate::share::Shares;
+use crate::field::{BinaryField, Field, Gf2n, PrimeField};
+use crate::share::{BitShares, Shares, WORD};
 use polyyne_bytecode::{Bank, PerBank};
 use std::sync::Arc;
 use zeroize::Zeroize;
@@ -188,10 +187,48 @@ pub(super) struct PairMemory<F: Field> {
     pub c: Paged<F::Element>,
 }
 
+/// The secret memory of words of 64 bits.
+pub(super) struct SecretBits {
+    values: Paged<u64>,
+    /// 64 for each word.
+    macs: Paged<Gf2n>,
+}
+
+impl SecretBits {
+    fn zeros(words: usize) -> Self {
+        Self { values: Paged::zeros(words), macs: Paged::zeros(words * WORD) }
+    }
+
+    /// Words.
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Loads `count` words from `start` on into registers.
+    pub(super) fn load(&self, start: usize, registers: &mut BitShares, to: usize, count: usize) {
+        self.values.read(start, &mut registers.values.words_mut()[to..to + count]);
+        self.macs.read(start * WORD, &mut registers.macs[to * WORD..(to + count) * WORD]);
+    }
+
+    /// Stores `count` registers from `start` on.
+    pub(super) fn store(&mut self, start: usize, registers: &BitShares, from: usize, count: usize) {
+        self.values.write(start, &registers.values.words()[from..from + count]);
+        self.macs.write(start * WORD, &registers.macs[from * WORD..(from + count) * WORD]);
+    }
+
+    fn fork(&mut self) -> Self {
+        Self { values: self.values.fork(), macs: self.macs.fork() }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.values.merge(&other.values);
+        self.macs.merge(&other.macs);
+    }
+}
+
 /// The memories of words of 64 bits.
 pub(super) struct BitMemory {
-    /// 64 shares for each word.
-    pub s: SecretMemory<BinaryField>,
+    pub s: SecretBits,
     pub c: Paged<u64>,
 }
 
@@ -209,7 +246,7 @@ impl Memory {
         Self {
             prime: PairMemory { s: SecretMemory::zeros(size(Bank::Sint)), c: Paged::zeros(size(Bank::Cint)) },
             binary: PairMemory { s: SecretMemory::zeros(size(Bank::Sgf2n)), c: Paged::zeros(size(Bank::Cgf2n)) },
-            bits: BitMemory { s: SecretMemory::zeros(size(Bank::Sbits) * WORD), c: Paged::zeros(size(Bank::Cbits)) },
+            bits: BitMemory { s: SecretBits::zeros(size(Bank::Sbits)), c: Paged::zeros(size(Bank::Cbits)) },
             ints: Paged::zeros(size(Bank::Regint)),
         }
     }

@@ -1,16 +1,20 @@
 //! Instructions that open, multiply or take tuples, the same for every field. One instruction is one round.
 
 use super::fault::{Fault, Step};
+use super::in_place::{self, InPlace};
 use super::interactive::Run;
 use super::memory::PairMemory;
 use super::state::{Pair, address, copy_shares};
 use crate::field::Field;
-use crate::mac_check::{MacCheck, Whole};
+use crate::mac_check::MacCheck;
 use crate::online::{Factors, Run as Factor, Sums, multiply};
 use crate::party::Party;
 use crate::share::Shares;
-use crate::tuples::{InputMasks, Tuples};
+use crate::tuples::{InputMasks, Shortage, Tuples};
 use polyyne_bytecode::{Bank, Opcode};
+
+/// Elements that are taken at once.
+const TAKEN: usize = 2048;
 
 /// A field beside the session's prime field, with a MAC key and tuples of its own.
 pub struct Side<F: Field> {
@@ -63,25 +67,27 @@ impl<F: Field> Rounds<'_, F> {
     }
 
     /// Multiplies; the products are given in order, some at a time.
-    async fn products(&mut self, factors: &Terms<F>, sink: impl FnMut(&Shares<F>)) -> Step {
+    async fn products(&mut self, terms: &Terms<F>, sink: impl FnMut(&Shares<F>)) -> Step {
         let registers = &self.registers.s;
-        let (x, y) = (factors.x.as_ref().unwrap_or(registers), factors.y.as_ref().unwrap_or(registers));
-        let triples = |count| self.tuples.triples(count).map_err(Fault::from);
-        let factors = Factors { x, y, runs: &factors.runs };
-        multiply::<F, Whole, _>(self.party, self.mac, triples, factors, sink).await
+        let (x, y) = (terms.x.as_ref().unwrap_or(registers), terms.y.as_ref().unwrap_or(registers));
+        let triples = |count| Ok::<_, Fault>(self.tuples.triples(count)?.into_columns());
+        multiply(self.party, self.mac, triples, &mut Factors::new(x, y, &terms.runs, sink)).await
     }
 
     async fn multiply(&mut self, by_scalar: bool, args: &[i64]) -> Step {
-        let groups = || args.chunks_exact(4);
-        let mut terms = Terms::default();
-        for group in groups() {
-            let [len, _, x, y] = usizes(group);
-            terms.runs.push(Factor { x, y, len, one_y: by_scalar });
+        let groups = || args.chunks_exact(4).map(usizes);
+        let runs: Vec<Factor> = groups().map(|[len, _, x, y]| Factor { x, y, len, one_y: by_scalar }).collect();
+        let targets: Vec<Run> = groups().map(|[len, to, _, _]| (to, len)).collect();
+        if in_place::are_apart(&runs, &targets) {
+            let triples = |count| Ok::<_, Fault>(self.tuples.triples(count)?.into_columns());
+            let mut work = InPlace::new(&mut self.registers.s, &runs, &targets);
+            return multiply(self.party, self.mac, triples, &mut work).await;
         }
-        // Results may overlap the factors of other groups, which are all read first.
-        let mut products = Shares::with_capacity(terms.runs.iter().map(|run| run.len).sum());
+        // Results overlap the factors of other groups, which are all read first.
+        let terms = Terms { runs, ..Terms::default() };
+        let mut products = Shares::with_capacity(targets.iter().map(|(_, len)| len).sum());
         self.products(&terms, |some| products.append(some)).await?;
-        scatter(&mut self.registers.s, &products, groups().map(|group| (group[1] as usize, group[0] as usize)));
+        scatter(&mut self.registers.s, &products, targets.into_iter());
         Ok(())
     }
 
@@ -170,11 +176,25 @@ impl<F: Field> Rounds<'_, F> {
                 let pairs = if opcode == Opcode::Square { source.squares(size)? } else { source.inverses(size)? };
                 vec![pairs.a, pairs.image]
             }
-            Opcode::Bit => vec![source.bits(size)?],
-            _ => vec![source.randoms(size)?],
+            Opcode::Bit => return self.take_some(size, args[0] as usize, |source, count| source.bits(count)),
+            _ => return self.take_some(size, args[0] as usize, |source, count| source.randoms(count)),
         };
         for (column, &to) in columns.iter().zip(args) {
             copy_shares(&mut self.registers.s, to as usize, column, 0, size);
+        }
+        Ok(())
+    }
+
+    /// Takes elements some at a time, so that they pass through memory that is in the cache.
+    fn take_some(
+        &mut self,
+        size: usize,
+        to: usize,
+        take: impl Fn(&mut dyn Tuples<F>, usize) -> Result<Shares<F>, Shortage>,
+    ) -> Step {
+        for start in (0..size).step_by(TAKEN) {
+            let some = take(self.tuples, TAKEN.min(size - start))?;
+            copy_shares(&mut self.registers.s, to + start, &some, 0, some.len());
         }
         Ok(())
     }

@@ -12,7 +12,6 @@ use super::permutation::{layers, route};
 use super::personal::share_inputs;
 use super::rounds::{Rounds, gather, scatter};
 use crate::field::{Field, PrimeField};
-use crate::mac_check::Whole;
 use crate::online::{Factors, Run as Factor, multiply};
 use crate::party::PartyIndex;
 use crate::share::Shares;
@@ -136,9 +135,9 @@ impl<F: Field> Rounds<'_, F> {
     async fn multiplied(&mut self, x: &Shares<F>, y: &Shares<F>) -> Step<Shares<F>> {
         let mut products = Shares::with_capacity(x.len());
         let runs = [Factor { x: 0, y: 0, len: x.len(), one_y: false }];
-        let triples = |count| self.tuples.triples(count).map_err(Fault::from);
-        let factors = Factors { x, y, runs: &runs };
-        multiply::<F, Whole, _>(self.party, self.mac, triples, factors, |some| products.append(some)).await?;
+        let triples = |count| Ok::<_, Fault>(self.tuples.triples(count)?.into_columns());
+        let mut factors = Factors::new(x, y, &runs, |some| products.append(some));
+        multiply(self.party, self.mac, triples, &mut factors).await?;
         Ok(products)
     }
 

@@ -1,10 +1,10 @@
 //! Register banks.
 
-use super::boolean::WORD;
 use super::fault::{Fault, Step};
-use crate::field::{BinaryField, Field, PrimeField};
-use crate::share::Shares;
+use crate::field::{BinaryField, Field, Gf2n, PrimeField};
+use crate::share::{BitShares, Shares, WORD, ones};
 use polyyne_bytecode::{Bank, PerBank};
+use std::ops::Range;
 
 /// The secret and clear elements of one field: a pair of register banks.
 pub(super) struct Pair<F: Field> {
@@ -28,8 +28,22 @@ impl<F: Field> Pair<F> {
 /// Words of 64 shared and of 64 clear bits: a pair of register banks.
 pub(super) struct BitBank {
     /// 64 shares for each register.
-    pub s: Shares<BinaryField>,
+    pub s: BitShares,
     pub c: Vec<u64>,
+}
+
+impl BitBank {
+    /// Writes a vector of bits, those of a range of `shares`, from register `to` on, and zeros up to the end of its last
+    /// register.
+    pub(super) fn write(&mut self, to: usize, shares: &BitShares, range: Range<usize>) {
+        let words = self.s.values.words_mut()[to..].iter_mut();
+        for (word, at) in words.zip(range.clone().step_by(WORD)) {
+            *word = shares.values.word_at(at) & ones(range.end - at);
+        }
+        let (start, len) = (to * WORD, range.len());
+        self.s.macs[start..start + len].copy_from_slice(&shares.macs[range]);
+        self.s.macs[start + len..(start + len).next_multiple_of(WORD)].fill(Gf2n::default());
+    }
 }
 
 /// All banks of a frame; they start as zeros.
@@ -47,7 +61,7 @@ impl Banks {
             prime: Pair::new(prime, size(Bank::Sint), size(Bank::Cint)),
             binary: Pair::new(binary, size(Bank::Sgf2n), size(Bank::Cgf2n)),
             bits: BitBank {
-                s: Shares::zeros(binary, size(Bank::Sbits) as usize * WORD),
+                s: BitShares::zeros(binary, size(Bank::Sbits) as usize * WORD),
                 c: vec![0; size(Bank::Cbits) as usize],
             },
             ints: vec![0; size(Bank::Regint) as usize],
@@ -60,7 +74,7 @@ impl Banks {
         self.prime.grow(prime, size(Bank::Sint), size(Bank::Cint));
         self.binary.grow(binary, size(Bank::Sgf2n), size(Bank::Cgf2n));
         let missing = (size(Bank::Sbits) as usize * WORD).saturating_sub(self.bits.s.len());
-        self.bits.s.append(&Shares::zeros(binary, missing));
+        self.bits.s.append(&BitShares::zeros(binary, missing));
         let clear = self.bits.c.len().max(size(Bank::Cbits) as usize);
         self.bits.c.resize(clear, 0);
         let ints = self.ints.len().max(size(Bank::Regint) as usize);
@@ -76,7 +90,11 @@ impl Banks {
             Bank::Regint => self.ints[there].copy_from_slice(&source.ints[here]),
             Bank::Sgf2n => copy_shares(&mut self.binary.s, to, &source.binary.s, from, count),
             Bank::Cgf2n => self.binary.c[there].copy_from_slice(&source.binary.c[here]),
-            Bank::Sbits => copy_shares(&mut self.bits.s, to * WORD, &source.bits.s, from * WORD, count * WORD),
+            Bank::Sbits => {
+                self.bits.s.values.words_mut()[there].copy_from_slice(&source.bits.s.values.words()[here]);
+                let macs = &source.bits.s.macs[from * WORD..][..count * WORD];
+                self.bits.s.macs[to * WORD..][..count * WORD].copy_from_slice(macs);
+            }
             Bank::Cbits => self.bits.c[there].copy_from_slice(&source.bits.c[here]),
         }
     }

@@ -250,7 +250,7 @@ impl Pools {
             TupleKind::DABIT => {
                 let (arithmetic, binary) = apart(&taken.into_bytes());
                 let (arithmetic, binary) = (shares_of(prime, &arithmetic)?, shares_of(&field, &binary)?);
-                self.bits.add_dabits(DaBits { arithmetic, binary });
+                self.bits.add_dabits(DaBits { arithmetic, binary: binary.into() });
             }
             TupleKind::AND_TRIPLE => {
                 let [a, b, c] = columns(&field, taken)?.try_into().ok()?;

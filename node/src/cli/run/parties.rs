@@ -389,12 +389,12 @@ async fn generate_bits(
     let field = mac_field();
     let mut mac = key_of_the_moment(field, party, gate);
     if *bill == BitBill::default() {
-        return Ok(BitSide { mac, tuples: Box::new(BitPool::default()) });
+        return Ok(BitSide { mac: mac.of_bits(), tuples: Box::new(BitPool::default()) });
     }
     let (mut setup, _) = Setup::establish(party, field, &mut mac, Params::default(), None).await?;
     let binary = World { setup: &mut setup, mac: &mut mac };
     let tuples = prime.fill_bits(party, prime_mac, binary, bill).await?;
-    Ok(BitSide { mac, tuples: Box::new(tuples) })
+    Ok(BitSide { mac: mac.of_bits(), tuples: Box::new(tuples) })
 }
 
 /// Of a field beside the prime one every party draws its own share.

@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use polyyne_engine::bit_tuples::{BitCounts, BitKind, BitShortage, BitTuples, DaBits, EdaBits};
+use polyyne_engine::bit_tuples::{AndTriples, BitCounts, BitKind, BitMasks, BitShortage, BitTuples, DaBits, EdaBits};
 use polyyne_engine::field::{BinaryField, Field};
-use polyyne_engine::share::Shares;
+use polyyne_engine::share::{BitShares, Shares};
 use polyyne_engine::tuples::{Counts, InputMasks, Kind, Pairs, Shortage, Triples, Tuples};
 
 use super::parties::{Spent, TupleCounts};
@@ -70,15 +70,15 @@ impl MeteredBits {
 }
 
 impl BitTuples for MeteredBits {
-    fn triples(&mut self, count: usize) -> Result<Triples<BinaryField>, BitShortage> {
+    fn triples(&mut self, count: usize) -> Result<AndTriples, BitShortage> {
         self.count(BitKind::Triple, None, count);
         self.tuples.triples(count)
     }
-    fn bits(&mut self, count: usize) -> Result<Shares<BinaryField>, BitShortage> {
+    fn bits(&mut self, count: usize) -> Result<BitShares, BitShortage> {
         self.count(BitKind::Bit, None, count);
         self.tuples.bits(count)
     }
-    fn input_masks(&mut self, owner: usize, count: usize) -> Result<InputMasks<BinaryField>, BitShortage> {
+    fn input_masks(&mut self, owner: usize, count: usize) -> Result<BitMasks, BitShortage> {
         self.count(BitKind::InputMask, Some(owner), count);
         self.tuples.input_masks(owner, count)
     }

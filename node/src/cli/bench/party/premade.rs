@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use polyyne_engine::bit_tuples::{BitDealer, BitKind, BitPool, BitShortage, BitTuples, DaBits, EdaBits};
+use polyyne_engine::bit_tuples::{
+    AndTriples, BitDealer, BitKind, BitMasks, BitPool, BitShortage, BitTuples, DaBits, EdaBits,
+};
 use polyyne_engine::dealer::DealerTuples;
-use polyyne_engine::field::{BinaryField, PrimeField};
-use polyyne_engine::share::Shares;
+use polyyne_engine::field::PrimeField;
+use polyyne_engine::share::{BitShares, Shares};
 use polyyne_engine::tuples::{InputMasks, Kind, Pairs, Pool, Shortage, Triples, Tuples};
 
 const ENDLESS: &str = "a dealer is endless";
@@ -127,15 +129,15 @@ impl<T: Tuples<PrimeField>> Tuples<PrimeField> for Counted<T> {
 }
 
 impl<T: BitTuples> BitTuples for Counted<T> {
-    fn triples(&mut self, count: usize) -> Result<Triples<BinaryField>, BitShortage> {
+    fn triples(&mut self, count: usize) -> Result<AndTriples, BitShortage> {
         self.note(BitKind::Triple, 0, count);
         self.source.triples(count)
     }
-    fn bits(&mut self, count: usize) -> Result<Shares<BinaryField>, BitShortage> {
+    fn bits(&mut self, count: usize) -> Result<BitShares, BitShortage> {
         self.note(BitKind::Bit, 0, count);
         self.source.bits(count)
     }
-    fn input_masks(&mut self, owner: usize, count: usize) -> Result<InputMasks<BinaryField>, BitShortage> {
+    fn input_masks(&mut self, owner: usize, count: usize) -> Result<BitMasks, BitShortage> {
         self.note(BitKind::InputMask, owner, count);
         self.source.input_masks(owner, count)
     }
