@@ -4,7 +4,7 @@
 //! tape. All others live inside one block, from the first step that names them to the last, and share numbers there. A
 //! number is free again only after the step of its last use, so that no instruction's result overlaps its operands.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use polyyne_bytecode::{Bank, Opcode};
 
@@ -36,8 +36,10 @@ struct Allocator<'a> {
 /// Free numbers of one bank inside a block.
 #[derive(Default)]
 struct Pool {
-    /// Starts of free ranges, by their length.
-    free: HashMap<u32, Vec<u32>>,
+    /// Free ranges, none of which touch: length by start, and length with start.
+    free: BTreeMap<u32, u32>,
+    sizes: BTreeSet<(u32, u32)>,
+    /// The first number that was never given.
     next: u32,
 }
 
@@ -134,7 +136,7 @@ impl<'a> Allocator<'a> {
                 }
             }
             for (bank, lanes, number) in ended {
-                pools[bank].free.entry(lanes).or_default().push(number);
+                pools[bank].give_back(number, lanes);
             }
         }
         Ok(())
@@ -142,12 +144,92 @@ impl<'a> Allocator<'a> {
 }
 
 impl Pool {
+    /// Numbers in a row, out of the smallest free range that has as many.
     fn take(&mut self, lanes: u32) -> Result<u32, OptimiseError> {
-        if let Some(number) = self.free.get_mut(&lanes).and_then(Vec::pop) {
-            return Ok(number);
+        if let Some(&(len, start)) = self.sizes.range((lanes, 0)..).next() {
+            self.remove(start, len);
+            self.insert(start + lanes, len - lanes);
+            return Ok(start);
         }
-        let number = self.next;
+        let last = self.free.last_key_value().map(|(&start, &len)| (start, len));
+        let number = match last.filter(|(start, len)| start + len == self.next) {
+            Some((start, len)) => {
+                self.remove(start, len);
+                start
+            }
+            None => self.next,
+        };
         self.next = number.checked_add(lanes).ok_or(OptimiseError::TooManyRegisters)?;
         Ok(number)
+    }
+
+    fn give_back(&mut self, mut start: u32, mut len: u32) {
+        let neighbour = |found: Option<(&u32, &u32)>| found.map(|(&start, &len)| (start, len));
+        if let Some((before, its)) =
+            neighbour(self.free.range(..start).next_back()).filter(|(at, its)| at + its == start)
+        {
+            self.remove(before, its);
+            (start, len) = (before, its + len);
+        }
+        if let Some((after, its)) = neighbour(self.free.range(start..).next()).filter(|(at, _)| *at == start + len) {
+            self.remove(after, its);
+            len += its;
+        }
+        self.insert(start, len);
+    }
+
+    fn insert(&mut self, start: u32, len: u32) {
+        if len > 0 {
+            self.free.insert(start, len);
+            self.sizes.insert((len, start));
+        }
+    }
+
+    fn remove(&mut self, start: u32, len: u32) {
+        self.free.remove(&start);
+        self.sizes.remove(&(len, start));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_split_and_joined_again() {
+        let mut pool = Pool { next: 10, ..Pool::default() };
+        let [a, b, c] = [100, 20, 30].map(|lanes| pool.take(lanes).unwrap());
+        assert_eq!((a, b, c), (10, 110, 130));
+        pool.give_back(a, 100);
+        assert_eq!([40, 60].map(|lanes| pool.take(lanes).unwrap()), [10, 50], "one range for two");
+        pool.give_back(b, 20);
+        pool.give_back(50, 60);
+        pool.give_back(c, 30);
+        assert_eq!(pool.take(200).unwrap(), 50, "what lies at the end grows");
+        assert_eq!(pool.next, 250);
+        pool.give_back(10, 40);
+        pool.give_back(50, 200);
+        assert_eq!((pool.free.len(), pool.sizes.len()), (1, 1));
+        assert_eq!(pool.take(240).unwrap(), 10);
+    }
+
+    #[test]
+    fn no_number_is_given_twice() {
+        let mut pool = Pool::default();
+        let mut given: Vec<(u32, u32)> = Vec::new();
+        let mut state = 7u32;
+        for _ in 0..5000 {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let (choice, lanes) = (state >> 24, (state >> 8) % 40 + 1);
+            if choice % 2 == 0 && !given.is_empty() {
+                let (start, lanes) = given.swap_remove(choice as usize % given.len());
+                pool.give_back(start, lanes);
+            } else {
+                let start = pool.take(lanes).unwrap();
+                let apart = |&(other, its): &(u32, u32)| start + lanes <= other || other + its <= start;
+                assert!(given.iter().all(apart), "{start} {lanes}");
+                given.push((start, lanes));
+            }
+        }
     }
 }
