@@ -301,7 +301,7 @@ mod tests {
     use crate::bit_tuples::mac_field;
     use crate::share::BitVec;
     use proptest::prelude::*;
-    use rand_core::{Rng as _, SeedableRng};
+    use rand_core::SeedableRng;
 
     /// Shares of these bits with some MACs.
     fn shares(bits: &[bool], seed: u64) -> BitShares {

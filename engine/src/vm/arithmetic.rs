@@ -7,6 +7,9 @@ use crate::field::{BinaryField, Field, PrimeField};
 use crate::share::MacKeyShare;
 use polyyne_bytecode::{Bank, Opcode};
 
+/// Lanes that one call of a kernel works on where its results are needed once more.
+const BLOCK: usize = 256;
+
 /// How a program's numbers become elements of a field.
 pub(super) trait Domain: Field {
     const SECRET: Bank;
@@ -87,29 +90,20 @@ impl<F: Domain> Desk<'_, F> {
         let immediate = |k: usize| f.immediate(args[k] as i32);
         let bits = |x| f.to_bits(x);
         let c = &mut self.registers.c;
-        let zip = |c: &mut [F::Element], op: &dyn Fn(F::Element, F::Element) -> F::Element| {
-            for i in 0..size {
-                c[at(0) + i] = op(c[at(1) + i], c[at(2) + i]);
-            }
-        };
-        let map = |c: &mut [F::Element], op: &dyn Fn(F::Element) -> F::Element| {
-            for i in 0..size {
-                c[at(0) + i] = op(c[at(1) + i]);
-            }
-        };
+        let (two, three) = (|| [0, 1].map(at), || [0, 1, 2].map(at));
         match opcode {
             Opcode::Ldi => c[at(0)..at(0) + size].fill(immediate(1)),
             Opcode::Movc => c.copy_within(at(1)..at(1) + size, at(0)),
-            Opcode::Addc => zip(c, &|a, b| f.add(a, b)),
-            Opcode::Subc => zip(c, &|a, b| f.sub(a, b)),
-            Opcode::Mulc => zip(c, &|a, b| f.mul(a, b)),
+            Opcode::Addc => zip(c, size, three(), |a, b| f.add(a, b)),
+            Opcode::Subc => zip(c, size, three(), |a, b| f.sub(a, b)),
+            Opcode::Mulc => zip(c, size, three(), |a, b| f.mul(a, b)),
             Opcode::Addci | Opcode::Subci | Opcode::Subcfi | Opcode::Mulci => {
                 let operand = immediate(2);
                 match opcode {
-                    Opcode::Addci => map(c, &|a| f.add(a, operand)),
-                    Opcode::Subci => map(c, &|a| f.sub(a, operand)),
-                    Opcode::Subcfi => map(c, &|a| f.sub(operand, a)),
-                    _ => map(c, &|a| f.mul(a, operand)),
+                    Opcode::Addci => map(c, size, two(), |a| f.add(a, operand)),
+                    Opcode::Subci => map(c, size, two(), |a| f.sub(a, operand)),
+                    Opcode::Subcfi => map(c, size, two(), |a| f.sub(operand, a)),
+                    _ => scale(f, c, size, two(), operand),
                 }
             }
             Opcode::Divc => {
@@ -128,14 +122,14 @@ impl<F: Domain> Desk<'_, F> {
                     return Err(Fault::DivisionByZero);
                 }
                 let inverse = f.inv(divisor);
-                map(c, &|a| f.mul(a, inverse));
+                scale(f, c, size, two(), inverse);
             }
-            Opcode::Andc => zip(c, &|a, b| f.wrap(bits(a) & bits(b))),
-            Opcode::Orc => zip(c, &|a, b| f.wrap(bits(a) | bits(b))),
-            Opcode::Xorc => zip(c, &|a, b| f.wrap(bits(a) ^ bits(b))),
-            Opcode::Andci => map(c, &|a| f.wrap(bits(a) & bits(immediate(2)))),
-            Opcode::Orci => map(c, &|a| f.wrap(bits(a) | bits(immediate(2)))),
-            Opcode::Xorci => map(c, &|a| f.wrap(bits(a) ^ bits(immediate(2)))),
+            Opcode::Andc => zip(c, size, three(), |a, b| f.wrap(bits(a) & bits(b))),
+            Opcode::Orc => zip(c, size, three(), |a, b| f.wrap(bits(a) | bits(b))),
+            Opcode::Xorc => zip(c, size, three(), |a, b| f.wrap(bits(a) ^ bits(b))),
+            Opcode::Andci => map(c, size, two(), |a| f.wrap(bits(a) & bits(immediate(2)))),
+            Opcode::Orci => map(c, size, two(), |a| f.wrap(bits(a) | bits(immediate(2)))),
+            Opcode::Xorci => map(c, size, two(), |a| f.wrap(bits(a) ^ bits(immediate(2)))),
             Opcode::Convint => {
                 for i in 0..size {
                     c[at(0) + i] = f.integer(self.ints[at(1) + i]);
@@ -171,11 +165,20 @@ impl<F: Domain> Desk<'_, F> {
                 }
             }
             Opcode::Addm | Opcode::Subml => {
-                for i in 0..size {
-                    let clear = c[at(2) + i];
-                    let (value, mac) = key.constant(f, if opcode == Opcode::Addm { clear } else { f.neg(clear) });
-                    let (x, gamma) = s.get(at(1) + i);
-                    s.set(at(0) + i, (f.add(x, value), f.add(gamma, mac)));
+                let (own, _) = key.constant(f, f.one());
+                let (to, from, clear) = (at(0), at(1), &c[at(2)..at(2) + size]);
+                let mut macs = [f.zero(); BLOCK];
+                for (block, clear) in clear.chunks(BLOCK).enumerate() {
+                    f.scale_all(&mut macs[..clear.len()], clear, key.alpha());
+                    for (i, (&clear, &mac)) in (block * BLOCK..).zip(clear.iter().zip(&macs)) {
+                        let value = if own == f.one() { clear } else { f.zero() };
+                        let (x, gamma) = s.get(from + i);
+                        let sum = match opcode {
+                            Opcode::Addm => (f.add(x, value), f.add(gamma, mac)),
+                            _ => (f.sub(x, value), f.sub(gamma, mac)),
+                        };
+                        s.set(to + i, sum);
+                    }
                 }
             }
             Opcode::Submr => {
@@ -210,10 +213,7 @@ impl<F: Domain> Desk<'_, F> {
             Opcode::Mulsi => {
                 let factor = immediate(2);
                 for half in [&mut s.values, &mut s.macs] {
-                    match apart(half, size, at(0), [at(1)]) {
-                        Some((out, [a])) => f.scale_all(out, a, factor),
-                        None => (0..size).for_each(|i| half[at(0) + i] = f.mul(half[at(1) + i], factor)),
-                    }
+                    scale(f, half, size, [0, 1].map(at), factor);
                 }
             }
             Opcode::Prefixsums => {
@@ -226,11 +226,19 @@ impl<F: Domain> Desk<'_, F> {
                 }
             }
             Opcode::Picks => rearrange(s, at(0), (0..size as i64).map(|i| (args[1] + args[2] + i * args[3]) as usize)),
-            Opcode::Concats => rearrange(
-                s,
-                at(0),
-                args[1..].chunks_exact(2).flat_map(|part| (part[1] as usize)..(part[1] + part[0]) as usize),
-            ),
+            Opcode::Concats => {
+                let parts = || args[1..].chunks_exact(2).map(|part| (part[1] as usize, part[0] as usize));
+                let to = at(0)..at(0) + size;
+                if parts().any(|(from, len)| from < to.end && to.start < from + len) {
+                    rearrange(s, at(0), parts().flat_map(|(from, len)| from..from + len));
+                } else {
+                    parts().fold(at(0), |to, (from, len)| {
+                        s.values.copy_within(from..from + len, to);
+                        s.macs.copy_within(from..from + len, to);
+                        to + len
+                    });
+                }
+            }
             Opcode::Zips => rearrange(s, at(0), (0..size).flat_map(|i| [at(1) + i, at(2) + i])),
             _ => return false,
         }
@@ -292,6 +300,22 @@ pub(super) fn zip<E: Copy>(lanes: &mut [E], size: usize, [to, a, b]: [usize; 3],
     match apart(lanes, size, to, [a, b]) {
         Some((out, [a, b])) => out.iter_mut().zip(a).zip(b).for_each(|((out, &a), &b)| *out = op(a, b)),
         None => (0..size).for_each(|i| lanes[to + i] = op(lanes[a + i], lanes[b + i])),
+    }
+}
+
+/// lanes[to + i] := op(lanes[a + i]), lane after lane.
+fn map<E: Copy>(lanes: &mut [E], size: usize, [to, a]: [usize; 2], op: impl Fn(E) -> E) {
+    match apart(lanes, size, to, [a]) {
+        Some((out, [a])) => out.iter_mut().zip(a).for_each(|(out, &a)| *out = op(a)),
+        None => (0..size).for_each(|i| lanes[to + i] = op(lanes[a + i])),
+    }
+}
+
+/// lanes[to + i] := lanes[a + i]·factor, lane after lane.
+fn scale<F: Field>(f: &F, lanes: &mut [F::Element], size: usize, [to, a]: [usize; 2], factor: F::Element) {
+    match apart(lanes, size, to, [a]) {
+        Some((out, [a])) => f.scale_all(out, a, factor),
+        None => (0..size).for_each(|i| lanes[to + i] = f.mul(lanes[a + i], factor)),
     }
 }
 

@@ -1,7 +1,9 @@
 //! Boolean instructions that open, multiply or take tuples. One instruction is one round.
 
 use super::fault::{Fault, Step};
+use super::in_place::{self, InPlace};
 use super::input::{self, InputError, Inputs};
+use super::interactive::Run;
 use super::state::{BitBank, Pair, copy_shares};
 use crate::bit_tuples::{AndTriples, BitTuples};
 use crate::field::{BinaryField, PrimeField};
@@ -60,11 +62,11 @@ impl BitRounds<'_> {
     /// AND of bit vectors: of two, or of one with a single bit, or of several with one vector.
     async fn multiply(&mut self, opcode: Opcode, args: &[i64]) -> Step {
         let mut factors = Vec::new();
-        let mut targets = Vec::new();
+        let mut targets: Vec<Run> = Vec::new();
         let mut group = |to: i64, bits: usize, x: i64, y: i64| {
-            let (x, y) = (x as usize * WORD, y as usize * WORD);
+            let [to, x, y] = [to, x, y].map(|register| register as usize * WORD);
             factors.push(Factor { x, y, len: bits, one_y: opcode == Opcode::Andrs });
-            targets.push((to as usize, bits));
+            targets.push((to, bits));
         };
         if opcode == Opcode::Andrsvec {
             let mut rest = args;
@@ -80,26 +82,27 @@ impl BitRounds<'_> {
         } else {
             args.chunks_exact(4).for_each(|words| group(words[1], words[0] as usize, words[2], words[3]));
         }
-        let products = self.products(&factors).await?;
-        let mut start = 0;
-        for (to, bits) in targets {
-            self.registers.write(to, &products, start..start + bits);
-            start += bits;
-        }
-        Ok(())
-    }
-
-    async fn products(&mut self, runs: &[Factor]) -> Step<BitShares> {
-        let mut products = BitShares::with_capacity(runs.iter().map(|run| run.len).sum());
         let BitSide { mac, tuples } = &mut *self.side;
         let triples = |count| {
             let AndTriples { a, b, c } = tuples.triples(count)?;
             Ok::<_, Fault>([a, b, c])
         };
+        // A result is written up to the end of its last register.
+        let places: Vec<Run> = targets.iter().map(|&(to, bits)| (to, bits.next_multiple_of(WORD))).collect();
+        if in_place::are_apart(&factors, &places) {
+            let mut work = InPlace::new(&mut *self.registers, &factors, &targets);
+            return multiply(self.party, mac, triples, &mut work).await;
+        }
+        let mut products = BitShares::with_capacity(targets.iter().map(|(_, bits)| bits).sum());
         let registers = &self.registers.s;
-        let mut factors = Factors::new(registers, registers, runs, |some| products.append(some));
-        multiply(self.party, mac, triples, &mut factors).await?;
-        Ok(products)
+        let mut work = Factors::new(registers, registers, &factors, |some| products.append(some));
+        multiply(self.party, mac, triples, &mut work).await?;
+        let mut start = 0;
+        for (to, bits) in targets {
+            self.registers.write(to / WORD, &products, start..start + bits);
+            start += bits;
+        }
+        Ok(())
     }
 
     /// The registers that hold opened bits count as unchecked until the next check.

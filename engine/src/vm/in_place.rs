@@ -1,17 +1,54 @@
 //! Products that go to registers as soon as they are made, while other factors are still to be read.
 
 use super::interactive::Run;
-use super::state::copy_shares;
+use super::state::{BitBank, copy_shares};
 use crate::field::Field;
 use crate::online::{Reader, Run as Factor, Work};
-use crate::share::Shares;
+use crate::share::{BitShares, Shares, Vector};
+use std::ops::Range;
 
 /// Fewer products than this are gathered first: looking for overlaps would take longer.
 const PRODUCTS_MIN: usize = 1024;
 
+/// Registers that hold factors and take products.
+pub(super) trait Registers<S> {
+    fn shares(&self) -> &S;
+    /// Gets the place from `to` on ready for `len` products.
+    fn begin(&mut self, to: usize, len: usize);
+    /// Puts some products at `at`, in a place that is ready.
+    fn put(&mut self, at: usize, products: &S, range: Range<usize>);
+}
+
+impl<F: Field> Registers<Shares<F>> for Shares<F> {
+    fn shares(&self) -> &Shares<F> {
+        self
+    }
+
+    fn begin(&mut self, _: usize, _: usize) {}
+
+    fn put(&mut self, at: usize, products: &Shares<F>, range: Range<usize>) {
+        copy_shares(self, at, products, range.start, range.len());
+    }
+}
+
+/// Places are numbers of bits.
+impl Registers<BitShares> for BitBank {
+    fn shares(&self) -> &BitShares {
+        &self.s
+    }
+
+    fn begin(&mut self, to: usize, len: usize) {
+        self.clear(to, len);
+    }
+
+    fn put(&mut self, at: usize, products: &BitShares, range: Range<usize>) {
+        self.put_bits(at, products, range);
+    }
+}
+
 /// Factors and products in the same registers.
-pub(super) struct InPlace<'a, F: Field> {
-    registers: &'a mut Shares<F>,
+pub(super) struct InPlace<'a, R> {
+    registers: &'a mut R,
     runs: &'a [Factor],
     reader: Reader<'a>,
     targets: &'a [Run],
@@ -19,28 +56,32 @@ pub(super) struct InPlace<'a, F: Field> {
     written: usize,
 }
 
-impl<'a, F: Field> InPlace<'a, F> {
+impl<'a, R> InPlace<'a, R> {
     /// The products of the runs for as many targets; see [`are_apart`].
-    pub(super) fn new(registers: &'a mut Shares<F>, runs: &'a [Factor], targets: &'a [Run]) -> Self {
+    pub(super) fn new(registers: &'a mut R, runs: &'a [Factor], targets: &'a [Run]) -> Self {
         Self { registers, runs, reader: Reader::new(runs), targets, written: 0 }
     }
 }
 
-impl<F: Field> Work<Shares<F>> for InPlace<'_, F> {
+impl<S: Vector, R: Registers<S>> Work<S> for InPlace<'_, R> {
     fn runs(&self) -> &[Factor] {
         self.runs
     }
 
-    fn read(&mut self, count: usize, x: &mut Shares<F>, y: &mut Shares<F>) {
-        self.reader.read([self.registers, self.registers], count, x, y);
+    fn read(&mut self, count: usize, x: &mut S, y: &mut S) {
+        let registers = self.registers.shares();
+        self.reader.read([registers, registers], count, x, y);
     }
 
-    fn write(&mut self, products: &Shares<F>) {
+    fn write(&mut self, products: &S) {
         let mut start = 0;
         while start < products.len() {
             let (to, len) = self.targets[0];
+            if self.written == 0 {
+                self.registers.begin(to, len);
+            }
             let part = (len - self.written).min(products.len() - start);
-            copy_shares(self.registers, to + self.written, products, start, part);
+            self.registers.put(to + self.written, products, start..start + part);
             start += part;
             self.written += part;
             if self.written == len {

@@ -36,13 +36,24 @@ impl BitBank {
     /// Writes a vector of bits, those of a range of `shares`, from register `to` on, and zeros up to the end of its last
     /// register.
     pub(super) fn write(&mut self, to: usize, shares: &BitShares, range: Range<usize>) {
-        let words = self.s.values.words_mut()[to..].iter_mut();
-        for (word, at) in words.zip(range.clone().step_by(WORD)) {
-            *word = shares.values.word_at(at) & ones(range.end - at);
+        self.clear(to * WORD, range.len());
+        self.put_bits(to * WORD, shares, range);
+    }
+
+    /// Makes the place of `len` bits ready for them, from bit `at` on, where a register begins.
+    pub(super) fn clear(&mut self, at: usize, len: usize) {
+        let end = (at + len).next_multiple_of(WORD);
+        self.s.values.words_mut()[at / WORD..end / WORD].fill(0);
+        self.s.macs[at + len..end].fill(Gf2n::default());
+    }
+
+    /// Puts the bits of a range of `shares` at bit `at`, where zeros are.
+    pub(super) fn put_bits(&mut self, at: usize, shares: &BitShares, range: Range<usize>) {
+        for from in range.clone().step_by(WORD) {
+            let bits = shares.values.word_at(from) & ones(range.end - from);
+            self.s.values.add_at(at + from - range.start, bits);
         }
-        let (start, len) = (to * WORD, range.len());
-        self.s.macs[start..start + len].copy_from_slice(&shares.macs[range]);
-        self.s.macs[start + len..(start + len).next_multiple_of(WORD)].fill(Gf2n::default());
+        self.s.macs[at..at + range.len()].copy_from_slice(&shares.macs[range]);
     }
 }
 

@@ -92,7 +92,7 @@ impl Workshops {
                 let Prime { field, mac, generator } = &mut self.prime;
                 let binary = World { setup: &mut own.setup, mac: &mut own.mac };
                 let dabits = generator.generate_dabits(party, mac, binary, count).await?;
-                beside(&rows(field, &[dabits.arithmetic]), &rows(&own.field, &[dabits.binary]))
+                beside(&rows(field, &[dabits.arithmetic]), &rows(&own.field, &[dabits.binary.unpacked(&own.field)]))
             }
             kind => {
                 let kind = engine_kind(kind).expect("a planned kind is one that this node makes");

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use polyyne_engine::bit_tuples::{AndTriples, BitCounts, BitKind, BitMasks, BitShortage, BitTuples, DaBits, EdaBits};
-use polyyne_engine::field::{BinaryField, Field};
+use polyyne_engine::field::Field;
 use polyyne_engine::share::{BitShares, Shares};
 use polyyne_engine::tuples::{Counts, InputMasks, Kind, Pairs, Shortage, Triples, Tuples};
 
