@@ -193,7 +193,7 @@ fn every_step_of_the_wire_has_its_byzantine_rows() {
     covered.extend(steps_in("node/src/session/tests.rs", "STEPS"));
     // All of the generators' are rows there by their numbers.
     for (path, codes) in
-        [("engine/tests/mascot_byzantine.rs", 100..200), ("engine/src/lowgear/tests/byzantine.rs", 200..300)]
+        [("engine/src/mascot/tests/byzantine.rs", 100..200), ("engine/src/lowgear/tests/byzantine.rs", 200..300)]
     {
         let row = format!("({codes:?}).contains(&step.code())");
         assert!(read(Path::new(path)).contains(&row), "{path} has no rows {row}");

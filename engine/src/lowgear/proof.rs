@@ -401,6 +401,7 @@ mod tests {
     use crate::field::prime::DEFAULT_PRIME;
     use crate::lowgear::params::{PRIMES, Params};
     use crate::port::Rng;
+    use crate::statistics::{assert_even, assert_rate};
     use rand_core::SeedableRng;
 
     const COUNT: usize = 3;
@@ -543,6 +544,93 @@ mod tests {
         assert!(!verify(&statement, &context(), &proof));
     }
 
+    /// One row of a proof, as weak as it is alone.
+    struct OneRow<S>(S);
+
+    impl<S: Statement> Statement for OneRow<S> {
+        fn rows(&self) -> usize {
+            1
+        }
+
+        fn columns(&self) -> usize {
+            self.0.columns()
+        }
+
+        fn shape(&self) -> Shape {
+            self.0.shape()
+        }
+
+        fn draw(&self, prg: &mut Prg) -> Challenge {
+            self.0.draw(prg)
+        }
+
+        fn image(&self, z: &Vector, challenges: &[Challenge]) -> Vec<u8> {
+            self.0.image(z, challenges)
+        }
+    }
+
+    const GUESSES: u64 = 2_100;
+
+    /// How many proofs are accepted of a prover that has no right secret and guesses the challenge: it answers with a
+    /// mask, and commits to what the verifier will compute if the guess is right.
+    fn guessed<S: Statement>(statement: &S, guess: Challenge) -> usize {
+        let (shape, mut prg) = (statement.shape(), Prg::new([12; 32]));
+        let accepted = |number: &u64| {
+            let context = context().number(*number);
+            let answer = loop {
+                let answer = shape.mask(&mut prg);
+                if shape.is_within(&answer) {
+                    break answer;
+                }
+            };
+            let hash = context.clone().long(&statement.image(&answer, &[guess])).finish();
+            let mut proof = hash.to_vec();
+            shape.encode(&answer, &mut proof);
+            verify(statement, &context, &proof)
+        };
+        (0..GUESSES).filter(accepted).count()
+    }
+
+    /// For what each proof cannot prove, one row is a guess: of 2N = 32 monomials, of 8 small numbers. A proof has
+    /// so many rows that nobody guesses all.
+    #[test]
+    fn a_guessed_challenge_passes_one_row_and_not_a_proof() {
+        let mut world = toy();
+        let plaintext = world.scheme.field.random_vec(&mut world.rng, 16);
+        let (ciphertext, _) = world.encrypted(&plaintext);
+        let mut noise = ciphertext.clone();
+        world.scheme.ring.limb_mut(&mut noise.c1, 0)[0] ^= 1;
+        let ciphertexts = [noise];
+        let World { scheme, key, a, .. } = &world;
+        let monomial = Challenge::Monomial(21);
+
+        let plaintexts = || Plaintexts { scheme, key, count: 1, ciphertexts: &ciphertexts };
+        assert_rate(guessed(&OneRow(plaintexts()), monomial), GUESSES as usize, 1.0 / 32.0, "plaintexts");
+        let not_short = Key { scheme, a, b: &ciphertext.c0 };
+        assert_rate(guessed(&OneRow(not_short), monomial), GUESSES as usize, 1.0 / 32.0, "keys");
+        let constant = || Constant { scheme, key, ciphertext: &ciphertext };
+        assert_rate(guessed(&OneRow(constant()), Challenge::Digit(3)), GUESSES as usize, 1.0 / 8.0, "constants");
+
+        assert!(Statement::rows(&plaintexts()) as f64 * 5.0 >= 128.0, "2^-128 for this ring");
+        assert!(Statement::rows(&constant()) * 3 >= 128);
+    }
+
+    /// An owner that chose a could see through the products that others make for it.
+    #[test]
+    fn a_key_of_another_a_is_refused() {
+        let mut world = toy();
+        let other = world.scheme.ring.public_uniform(&mut world.prg);
+        let zero = world.scheme.ring.values(world.scheme.ring.zero(world.scheme.ring.limbs()));
+        for chosen in [other, zero] {
+            let (_, b, secret) = world.scheme.key_pair(&chosen, &mut world.prg);
+            let own = Key { scheme: &world.scheme, a: &chosen, b: &b };
+            let proof = prove(&own, &context(), &[Vector::key(secret)], &mut Prg::new([13; 32]));
+            assert!(verify(&own, &context(), &proof));
+            let expanded = Key { scheme: &world.scheme, a: &world.a, b: &b };
+            assert!(!verify(&expanded, &context(), &proof));
+        }
+    }
+
     #[test]
     fn another_key_is_refused() {
         let world = toy();
@@ -594,22 +682,46 @@ mod tests {
         }
     }
 
-    /// Zero knowledge with aborts: one proof in 32 at most is made again, whatever the secrets are.
+    /// The probability that an honest attempt is made again: 1 − reach/2^k for each coefficient to stay, whatever the
+    /// secrets are.
+    fn abort_rate<S: Statement>(statement: &S) -> f64 {
+        let shape = statement.shape();
+        let stays = |len: usize, k: u32, reach: f64| (1.0 - reach / 2f64.powi(k as i32)).powi(len as i32);
+        let (len, k, reach) = shape.plain;
+        let plain = stays(len, k, reach.high as f64 * 2f64.powi(64) + reach.low as f64);
+        let small = shape.small.iter().map(|&(len, k, reach)| stays(len, k, reach as f64)).product::<f64>();
+        1.0 - (plain * small).powi(statement.rows() as i32)
+    }
+
+    /// Zero knowledge with aborts: what leaves is uniform and as rarely withheld for extreme secrets as for none.
     #[test]
     fn attempts_fail_as_rarely_for_extreme_secrets_as_for_none() {
+        const ATTEMPTS: usize = 4_200;
         let world = toy();
         let n = world.scheme.n();
         let statement = world.plaintexts(&[]);
+        let shape = statement.shape();
         let all = |x: i64| Zeroizing::new(vec![x; n]);
         let largest = Zeroizing::new(vec![Wide::from_u128(DEFAULT_PRIME - 1); n]);
         let none = Vector { plain: Zeroizing::new(vec![Wide::default(); n]), small: vec![all(0), all(0), all(0)] };
         let extreme = Vector { plain: largest, small: vec![all(1), all(21), all(-21)] };
+        let expected = abort_rate(&statement);
+        assert!((1.0 / 64.0..1.0 / 16.0).contains(&expected), "{expected}");
         for secret in [none, extreme] {
             let mut prg = Prg::new([11; 32]);
             let secrets = vec![secret; COUNT];
-            let failed = (0..400).filter(|_| attempt(&statement, &context(), &secrets, &mut prg).is_none()).count();
-            // Between 1/64 and 1/32 for masks of a power of two: means 6 to 12.5, standard deviation 3.5 at most.
-            assert!((1..=33).contains(&failed), "{failed} of 400");
+            let accepted = (0..ATTEMPTS).filter_map(|_| attempt(&statement, &context(), &secrets, &mut prg));
+            let answers: Vec<Vector> = accepted
+                .map(|proof| shape.decode(&proof[HASH_BYTES..][..shape.bytes()]).expect("what was encoded"))
+                .collect();
+            assert_rate(ATTEMPTS - answers.len(), ATTEMPTS, expected, "aborts");
+            let k = shape.plain.1;
+            let wide = answers.iter().map(|answer| answer.plain[3].high as f64 / 2f64.powi(k as i32 - 63) + 0.5);
+            assert_even(wide.collect(), "plaintexts of answers");
+            for (column, &(_, k, _)) in shape.small.iter().enumerate() {
+                let small = answers.iter().map(|answer| answer.small[column][3] as f64 / 2f64.powi(k as i32 + 1) + 0.5);
+                assert_even(small.collect(), "randomness of answers");
+            }
         }
     }
 }

@@ -76,45 +76,56 @@ pub(crate) fn flooding(prg: &mut Prg, n: usize, k: u32) -> Vec<Zeroizing<Vec<u64
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::statistics::{assert_bits, assert_even, assert_independent, assert_uniform, chi_square};
 
     const N: usize = 1 << 15;
 
-    fn moments(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
-        let n = values.clone().count() as f64;
-        let mean = values.clone().sum::<f64>() / n;
-        (mean, values.map(|x| (x - mean) * (x - mean)).sum::<f64>() / n)
+    /// The probabilities of a centred binomial with this parameter, from −parameter on.
+    fn binomial(parameter: usize) -> Vec<f64> {
+        let quarter = |all: &[f64]| -> Vec<f64> {
+            let at = |k: Option<usize>| k.and_then(|k| all.get(k)).copied().unwrap_or(0.0);
+            (0..all.len() + 2)
+                .map(|k| at(Some(k)) / 4.0 + at(k.checked_sub(1)) / 2.0 + at(k.checked_sub(2)) / 4.0)
+                .collect()
+        };
+        (0..parameter).fold(vec![1.0], |all, _| quarter(&all))
+    }
+
+    /// The tails, where less than ten are expected, are one cell.
+    fn is_binomial(values: &[i64], parameter: i64, story: &str) {
+        assert!(values.iter().all(|x| x.abs() <= parameter), "{story} is bounded");
+        let (mut counts, mut probabilities) = (vec![0], vec![0.0]);
+        for (x, probability) in (-parameter..).zip(binomial(parameter as usize)) {
+            let count = values.iter().filter(|&&y| y == x).count() as u64;
+            if probability * (values.len() as f64) < 10.0 {
+                (counts[0], probabilities[0]) = (counts[0] + count, probabilities[0] + probability);
+            } else {
+                counts.push(count);
+                probabilities.push(probability);
+            }
+        }
+        let start = usize::from(probabilities[0] == 0.0);
+        let off = chi_square(&counts[start..], &probabilities[start..]);
+        assert!(off.abs() < 5.0, "{story}: χ² is off by {off:.1} standard deviations");
     }
 
     #[test]
     fn randomness_has_the_distributions_it_claims() {
         let sample = Randomness::sample(&mut Prg::new([1; 32]), N);
-        for (column, bound, variance) in [(&sample.u, 1, 0.5), (&sample.v, 21, 10.5), (&sample.w, 21, 10.5)] {
-            assert!(column.iter().all(|x| x.abs() <= bound));
-            let (mean, found) = moments(column.iter().map(|&x| x as f64));
-            // Six standard deviations of the mean; the variance's is 1.4 parts in 181.
-            assert!(mean.abs() < 6.0 * (variance / N as f64).sqrt(), "mean {mean}");
-            assert!((found / variance - 1.0).abs() < 0.05, "variance {found} for {variance}");
+        is_binomial(&sample.u, 1, "u");
+        is_binomial(&sample.v, NOISE as i64, "v");
+        is_binomial(&sample.w, NOISE as i64, "w");
+        // Signs of all pairs of u, v and w, where neither is zero, and of neighbours.
+        let signs = |x: &[i64], y: &[i64], story: &str| {
+            let pairs = x.iter().zip(y).filter(|&(&x, &y)| x != 0 && y != 0);
+            assert_independent(pairs.map(|(&x, &y)| (usize::from(x > 0), usize::from(y > 0))), 2, story);
+        };
+        signs(&sample.u, &sample.v, "u and v");
+        signs(&sample.v, &sample.w, "v and w");
+        signs(&sample.u, &sample.w, "u and w");
+        for (column, story) in [(&sample.u, "u"), (&sample.v, "v"), (&sample.w, "w")] {
+            signs(&column[1..], &column[..N - 1], &format!("{story}, neighbours"));
         }
-        // χ² of v against the binomial distribution, 15 cells around zero and the rest.
-        let mut probability = [0.0; 43];
-        probability[21] = 1.0;
-        for _ in 0..21 {
-            let step = |i: usize| {
-                let at = |i: Option<usize>| i.and_then(|i| probability.get(i)).copied().unwrap_or(0.0);
-                at(i.checked_sub(1)) / 4.0 + at(Some(i)) / 2.0 + at(Some(i + 1)) / 4.0
-            };
-            probability = std::array::from_fn(step);
-        }
-        let mut chi = 0.0;
-        for x in -7..=7i64 {
-            let expected = probability[(x + 21) as usize] * N as f64;
-            let count = sample.v.iter().filter(|&&y| y == x).count() as f64;
-            chi += (count - expected) * (count - expected) / expected;
-        }
-        // 14 or 15 degrees of freedom; 2^-20 of all samples exceed 59.
-        assert!(chi < 59.0, "χ² = {chi}");
-        let correlation: f64 = sample.v.iter().zip(sample.w.iter()).map(|(&v, &w)| (v * w) as f64).sum();
-        assert!(correlation.abs() < 6.0 * 10.5 * (N as f64).sqrt(), "v and w are independent");
     }
 
     #[test]
@@ -124,17 +135,22 @@ mod tests {
             let values = mask(&mut prg, N, k);
             let half = 1i64 << k;
             assert!(values.iter().all(|&x| (-half..half).contains(&x)));
-            let (mean, variance) = moments(values.iter().map(|&x| (x as f64 + 0.5) / half as f64));
-            assert!(mean.abs() < 0.02 && (variance - 1.0 / 3.0).abs() < 0.02, "{mean} {variance}");
+            if k == 3 {
+                assert_uniform(values.iter().map(|&x| (x + half) as usize), 16, "a narrow mask");
+            } else {
+                assert_even(values.iter().map(|&x| (x + half) as f64 / (2 * half) as f64).collect(), "a mask");
+                assert_bits(&values.iter().map(|&x| x as u128).collect::<Vec<_>>(), k + 1, "a mask");
+            }
         }
         let values = wide_mask(&mut prg, N, 160);
         assert!(values.iter().all(|x| x.is_within(160, &Wide::default())));
-        let negative = values.iter().filter(|x| x.high < 0).count();
-        // Standard deviation 90.
-        assert!((15_800..=16_960).contains(&negative), "{negative}");
+        assert_bits(&values.iter().map(|x| x.high as u128).collect::<Vec<_>>(), 97, "a wide mask, above 64 bits");
+        assert_bits(&values.iter().map(|x| x.low.into()).collect::<Vec<_>>(), 64, "a wide mask, below 64 bits");
         let words = flooding(&mut prg, N, 369);
         assert_eq!(words.len(), FLOODING_WORDS);
-        assert!(words[..7].iter().all(|word| word.iter().any(|&x| x >> 49 == 1) && word.iter().all(|&x| x >> 50 == 0)));
-        assert!(words[7].iter().any(|&x| x >> 18 == 1) && words[7].iter().all(|&x| x >> 19 == 0));
+        for (words, bits) in words.iter().zip([50, 50, 50, 50, 50, 50, 50, 19]) {
+            assert!(words.iter().all(|word| word >> bits == 0));
+            assert_bits(&words.iter().map(|&word| word.into()).collect::<Vec<_>>(), bits, "flooding");
+        }
     }
 }

@@ -38,15 +38,15 @@ use zeroize::Zeroizing;
 type Column = Zeroizing<Vec<Fp>>;
 
 /// This party's factors of a block, by slots.
-struct Block {
-    a: Column,
+pub(super) struct Block {
+    pub a: Column,
     a_hat: Column,
-    b: Column,
+    pub b: Column,
 }
 
 /// What steps 1 and 2 leave: the peers' ciphertexts of twice what they encrypt, by party index: a and â of each
 /// block, one after the other.
-type Encrypted = Vec<Vec<Ciphertext>>;
+pub(super) type Encrypted = Vec<Vec<Ciphertext>>;
 
 fn double(f: &PrimeField, column: &mut [Fp]) {
     column.iter_mut().for_each(|x| *x = f.add(*x, *x));
@@ -75,7 +75,7 @@ impl Live {
     }
 
     /// Steps 1 and 2.
-    async fn encrypt(&mut self, party: &mut Party, blocks: usize) -> Result<(Vec<Block>, Encrypted)> {
+    pub(super) async fn encrypt(&mut self, party: &mut Party, blocks: usize) -> Result<(Vec<Block>, Encrypted)> {
         let step = Step::LowGearCiphertext;
         let f = self.scheme.field;
         let number = self.proofs;
@@ -151,7 +151,12 @@ impl Live {
     }
 
     /// Steps 3 and 4 for a block: a, b, c, â, ĉ.
-    async fn block(&mut self, party: &mut Party, own: &Block, peers: &Encrypted) -> Result<[Shares<PrimeField>; 5]> {
+    pub(super) async fn block(
+        &mut self,
+        party: &mut Party,
+        own: &Block,
+        peers: &Encrypted,
+    ) -> Result<[Shares<PrimeField>; 5]> {
         let f = self.scheme.field;
         let everyone = vec![true; party.n()];
         let b = self.plaintext(&own.b);
@@ -205,7 +210,7 @@ impl Live {
     }
 
     /// Step 6.
-    async fn sacrifice(
+    pub(super) async fn sacrifice(
         &self,
         party: &mut Party,
         mac: &mut MacCheck<PrimeField>,

@@ -233,6 +233,43 @@ mod tests {
         }
     }
 
+    /// An owner that spoils a side of a level is seen by those who need it: half of all positions.
+    #[test]
+    fn a_spoiled_side_passes_at_the_positions_that_do_not_use_it() {
+        let ctx = Transcript::new("test");
+        let (depth, keys) = (4, keys(4));
+        for level in 0..depth {
+            for side in 0..2 {
+                let (_, mut message) = plant(&ctx, 9, &keys);
+                message[2 * SEED_BYTES * level + SEED_BYTES * side] ^= 1;
+                for position in 0..1 << depth {
+                    let passes = puncture(&ctx, position, &chosen(&keys, position), &message).is_some();
+                    assert_eq!(passes, position >> (depth - 1 - level) & 1 == side as u32, "{level} {side} {position}");
+                }
+            }
+        }
+    }
+
+    /// One that also makes the check fit the wrong leaf guesses the position: it passes there and where nobody has
+    /// that leaf.
+    #[test]
+    fn a_wrong_leaf_with_its_own_check_passes_with_the_right_guess_alone() {
+        let ctx = Transcript::new("test");
+        let (depth, keys, guess) = (4, keys(4), 11u32);
+        let (_, mut message) = plant(&ctx, 9, &keys);
+        let mut nodes = (0..depth).fold(Zeroizing::new(vec![9]), |nodes, level| grow(&ctx, level, &nodes));
+        message[2 * SEED_BYTES * (depth - 1)] ^= 1;
+        nodes[guess as usize ^ 1] ^= 1;
+        let checks = check_bits(&ctx, &nodes);
+        let mut sum = Hash::default();
+        checks.iter().for_each(|check| xor(&mut sum, check));
+        message.truncate(2 * SEED_BYTES * depth);
+        message.extend_from_slice(&sum);
+        message.extend_from_slice(&check_hash(&ctx, &checks));
+        let passes = |&position: &u32| puncture(&ctx, position, &chosen(&keys, position), &message).is_some();
+        assert_eq!((0..1 << depth).filter(passes).collect::<Vec<u32>>(), [guess ^ 1, guess]);
+    }
+
     #[test]
     fn trees_are_frozen() {
         let (leaves, message) = plant(&Transcript::new("known answer"), 42, &keys(3));
@@ -240,6 +277,7 @@ mod tests {
         assert_eq!(hex::encode(first_blocks(&leaves)[5].to_le_bytes()), KNOWN_LEAF);
     }
 
+    /// Recipe: `scripts/known_answers.py`.
     const KNOWN_MESSAGE: &str = "a9de2b5ad2f97e541733645368d05d04858ce8ca4da5d30f57c9eb49550d4f6f";
     const KNOWN_LEAF: &str = "3f656528f3debb41cbf021711bbe4034";
 

@@ -57,15 +57,26 @@ pub(crate) async fn link<F: MascotField>(
     }
 
     let inputs = inputs.by_party();
-    let mut terms: Vec<Shares<F>> = inputs.iter().map(|inputs| inputs.slice(0..1)).collect();
-    terms.extend(bits.iter().flat_map(|bits| bits.by_party()).map(|bits| element_of_bits(&f, &bits)));
-    terms.extend(anchor.cloned());
+    let terms = terms(&f, &inputs, bits.as_ref(), anchor);
     let _linked = mac.open(party, &combination(&f, party, &coin, terms)).await?;
     mac.check(party).await?;
     Ok(match anchor {
         Some(anchor) => anchor.clone(),
         None => inputs.iter().fold(Shares::zeros(&f, 1), |sum, inputs| sum.add(&f, &inputs.slice(1..2))),
     })
+}
+
+/// What is combined: the first input of every party, its bits as an element, and the anchor.
+fn terms<F: MascotField>(
+    f: &F,
+    inputs: &[Shares<F>],
+    bits: Option<&Inputs<F>>,
+    anchor: Option<&Shares<F>>,
+) -> Vec<Shares<F>> {
+    let mut terms: Vec<Shares<F>> = inputs.iter().map(|inputs| inputs.slice(0..1)).collect();
+    terms.extend(bits.iter().flat_map(|bits| bits.by_party()).map(|bits| element_of_bits(f, &bits)));
+    terms.extend(anchor.cloned());
+    terms
 }
 
 /// As many fresh random bits of every party as an element has.
@@ -106,8 +117,9 @@ mod tests {
     use crate::field::{BinaryField, Fp, PrimeField};
     use crate::mascot::testing::{Seat, honest_alphas, seats, seats_with};
     use crate::mascot::{Live, derive};
-    use crate::port::Rng;
+    use crate::port::{LocalGate, Rng};
     use crate::sim::Simulator;
+    use crate::statistics::assert_rate;
     use crate::tuples::Kind;
     use rand_core::SeedableRng;
 
@@ -178,6 +190,42 @@ mod tests {
                 assert_eq!(result.err(), Some(Error::MacCheckFailed));
             }
         }
+    }
+
+    /// The error of the opened sum is δ·χ₀·anchor: it passes if the anchor or the MAC check's coefficient is zero.
+    #[test]
+    fn another_key_share_passes_as_often_as_the_field_is_small() {
+        const TRIALS: usize = 1_000;
+        let f = PrimeField::new(17).expect("a prime");
+        let honest = honest_alphas(&f, 2, 10);
+        let alpha = f.add(honest[0][0], honest[1][1]);
+        let mut shifted = honest;
+        shifted[1].iter_mut().for_each(|alpha| *alpha = f.add(*alpha, f.one()));
+        let mut simulator = Simulator::new(10, 2);
+        let parties = seats(&simulator, f, &shifted, 10).into_iter().map(|mut seat| async move {
+            let mut live = seat.sit().await.expect("honest base OTs");
+            let mut anchors = Rng::seed_from_u64(11);
+            let mut passed = 0;
+            for _ in 0..TRIALS {
+                let [value, share, mac] = [0; 3].map(|_| f.random(&mut anchors));
+                let (value, mac) = if seat.party.is_first() {
+                    (share, mac)
+                } else {
+                    (f.sub(value, share), f.sub(f.mul(alpha, value), mac))
+                };
+                let anchor = Shares::new(vec![value], vec![mac]);
+                let mut mac = MacCheck::new(f, live.authenticator.key.clone(), Box::new(LocalGate::default()));
+                let Live { authenticator, coins, .. } = &mut live;
+                passed +=
+                    usize::from(link(authenticator, coins, &mut seat.party, &mut mac, Some(&anchor)).await.is_ok());
+            }
+            passed
+        });
+        let parties: Vec<_> = parties.collect();
+        let passed = simulator.run(parties);
+        assert_eq!(passed[0], passed[1], "both see the same verdict");
+        let miss = 16.0f64 / 17.0;
+        assert_rate(passed[0], TRIALS, 1.0 - miss * miss, "links");
     }
 
     /// What the link is for: every other check of that setup passes, and one opening that adds a value
@@ -283,7 +331,7 @@ mod tests {
                     let error = if j == me { f.zero() } else { f.sub(alphas[j], key) };
                     mac.register(&[y], &[f.sub(gamma, f.mul(error, y))]);
                 }
-                let terms = inputs.by_party().iter().map(|inputs| inputs.slice(0..1)).collect();
+                let terms = terms(&f, &inputs.by_party(), None, None);
                 let _opened = mac.open(party, &combination(&f, party, &coin, terms)).await?;
                 mac.check(party).await
             })
@@ -326,6 +374,39 @@ mod tests {
                     assert_eq!(result.err(), caught.then_some(Error::MacCheckFailed));
                 }
             }
+        }
+    }
+
+    /// The same against a link whose other party is honest.
+    #[test]
+    fn the_link_sees_another_key_share_for_bits() {
+        let f = BinaryField::new(128).expect("a field for bits");
+        let alphas = honest_alphas(&f, 2, 12);
+        let delta = f.cut(0x10);
+        let mut bit_keys = alphas.clone();
+        bit_keys[1].iter_mut().for_each(|key| *key = f.add(*key, delta));
+        let mut simulator = Simulator::new(12, 2);
+        let parties = seats_with(&simulator, f, &alphas, &bit_keys, 12).into_iter().map(|mut seat| async move {
+            let Live { mut authenticator, mut coins, .. } = seat.sit().await?;
+            let Seat { party, mac, .. } = &mut seat;
+            if party.is_first() {
+                return link(&mut authenticator, &mut coins, party, mac, None).await.map(drop);
+            }
+            let own = f.random_vec(&mut party.rng, 2);
+            let inputs = authenticator.input(party, &own, &[2; 2]).await?;
+            let bits = input_bits(&mut authenticator, party).await?;
+            let coin = coins.toss(party).await?;
+            authenticator.check(party, mac, &coin, &inputs).await?;
+            let combinations = authenticator.combinations(party, &coin, &bits).await?;
+            for ((y, gamma), error) in combinations.into_iter().flatten().zip([delta, f.zero()]) {
+                mac.register(&[y], &[f.add(gamma, f.mul(error, y))]);
+            }
+            let terms = terms(&f, &inputs.by_party(), Some(&bits), None);
+            let _opened = mac.open(party, &combination(&f, party, &coin, terms)).await?;
+            mac.check(party).await
+        });
+        for result in simulator.run(parties.collect::<Vec<_>>()) {
+            assert_eq!(result.err(), Some(Error::MacCheckFailed));
         }
     }
 

@@ -1,18 +1,17 @@
 //! Bit tuples that are really made: AND triples, masks, daBits, edaBits hold what the dealer's do, for several
 //! numbers of parties; and one party's spoiled messages never give a wrong one.
 
-mod mascot_world;
-
-use mascot_world::World as Fields;
-use polyyne_engine::bit_tuples::{AndTriples, BitKind, BitPool, BitTuples};
-use polyyne_engine::error::Error;
-use polyyne_engine::field::prime::DEFAULT_PRIME;
-use polyyne_engine::field::{BinaryField, Field};
-use polyyne_engine::mascot::{BitBill, Setup, World, fill_bits};
-use polyyne_engine::party::Party;
-use polyyne_engine::share::BitShares;
-use polyyne_engine::sim::Simulator;
-use polyyne_engine::step::Step;
+use super::World as Fields;
+use crate::bit_tuples::{AndTriples, BitKind, BitPool, BitTuples};
+use crate::error::Error;
+use crate::field::prime::DEFAULT_PRIME;
+use crate::field::{BinaryField, Field};
+use crate::mascot::{BitBill, Setup, World, fill_bits};
+use crate::party::Party;
+use crate::share::BitShares;
+use crate::sim::Simulator;
+use crate::step::Step;
+use crate::test_world::spoiling::HEADER;
 
 struct Both {
     prime: Fields,
@@ -138,8 +137,6 @@ fn all_bit_tuples_hold_their_relations() {
         both.check(&mut pools.expect("honest parties"), &bill);
     }
 }
-
-const HEADER: usize = 6;
 
 /// One bit of one frame of each step is flipped on its way from one party: what comes out is right, or nothing
 /// does.
