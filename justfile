@@ -16,6 +16,14 @@ testnet *ARGS:
 bench WHAT="online" *ARGS:
     cargo run --release --locked -- bench {{WHAT}} {{ARGS}}
 
+# Every check of the generators deleted, one at a time: the test that is there for it must fail.
+mutants *ARGS:
+    scripts/mutants.py {{ARGS}}
+
+# Whether the time of operations depends on their secrets.
+constant-time *ARGS:
+    cargo bench -p polyyne-engine --locked --features timing --bench constant_time -- {{ARGS}}
+
 # Dependencies: sources, bans, licences (needs cargo-deny).
 deny:
     cargo deny --offline check bans licenses sources
