@@ -46,6 +46,26 @@ pub(crate) async fn toss_with(
         let peer = crate::party::PartyIndex(j as u16);
         seeds.push(commitment::opened(party, open, peer, counter, &commitments[j], opening, SEED_BYTES)?);
     }
-    let coin = party.transcript("coin").number(counter).list(seeds).finish();
-    Ok((coin, statements))
+    Ok((joint(party, counter, &seeds), statements))
+}
+
+fn joint(party: &Party, counter: u64, seeds: &[&[u8]]) -> Hash {
+    party.transcript("coin").number(counter).list(seeds).finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::port::Rng;
+    use crate::sim::Simulator;
+    use rand_core::SeedableRng;
+
+    /// Recipe: `scripts/known_answers.py`.
+    #[test]
+    fn coins_are_frozen() {
+        let channels = Simulator::new(0, 2).channels().swap_remove(0);
+        let party = Party::new(0, [7; 32], channels, Rng::seed_from_u64(0));
+        let coin = joint(&party, 3, &[&[1; SEED_BYTES], &[2; SEED_BYTES]]);
+        assert_eq!(hex::encode(coin), "629461e004aac52ab0b2d0d00f63c7cef541c1014db5c0b8a491140859c1608c");
+    }
 }

@@ -24,6 +24,12 @@ fn digest(session: &Hash, sender: PartyIndex, counter: u64, opening: &[u8]) -> H
     Transcript::new("commitment").bytes(session).number(sender.0 as u64).number(counter).bytes(opening).finish()
 }
 
+/// The commitment that an opening is of.
+#[cfg(any(test, feature = "timing"))]
+pub(crate) fn of_opening(session: &Hash, sender: PartyIndex, counter: u64, opening: &[u8]) -> Hash {
+    digest(session, sender, counter, opening)
+}
+
 /// Numbers the commitment, which all parties do in the same order; to be used with [`opened`].
 pub fn next(party: &mut Party) -> u64 {
     party.next_commitment()
@@ -87,4 +93,21 @@ pub fn message_of<'a>(
     let len = opening.len().checked_sub(NONCE_BYTES)?;
     let found = digest(session, sender, counter, opening);
     bool::from(found.ct_eq(commitment)).then(|| &opening[..len])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Recipe: `scripts/known_answers.py`.
+    #[test]
+    fn commitments_are_frozen() {
+        let opening = [&b"message"[..], &[9; NONCE_BYTES]].concat();
+        let found = digest(&[7; 32], PartyIndex(2), 5, &opening);
+        assert_eq!(hex::encode(found), "7f76c8c7c74633a43b05231576a03c9e838186d39b5f4b438143973532776127");
+        assert_eq!(message_of(&[7; 32], PartyIndex(2), 5, &found, &opening), Some(&b"message"[..]));
+        for (session, sender, counter) in [([6; 32], 2, 5), ([7; 32], 1, 5), ([7; 32], 2, 6)] {
+            assert_eq!(message_of(&session, PartyIndex(sender), counter, &found, &opening), None);
+        }
+    }
 }

@@ -76,5 +76,6 @@ mod tests {
 
     const KNOWN_LONG: &str = "2a7d6bb364c2ef905e53e683c02ecb747e960cf018135c6cb53c6d447796f0d5";
 
+    /// Recipe: `scripts/known_answers.py`.
     const KNOWN: &str = "edac4f31ff4f3b8476e849e7f93e538051bf5d3007819c9e145a226f8eede5d5";
 }

@@ -212,5 +212,42 @@ mod tests {
         assert_eq!(hex_of(&out[127]), KNOWN_HASH);
     }
 
+    /// Recipe: `scripts/known_answers.py`.
     const KNOWN_HASH: [&str; 2] = ["84b686a748b266f959509a0769850a88", "429433e5653f37737a4ab5a567d1acfd"];
+
+    /// Recipe: `scripts/known_answers.py`.
+    #[test]
+    fn streams_and_elements_are_frozen() {
+        let seed = std::array::from_fn(|k| k as u8);
+        let mut words = [0; 3];
+        Prg::new(seed).fill_blocks(&mut words);
+        assert_eq!(hex_of(&words)[2], "a29c41c61c6d51ec0a74b3a1d6cf82d0");
+        let f = PrimeField::carbyne();
+        let element = Prg::new(seed).elements(&f, 2)[1];
+        assert_eq!(f.to_u128(element).to_string(), "60633192308288175204975172054528227563");
+    }
+
+    /// 256 bits reduced, and what the field draws itself: no residue is likelier than another, and no part of the range.
+    #[test]
+    fn elements_are_uniform() {
+        use crate::statistics::{assert_bits, assert_even, assert_uniform};
+        use rand_core::SeedableRng;
+        let mut rng = crate::port::Rng::seed_from_u64(5);
+        for prime in [257, 65_537, (1 << 61) - 1, crate::field::prime::DEFAULT_PRIME] {
+            let f = PrimeField::new(prime).unwrap();
+            for (story, elements) in
+                [("expanded", Prg::new([8; 32]).elements(&f, 50_000)), ("drawn", f.random_vec(&mut rng, 50_000))]
+            {
+                let story = format!("{story} modulo {prime}");
+                let values: Vec<u128> = elements.iter().map(|&x| f.to_u128(x)).collect();
+                if prime < 1 << 10 {
+                    assert_uniform(values.iter().map(|&x| x as usize), prime as usize, &story);
+                } else {
+                    // Spread over the steps between residues, which the test would see.
+                    assert_even(values.iter().map(|&x| (x as f64 + 0.5) / prime as f64).collect(), &story);
+                    assert_bits(&values, 8, &story);
+                }
+            }
+        }
+    }
 }

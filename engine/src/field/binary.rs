@@ -240,4 +240,20 @@ mod tests {
     fn encodings_beyond_the_degree_are_refused() {
         assert_eq!(BinaryField::new(40).unwrap().from_bits(1 << 40), None);
     }
+
+    /// Recipe: `scripts/known_answers.py`, which also checks its arithmetic with GHASH (NIST SP 800-38D).
+    #[test]
+    fn products_and_names_of_fields_are_frozen() {
+        let mut words = [0; 2];
+        crate::prg::Prg::new([6; 32]).fill_blocks(&mut words);
+        for (degree, product) in
+            [(40, "0x3828eba082"), (64, "0xcc9bca57ea178e54"), (128, "0x8025a2da18f125f3e439fffd22c14a9")]
+        {
+            let f = BinaryField::new(degree).unwrap();
+            let [a, b] = words.map(|word| f.cut(word));
+            assert_eq!(format!("{:#x}", f.to_bits(f.mul(a, b))), product);
+        }
+        let name = "6766326e28000000000000000000000001841000000000000000000000000000";
+        assert_eq!(hex::encode(BinaryField::new(40).unwrap().id()), name);
+    }
 }

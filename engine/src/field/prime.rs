@@ -724,4 +724,16 @@ mod tests {
         assert_eq!(f.signed_decimal(f.element((DEFAULT_PRIME - 1) / 2)), ((DEFAULT_PRIME - 1) / 2).to_string());
         assert_eq!(f.signed_decimal(f.element(DEFAULT_PRIME.div_ceil(2))), format!("-{}", (DEFAULT_PRIME - 1) / 2));
     }
+
+    /// Recipe: `scripts/known_answers.py`.
+    #[test]
+    fn arithmetic_and_the_name_of_the_field_are_frozen() {
+        let f = PrimeField::carbyne();
+        let mut words = [0; 2];
+        crate::prg::Prg::new([6; 32]).fill_blocks(&mut words);
+        let [a, b] = words.map(|word| f.element(word));
+        assert_eq!(f.to_u128(f.mul(a, b)).to_string(), "29056761766752046991907502370585023047");
+        assert_eq!(f.to_montgomery(a).to_string(), "153472171105994704463405780227179274776");
+        assert_eq!(hex::encode(f.id()), "25149a288c4cad034402150d67ceb07b8b11792da52b86a9cf21a12afaaf2f04");
+    }
 }

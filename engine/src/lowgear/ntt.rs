@@ -227,6 +227,7 @@ mod tests {
         assert_eq!(values, KNOWN);
     }
 
+    /// Recipe: `scripts/known_answers.py`.
     const KNOWN: [u64; 8] = [
         205_512_595_598_357,
         44_197_120_070_332,

@@ -225,3 +225,20 @@ async fn exchange_mac_keys(
     }
     Ok(mac_keys)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::port::Rng;
+    use crate::sim::Simulator;
+    use rand_core::SeedableRng;
+
+    /// Recipe: `scripts/known_answers.py`.
+    #[test]
+    fn the_context_of_a_proof_is_frozen() {
+        let channels = Simulator::new(0, 2).channels().swap_remove(0);
+        let party = Party::new(0, [7; 32], channels, Rng::seed_from_u64(0));
+        let context = context_of(&party, &[8; 32], PartyIndex(1), 9).finish();
+        assert_eq!(hex::encode(context), "f82bbf67b9b0a5be5473917023da6bbc1f9124a8769833a7d6d9858ba9424203");
+    }
+}

@@ -210,4 +210,24 @@ mod tests {
         slots.to_coefficients(&mut values);
         assert!(values[0] == f.element(77) && values[1..].iter().all(|&x| x == f.zero()));
     }
+
+    /// Recipe: `scripts/known_answers.py`.
+    #[test]
+    fn slots_are_frozen() {
+        let f = PrimeField::carbyne();
+        let mut values: Vec<Fp> = (1..9).map(|x| f.element(x)).collect();
+        Slots::new(f, 3).to_slots(&mut values);
+        assert_eq!(values.iter().map(|&x| f.to_u128(x)).collect::<Vec<_>>(), KNOWN);
+    }
+
+    const KNOWN: [u128; 8] = [
+        140_481_824_322_474_955_614_491_021_024_521_135_675,
+        170_383_866_918_589_610_692_657_742_419_505_322_948,
+        54_342_320_160_801_316_395_464_193_761_194_404_110,
+        32_324_913_063_730_613_817_908_625_272_659_989_693,
+        159_828_911_008_714_014_378_094_327_731_094_203_665,
+        84_699_231_288_316_395_487_610_930_194_954_286_618,
+        183_999_001_369_644_740_551_060_064_960_496_739_272,
+        167_772_249_515_121_772_722_051_924_277_757_393_232,
+    ];
 }

@@ -261,3 +261,35 @@ async fn trees(
 fn shares_seed(party: &Party, seed: &Key) -> Hash {
     party.transcript("mascot/input shares").bytes(seed).finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::Simulator;
+    use rand_core::SeedableRng;
+
+    /// Recipe: `scripts/known_answers.py`.
+    #[test]
+    fn what_secrets_are_bound_to_is_frozen() {
+        let channels = Simulator::new(0, 2).channels().swap_remove(0);
+        let party = Party::new(0, [7; 32], channels, Rng::seed_from_u64(0));
+        let peer = PartyIndex(1);
+        let (receiver, sender) = contexts(&party, "mascot/ot extension", peer, &[8; 32]);
+        let found = [
+            tree_context(&party, party.index(), peer, 3).finish(),
+            receiver.clone().finish(),
+            sender.finish(),
+            receiver.bytes(b"permutation").finish(),
+            shares_seed(&party, &[8; 32]),
+        ];
+        assert_eq!(found.map(hex::encode), KNOWN);
+    }
+
+    const KNOWN: [&str; 5] = [
+        "3dff8fee95233ff0e51e3d53e51d0660702287b02e0189473e0b4d062fc0474a",
+        "79ee6c1162724f6648c7e884f18dafa0503e2ad67a14b3148ab39e0e77757121",
+        "cfdccd50e7aed361f1985efc8e14b9c373d3679f20a19c60058927f836c3ece0",
+        "f57579c269114d5ed97d2b2b1baf56678ba17621c0242cb2a017c6473d159b85",
+        "e41aee6f94ec1a710c31bf04b8c8ac579cb010f4c36090d2c9bd09ae692e1a2d",
+    ];
+}

@@ -177,6 +177,12 @@ fn decode(bytes: &[u8]) -> Decoded<RistrettoPoint> {
     if point.is_identity() { Err(Malformed::Point) } else { Ok(point) }
 }
 
+/// (R₀, R₁) for this choice, x and the other's point.
+fn offer(ctx: &Transcript, j: usize, choice: u8, x: &Scalar, other: &CompressedRistretto) -> [[u8; POINT_BYTES]; 2] {
+    let own = (RistrettoPoint::mul_base(x) - hash_to_group(ctx, j, choice, other)).compress();
+    [select(choice, own.as_bytes(), other.as_bytes()), select(choice, other.as_bytes(), own.as_bytes())]
+}
+
 struct Receiver {
     secrets: Zeroizing<Vec<Scalar>>,
     choices: Zeroizing<Vec<u8>>,
@@ -190,9 +196,7 @@ impl Receiver {
         for (j, &choice) in choices.iter().enumerate() {
             let x = Scalar::random(rng);
             let other = RistrettoPoint::random(rng).compress();
-            let own = (RistrettoPoint::mul_base(&x) - hash_to_group(ctx, j, choice, &other)).compress();
-            flight.extend_from_slice(&select(choice, own.as_bytes(), other.as_bytes()));
-            flight.extend_from_slice(&select(choice, other.as_bytes(), own.as_bytes()));
+            flight.extend_from_slice(&offer(ctx, j, choice, &x, &other).concat());
             secrets.push(x);
         }
         Self { secrets, choices: Zeroizing::new(choices.to_vec()), flight }
@@ -248,6 +252,18 @@ impl Sender {
         }
         Ok(keys)
     }
+}
+
+/// What a receiver offers, for [`crate::timing`].
+#[cfg(any(test, feature = "timing"))]
+pub(super) fn timing(name: &'static str) -> crate::timing::Probe {
+    use crate::timing::{Class, Probe};
+    let prepare = |rng: &mut Rng, class| {
+        let choice = if class == Class::Fixed { 0 } else { (rng.next_u32() & 1) as u8 };
+        (choice, Scalar::random(rng), RistrettoPoint::random(rng).compress())
+    };
+    let ctx = Transcript::new("timing");
+    Probe::new(name, prepare, move |(choice, x, other)| offer(&ctx, 0, *choice, x, other))
 }
 
 #[cfg(test)]
@@ -315,5 +331,39 @@ mod tests {
         let flight = [cancelling.to_bytes(), other.to_bytes()].concat();
         let sender = Sender::new(1, &mut rng);
         assert_eq!(sender.keys(&ctx(), &flight).err(), Some(Malformed::Point));
+    }
+
+    /// Recipe: `scripts/known_answers.py`, with the group of RFC 9496.
+    #[test]
+    fn flights_and_keys_are_frozen() {
+        let point = |k: u64| RistrettoPoint::mul_base(&Scalar::from(k)).compress();
+        let x = Scalar::from(1_234_567u64);
+        let receiver = Receiver {
+            secrets: Zeroizing::new(vec![x]),
+            choices: Zeroizing::new(vec![1]),
+            flight: offer(&ctx(), 0, 1, &x, &point(424_242)).concat(),
+        };
+        let sender = Sender {
+            secrets: Zeroizing::new(vec![[Scalar::from(7_654_321u64), Scalar::from(1_111_111u64)]]),
+            flight: [point(7_654_321).to_bytes(), point(1_111_111).to_bytes()].concat(),
+        };
+        let flights = Transcript::new("flights").bytes(&receiver.flight).bytes(&sender.flight).finish();
+        assert_eq!(hex::encode(flights), "c8b2d31c5bc7e0e1252783222b638008832501c81662c2882b6de40dbce25cd7");
+        let key = receiver.keys(&ctx(), &sender.flight).unwrap()[0];
+        assert_eq!(hex::encode(key), "51a95720ad24fad0ee243ae711670868c3ed649158728bbe4a697133ef0222bc");
+        assert_eq!(sender.keys(&ctx(), &receiver.flight).unwrap()[0][1], key);
+        let salted = salted(&[7; 32], &key);
+        assert_eq!(hex::encode(salted), "c59de0b2d7f12615fcacb54e7bc9f9635b3e671e5d0c6f3e943731040bcea439");
+    }
+
+    /// RFC 9496, appendix A.3: the first input, and what it maps to.
+    #[test]
+    fn the_map_to_the_group_is_that_of_the_standard() {
+        use sha2::Digest;
+        let input = b"Ristretto is traditionally a short shot of espresso coffee";
+        let uniform: [u8; 64] = sha2::Sha512::digest(input).into();
+        let point = RistrettoPoint::from_uniform_bytes(&uniform).compress();
+        let expected = "3066f82a1a747d45120d1740f14358531a8f04bbffe6a819f86dfe50f44a0a46";
+        assert_eq!(hex::encode(point.to_bytes()), expected);
     }
 }

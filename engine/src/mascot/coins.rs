@@ -52,7 +52,7 @@ impl Coins {
                 SEED_BYTES,
             )?);
         }
-        Ok(party.transcript("mascot/coin").number(counter).list(seeds).finish())
+        Ok(joint(party, counter, &seeds))
     }
 
     async fn commit(&mut self, party: &mut Party) -> Result<()> {
@@ -78,5 +78,46 @@ impl Coins {
             self.0.push_back(Pending { counter, own, commitments });
         }
         Ok(())
+    }
+}
+
+fn joint(party: &Party, counter: u64, seeds: &[&[u8]]) -> Hash {
+    party.transcript("mascot/coin").number(counter).list(seeds).finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::port::Rng;
+    use crate::sim::Simulator;
+    use crate::statistics::assert_bits;
+    use rand_core::SeedableRng;
+
+    /// Recipe: `scripts/known_answers.py`.
+    #[test]
+    fn coins_are_frozen() {
+        let channels = Simulator::new(0, 2).channels().swap_remove(0);
+        let party = Party::new(0, [7; 32], channels, Rng::seed_from_u64(0));
+        let coin = joint(&party, 3, &[&[1; SEED_BYTES], &[2; SEED_BYTES]]);
+        assert_eq!(hex::encode(coin), "798f17ca893d344f8373aa2a1de0669ee46cbfdf57239bb1639064e7eae7894f");
+    }
+
+    #[test]
+    fn coins_are_the_same_at_all_parties_and_uniform() {
+        let mut simulator = Simulator::new(1, 3);
+        let parties = simulator.channels().into_iter().enumerate().map(|(i, channels)| async move {
+            let mut party = Party::new(i, [7; 32], channels, Rng::seed_from_u64(i as u64));
+            let mut coins = Coins::default();
+            let mut words = Vec::new();
+            for _ in 0..400 {
+                let coin = coins.toss(&mut party).await.expect("honest parties");
+                words.extend(coin.as_chunks::<16>().0.iter().map(|word| u128::from_le_bytes(*word)));
+            }
+            words
+        });
+        let parties: Vec<_> = parties.collect();
+        let words = simulator.run(parties);
+        assert!(words[1..].iter().all(|same| *same == words[0]));
+        assert_bits(&words[0], 128, "coins");
     }
 }

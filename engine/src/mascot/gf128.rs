@@ -83,4 +83,15 @@ mod tests {
         }
         assert_eq!(all, 1);
     }
+
+    /// GHASH is this field with the bits of every block in the other order: test case 2 of McGrew and Viega's
+    /// specification of GCM (NIST SP 800-38D).
+    #[test]
+    fn products_are_those_of_ghash() {
+        let h: u128 = 0x66e94bd4ef8a2c3b884cfa59ca342b2e;
+        let blocks = [0x0388dace60b6a392f328c2b971b2fe78u128, 0x80];
+        let hash =
+            blocks.iter().fold(0u128, |y, block| product((y ^ block).reverse_bits(), h.reverse_bits()).reverse_bits());
+        assert_eq!(hash, 0xf38cbb1ad69223dcc3457ae5b6b0f885);
+    }
 }

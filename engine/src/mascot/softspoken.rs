@@ -342,6 +342,7 @@ mod tests {
     use super::*;
     use crate::mascot::{ggm, testing};
     use crate::port::Rng;
+    use crate::statistics::assert_rate;
     use rand_core::{Rng as _, SeedableRng};
 
     fn word(rng: &mut Rng) -> u128 {
@@ -390,18 +391,18 @@ mod tests {
         }
     }
 
+    /// Recipe: `scripts/known_answers.py`.
     #[test]
     fn extensions_are_frozen() {
-        let mut rng = Rng::seed_from_u64(3);
-        let (mut receiver, _) = ends(4, 0, &mut rng);
+        let mut receiver = Receiver::new(Transcript::new("test"), testing::fixed_trees(32, 4));
         let choices = [1, 2, 3];
         let (columns, message) = receiver.extend(&choices);
         let answer = receiver.answer(&[1; 32], &choices, &columns);
         let digest = Transcript::new("known answer").bytes(&message).bytes(&answer).finish();
-        assert_eq!(hex::encode(digest), KNOWN);
+        assert_eq!(hex::encode(digest), "65f97db0a42536800ce3a11739197f7d435c9d1d20f0e0e8258fb64178edb3bb");
+        let rows = Transcript::new("rows").list(columns.rows(0).map(u128::to_le_bytes)).finish();
+        assert_eq!(hex::encode(rows), "5f06c63727e3ca7a03d854a2f06c65a6807e1e5ed86001904841a3101411ee5f");
     }
-
-    const KNOWN: &str = "39b7e88332ebd0ebce1014b8b6428345b8d6393c127d48fe0967b7e816ece778";
 
     /// Another choice bit in one digit's correction: it spoils the row exactly if that digit of Δ
     /// is not zero, so the receiver may guess, and a wrong guess is caught.
@@ -418,6 +419,25 @@ mod tests {
             let q = sender.extend(blocks, &message);
             let answer = receiver.answer(&[3; 32], &choices, &t);
             assert_eq!(sender.check(&[3; 32], &q, &answer), digit == 0, "digit {digit}");
+        }
+    }
+
+    /// The same with bits for digits, over random Δ: a guess of j bits passes one time in 2^j.
+    #[test]
+    fn a_guess_of_bits_passes_as_often_as_they_are_zero() {
+        let mut rng = Rng::seed_from_u64(4);
+        for (guessed, trials) in [(1, 100), (2, 240), (3, 520)] {
+            let mut passed = 0;
+            for _ in 0..trials {
+                let delta = word(&mut rng);
+                let (mut receiver, mut sender) = ends(1, delta, &mut rng);
+                let choices = [word(&mut rng), word(&mut rng)];
+                let (t, mut message) = receiver.extend(&choices);
+                (0..guessed).for_each(|bit| message[2 * WORD_BYTES * (9 * bit + 4)] ^= 1);
+                let q = sender.extend(2, &message);
+                passed += usize::from(sender.check(&[5; 32], &q, &receiver.answer(&[5; 32], &choices, &t)));
+            }
+            assert_rate(passed, trials, 0.5f64.powi(guessed as i32), &format!("{guessed} bits"));
         }
     }
 }

@@ -103,6 +103,14 @@ pub(super) fn leaves(widths: &[usize], digits: &[u32], rng: &mut Rng) -> (Vec<Le
     widths.iter().zip(digits).enumerate().map(pair).unzip()
 }
 
+/// Trees that are the same for ever, for known answers.
+pub(super) fn fixed_trees(count: usize, depth: usize) -> Vec<Leaves> {
+    let keys: Vec<[Key; 2]> = (0..depth as u8).map(|level| [[2 * level; 32], [2 * level + 1; 32]]).collect();
+    (0..count)
+        .map(|tree| ggm::plant(&Transcript::new("test trees").number(tree as u64), tree as u128, &keys).0)
+        .collect()
+}
+
 /// `result[i][j]`: what base OTs would have given to i with j.
 fn dealt(rng: &mut Rng, forest: &Forest, secrets: &[Secrets]) -> Vec<Vec<Option<PairKeys>>> {
     let n = secrets.len();
