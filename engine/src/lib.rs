@@ -28,7 +28,13 @@ pub mod prg;
 pub mod recheck;
 pub mod share;
 pub mod sim;
+#[cfg(test)]
+mod statistics;
 pub mod step;
+#[cfg(test)]
+mod test_world;
+#[cfg(any(test, feature = "timing"))]
+pub mod timing;
 pub mod tuples;
 pub mod turns;
 pub mod vm;

@@ -47,6 +47,8 @@ mod slots;
 mod stock;
 #[cfg(test)]
 mod tests;
+#[cfg(any(test, feature = "timing"))]
+pub(crate) mod timing;
 mod triple;
 mod wide;
 

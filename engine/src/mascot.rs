@@ -47,6 +47,10 @@ mod simd;
 mod softspoken;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
+#[cfg(any(test, feature = "timing"))]
+pub(crate) mod timing;
 mod triple;
 
 use crate::bit_tuples::{BitKind, BitPool};

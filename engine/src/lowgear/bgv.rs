@@ -413,12 +413,94 @@ fn is_above(x: [u64; 3], y: [u64; 3]) -> u64 {
     borrow(x[2], y[2], borrow(x[1], y[1], borrow(x[0], y[0], 0)))
 }
 
+/// Encryption and decryption, for [`crate::timing`], and a decryption that skips what is zero.
+#[cfg(any(test, feature = "timing"))]
+pub(super) fn timing() -> Vec<crate::timing::Probe> {
+    use super::params::PRIMES;
+    use crate::port::Rng;
+    use crate::timing::{Class, Probe};
+    use rand_core::Rng as _;
+    use std::hint::black_box;
+    use std::rc::Rc;
+
+    let scheme = Rc::new(Scheme::new(PrimeField::carbyne(), &Params::toy(8, 1), &PRIMES));
+    let prg = |rng: &mut Rng| {
+        let mut seed = [0; 32];
+        rng.fill_bytes(&mut seed);
+        Prg::new(seed)
+    };
+    let a = scheme.ring.public_uniform(&mut Prg::new([1; 32]));
+    let (_, b, _) = scheme.key_pair(&a, &mut Prg::new([2; 32]));
+    let key = Rc::new(scheme.public_key(a.clone(), b));
+
+    let for_product = Rc::clone(&scheme);
+    let product = move |rng: &mut Rng, class| {
+        let (scheme, mut prg) = (&for_product, prg(rng));
+        let (secret, ..) = scheme.key_pair(&a, &mut prg);
+        let [c0, c1] = [0; 2].map(|_| {
+            let mut all = scheme.ring.coefficients(scheme.ring.public_uniform(&mut prg));
+            let mut kept = scheme.switch.apply(&scheme.ring, &mut all);
+            if class == Class::Fixed {
+                (0..KEPT).for_each(|limb| scheme.ring.limb_mut(&mut kept, limb).fill(0));
+            }
+            kept
+        });
+        (secret, Some(Product { c0, c1 }))
+    };
+    let product = Rc::new(product);
+    let for_twin = Rc::clone(&product);
+    let secret = {
+        let (scheme, product) = (Rc::clone(&scheme), Rc::clone(&product));
+        move |rng: &mut Rng, class| {
+            let (mut secret, product) = product(rng, Class::Random);
+            if class == Class::Fixed {
+                (0..KEPT).for_each(|limb| scheme.ring.limb_mut(&mut secret.0, limb).fill(0));
+            }
+            (secret, product)
+        }
+    };
+    let plaintext = {
+        let scheme = Rc::clone(&scheme);
+        move |rng: &mut Rng, class| {
+            let f = scheme.field;
+            let m = if class == Class::Fixed { vec![f.zero(); scheme.n()] } else { f.random_vec(rng, scheme.n()) };
+            (m, Randomness::sample(&mut prg(rng), scheme.n()))
+        }
+    };
+    let [first, second, third, fourth] = std::array::from_fn(|_| Rc::clone(&scheme));
+    vec![
+        Probe::new("LowGear: encryption of a plaintext", plaintext, move |(m, randomness)| {
+            first.encrypt(&key, m, randomness)
+        })
+        .slow(),
+        Probe::new("LowGear: decryption with a key", secret, move |(key, product)| {
+            product.take().map(|product| second.decrypt(key, product))
+        }),
+        Probe::new(
+            "LowGear: decryption of a product",
+            move |rng, class| product(rng, class),
+            move |(key, product)| product.take().map(|product| third.decrypt(key, product)),
+        ),
+        Probe::new(
+            "twin: decryption with a branch",
+            move |rng, class| for_twin(rng, class),
+            move |(_, product)| {
+                let product = product.take()?;
+                let words = fourth.ring.limb(&product.c0, 0);
+                Some(words.iter().filter(|&&x| black_box(x) != 0).map(|&x| fourth.ring.modulus(0).inv(x)).sum::<u64>())
+            },
+        )
+        .leaking(),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::field::prime::DEFAULT_PRIME;
     use crate::lowgear::params::PRIMES;
     use crate::port::Rng;
+    use crate::statistics::assert_even;
     use rand_core::SeedableRng;
 
     fn scheme(p: u128, params: &Params) -> Scheme {
@@ -513,6 +595,89 @@ mod tests {
             });
             assert_eq!(world.scheme.decrypt(&world.secret, Product { c0, c1 }).len(), 16);
         }
+    }
+
+    /// A secret of zeros or of one coefficient, which a proof of a short key cannot rule out, hurts its owner only:
+    /// its products decrypt, and a, which is not its choice, hides what others put into them.
+    #[test]
+    fn a_sparse_secret_gives_nothing_away_but_its_owners_values() {
+        let mut world = world(DEFAULT_PRIME, &Params::toy(4, 1));
+        let (n, f) = (world.scheme.n(), world.scheme.field);
+        for ones in 0..2 {
+            let a = world.public.a.clone();
+            let s: Small = Zeroizing::new((0..n).map(|k| i64::from(k < ones)).collect());
+            let e = Randomness::sample(&mut world.prg, n).v;
+            let b = world.scheme.key_image(&a, &s, &e);
+            let mut doubled = world.scheme.values_of(&[(&Integers::small(&s), Factor::One)]);
+            world.scheme.ring.scale(&mut doubled, 2);
+            let mut secret = world.scheme.ring.zero(KEPT);
+            let by_coefficients = world.scheme.ring.coefficients(doubled);
+            (0..KEPT).for_each(|limb| {
+                let limb_of = world.scheme.ring.limb(&by_coefficients, limb);
+                world.scheme.ring.limb_mut(&mut secret, limb).copy_from_slice(limb_of);
+            });
+            world.secret = SecretKey(world.scheme.ring.values(secret));
+            world.public = world.scheme.public_key(a, b);
+
+            let [x, m, r] = [0; 3].map(|_| f.random_vec(&mut world.rng, n));
+            let randomness = Randomness::sample(&mut world.prg, n);
+            let c = world.scheme.encrypt(&world.public, &world.scheme.coefficients_of(&m), &randomness);
+            let mut r_slots = r.clone();
+            world.scheme.slots.to_slots(&mut r_slots);
+            let found = multiplied(&mut world, &x, &c, &r);
+            assert!((0..n).all(|k| found[k] == f.add(f.mul(x[k], m[k]), r_slots[k])));
+
+            let factor = world.scheme.plaintext(&world.scheme.coefficients_of(&x));
+            let [first, second] = [0; 2].map(|_| world.scheme.product(&world.public, &factor, &c, &r, &mut world.prg));
+            for limb in 0..KEPT {
+                let [x, y] = [&first, &second].map(|product| world.scheme.ring.limb(&product.c1, limb));
+                assert!(x.iter().zip(y).all(|(x, y)| x != y), "the same product looks different in every coefficient");
+            }
+        }
+    }
+
+    /// What the owner of a ciphertext sees beyond x·m + r is p·F before the switch: uniform in its range for every x.
+    #[test]
+    fn the_noise_of_a_product_is_flat_whatever_the_factor_is() {
+        let mut world = world(DEFAULT_PRIME, &Params::toy(8, 1));
+        let (f, n) = (world.scheme.field, world.scheme.n());
+        let m = f.random_vec(&mut world.rng, n);
+        let randomness = Randomness::sample(&mut world.prg, n);
+        let c = world.scheme.encrypt(&world.public, &world.scheme.coefficients_of(&m), &randomness);
+        let log_p = (DEFAULT_PRIME as f64).log2();
+        let log_q: f64 = PRIMES.iter().map(|&q| (q as f64).log2()).sum();
+        // p·2^k of q.
+        let range = 2f64.powf(log_p + world.scheme.budget.flooding as f64 - log_q);
+        for x in [f.zero(), f.one(), f.neg(f.one())] {
+            let x = world.scheme.plaintext(&vec![x; n]);
+            let mut fractions = Vec::new();
+            for _ in 0..16 {
+                let r = f.random_vec(&mut world.rng, n);
+                let World { scheme, public, secret, prg, .. } = &mut world;
+                let Product { c0, c1 } = scheme.product(public, &x, &c, &r, prg);
+                fractions.extend(fractions_of_q(scheme, secret, c0, c1));
+            }
+            assert!(fractions.iter().all(|fraction| (0.0..1.001).contains(&(fraction / range))));
+            assert_even(fractions.iter().map(|fraction| fraction / range).collect(), "noise");
+        }
+    }
+
+    /// c₀ − s·c₁ as a fraction of q′, by mixed-radix digits.
+    fn fractions_of_q(scheme: &Scheme, key: &SecretKey, c0: Poly<Coefficients>, c1: Poly<Coefficients>) -> Vec<f64> {
+        let mut s_c1 = scheme.ring.values(c1);
+        scheme.ring.multiply(&mut s_c1, &key.0);
+        let s_c1 = scheme.ring.coefficients(s_c1);
+        let [m0, m1, m2] = std::array::from_fn(|k| *scheme.ring.modulus(k));
+        let decoder = &scheme.decoder;
+        let fraction = |j: usize| {
+            let difference = |m: &Modulus, k: usize| m.sub(scheme.ring.limb(&c0, k)[j], scheme.ring.limb(&s_c1, k)[j]);
+            let [x0, x1, x2] = [difference(&m0, 0), difference(&m1, 1), difference(&m2, 2)];
+            let d1 = m1.mul_constant(m1.sub(x1, reduce_once(x0, m1.q)), decoder.inverse[0]);
+            let low = m2.add(reduce_once(x0, m2.q), m2.mul_constant(d1, decoder.q0_in_2));
+            let d2 = m2.mul_constant(m2.sub(x2, low), decoder.inverse[1]);
+            (d2 as f64 + (d1 as f64 + x0 as f64 / m0.q as f64) / m1.q as f64) / m2.q as f64
+        };
+        (0..scheme.n()).map(fraction).collect()
     }
 
     /// Values around 0 and around half of q′, where the sign changes.

@@ -78,7 +78,7 @@ impl Params {
     }
 
     /// A small ring that protects nothing.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "timing"))]
     pub(crate) fn toy(log_n: u32, blocks: usize) -> Self {
         Self { statistical: 40, log_n, blocks }
     }

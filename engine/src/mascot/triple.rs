@@ -461,7 +461,31 @@ pub(crate) async fn tile<F: MascotField>(
     let coin = coins.toss(party).await?;
     let combined = multiplier.combine(party, &coin, &products);
     drop(products);
-    let n = party.n();
+    let fixed = fix(authenticator, coins, party, mac, &combined).await?;
+    let rho = reveal_rho(&f, party, fixed.t, &combined).await?;
+    sacrifice(&f, mac, &fixed, &rho);
+    Ok(fixed.triples)
+}
+
+/// What is fixed before ρ is known.
+struct Fixed<F: Field> {
+    triples: [Shares<F>; 3],
+    psi: Vec<F::Element>,
+    /// The MACs of Â and Ĉ.
+    sums: [F::Element; 2],
+    t: F::Element,
+}
+
+/// Step 3, and the coin of step 4.
+async fn fix<F: MascotField>(
+    authenticator: &mut Authenticator<F>,
+    coins: &mut Coins,
+    party: &mut Party,
+    mac: &mut MacCheck<F>,
+    combined: &Combined<F>,
+) -> Result<Fixed<F>> {
+    let f = authenticator.field.clone();
+    let (n, count) = (party.n(), combined.a_hat.len());
     let mut inputs = authenticator.input(party, &combined.values, &vec![3 * count; n]).await?;
     let coin = coins.toss(party).await?;
     let psi = Prg::new(party.transcript("mascot/sacrifice weights").bytes(&coin).finish()).elements(&f, count);
@@ -471,11 +495,8 @@ pub(crate) async fn tile<F: MascotField>(
     authenticator.check(party, mac, &coin, &inputs).await?;
     let all = inputs.total(&f);
     let t = Prg::new(party.transcript("mascot/sacrifice").bytes(&coin).finish()).elements(&f, 1)[0];
-    let rho = reveal_rho(&f, party, t, &combined).await?;
     let triples = std::array::from_fn(|k| all.slice(k * count..(k + 1) * count));
-    let (a_hat, c_hat) = (all.macs[3 * count], all.macs[3 * count + 1]);
-    sacrifice(&f, mac, t, &psi, &rho, &triples, [a_hat, c_hat]);
-    Ok(triples)
+    Ok(Fixed { triples, psi, sums: [all.macs[3 * count], all.macs[3 * count + 1]], t })
 }
 
 /// ρ = t·a − â, from everyone's shares. 1 round, 2 for n ≥ 3.
@@ -504,34 +525,50 @@ async fn reveal_rho<F: MascotField>(
     Ok(rho)
 }
 
-/// Registers the two equations of step 4; `sums` are the MACs of Â and Ĉ.
-fn sacrifice<F: MascotField>(
-    field: &F,
-    mac: &mut MacCheck<F>,
-    t: F::Element,
-    psi: &[F::Element],
-    rho: &[F::Element],
-    [a, b, c]: &[Shares<F>; 3],
-    [a_hat, c_hat]: [F::Element; 2],
-) {
+/// Registers the two equations of step 4.
+fn sacrifice<F: MascotField>(field: &F, mac: &mut MacCheck<F>, fixed: &Fixed<F>, rho: &[F::Element]) {
+    let Fixed { triples: [a, b, c], psi, sums: [a_hat, c_hat], t } = fixed;
     let mut weighted = field.zeros(rho.len());
     field.multiply_all(&mut weighted, psi, rho);
     let sum = field.sum(weighted.iter().copied());
-    let of_a = field.sub(field.mul(t, field.dot(psi, &a.macs)), a_hat);
-    let of_c = field.sub(field.mul(t, field.dot(psi, &c.macs)), c_hat);
+    let of_a = field.sub(field.mul(*t, field.dot(psi, &a.macs)), *a_hat);
+    let of_c = field.sub(field.mul(*t, field.dot(psi, &c.macs)), *c_hat);
     let zero = field.sub(of_c, field.dot(&weighted, &b.macs));
     mac.register(&[sum, field.zero()], &[of_a, zero]);
+}
+
+/// The receiver's side of 128 OTs, for [`crate::timing`].
+#[cfg(any(test, feature = "timing"))]
+pub(super) fn timing(name: &'static str) -> crate::timing::Probe {
+    use crate::field::PrimeField;
+    use crate::port::Rng;
+    use crate::timing::{Class, Probe};
+    let f = PrimeField::carbyne();
+    let weights: Vec<_> = (0..f.bits()).map(|h| f.weight(h)).collect();
+    let word = |rng: &mut Rng| (rng.next_u64() as u128) << 64 | rng.next_u64() as u128;
+    let prepare = move |rng: &mut Rng, class| {
+        let hashes: [[u128; 2]; BLOCK] = std::array::from_fn(|_| [word(rng), word(rng)]);
+        (if class == Class::Fixed { 0 } else { word(rng) }, hashes)
+    };
+    Probe::new(name, prepare, move |(choices, hashes)| {
+        let (mut bits, mut sum, mut c) = (Bits::<PrimeField>::new(&weights), Limbs::default(), [f.zero()]);
+        let places = &[[0x5a; RAW_BYTES]; BLOCK];
+        let (bits, sum, choices) = (&mut bits, &mut sum, *choices);
+        let canonical = simd::run(Receive { field: &f, places, hashes, choices, bits, sum, c: &mut c });
+        (canonical, c)
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::field::Fp;
     use crate::field::PrimeField;
+    use crate::mascot::Live;
     use crate::mascot::testing::{Seat, honest_alphas, seats};
     use crate::port::LocalGate;
     use crate::sim::Simulator;
-
-    const TRIALS: usize = 1_500;
+    use crate::statistics::{assert_fair, assert_rate};
 
     #[test]
     fn the_components_are_the_fewest_for_the_bound() {
@@ -557,32 +594,27 @@ mod tests {
         }
     }
 
-    /// Party 0 adds 1 to all its d of the first component, so that c is wrong by r₀·a₀ with party 1's
-    /// a₀. It passes if a₀ is zero (then c is right), or t·r₀ = r̂₀, or ψ is zero, or the MAC check's coefficient is:
-    /// about 4/257.
-    #[test]
-    fn a_wrong_product_passes_as_often_as_the_field_is_small() {
-        let f = PrimeField::new(257).unwrap();
+    /// What party 0 does: to its masked factors, to its a, b or c before they are authenticated, to its ρ.
+    #[derive(Clone, Copy)]
+    struct Lie {
+        factors: &'static [usize],
+        combined: Option<usize>,
+        rho: bool,
+    }
+
+    /// The outcomes of trials with one triple each: passed, and passed though the triple is wrong.
+    fn outcomes(lie: Lie) -> (usize, usize) {
+        let f = field(17);
         let mut simulator = Simulator::new(3, 2);
         let seats = seats(&simulator, f, &honest_alphas(&f, 2, 3), 3);
-        simulator.hook(move |frame| {
-            let mut bytes = frame.bytes.to_vec();
-            if frame.step == Some(Step::MascotMultiply) && frame.from.0 == 0 {
-                for place in bytes[6..6 + 9 * RAW_BYTES].as_chunks_mut::<RAW_BYTES>().0 {
-                    *place = f.encode_raw(f.add(f.decode_raw(*place).expect("canonical"), f.one()));
-                }
-            }
-            vec![bytes]
-        });
+        spoil_factors(&mut simulator, f, lie.factors);
         let run = |mut seat: Seat<PrimeField>| async move {
             let mut live = seat.sit().await.expect("honest base OTs");
+            live.multiplier.components = 2;
             let mut passed = Vec::new();
             for _ in 0..TRIALS {
-                let mut mac = MacCheck::new(f, live.authenticator.key.clone(), Box::new(LocalGate::default()));
-                let super::super::Live { multiplier, authenticator, coins, .. } = &mut live;
-                let columns =
-                    tile(multiplier, authenticator, coins, &mut seat.party, &mut mac, 1).await.expect("no check here");
-                passed.push(mac.check(&mut seat.party).await.is_ok().then(|| columns.map(|column| column.values[0])));
+                let Trial { columns, passes, .. } = trial(&mut live, &mut seat, lie).await;
+                passed.push(passes.then_some(columns));
             }
             passed
         };
@@ -597,8 +629,130 @@ mod tests {
             passed += 1;
             wrong += usize::from(f.mul(a, b) != c);
         }
-        // Means 23.3 and 17.5, standard deviations 4.8 and 4.2.
-        assert!((5..=46).contains(&passed), "{passed} of {TRIALS} passed");
-        assert!((2..=38).contains(&wrong), "{wrong} of {TRIALS} passed and were wrong");
+        (passed, wrong)
+    }
+
+    fn field(prime: u128) -> PrimeField {
+        PrimeField::new(prime).expect("a prime")
+    }
+
+    /// Party 0 adds 1 to these of its masked factors.
+    fn spoil_factors(simulator: &mut Simulator, f: PrimeField, factors: &'static [usize]) {
+        simulator.hook(move |frame| {
+            let mut bytes = frame.bytes.to_vec();
+            if frame.step == Some(Step::MascotMultiply) && frame.from.0 == 0 {
+                let places = bytes[6..].as_chunks_mut::<RAW_BYTES>().0;
+                for &factor in factors {
+                    let x = f.decode_raw(places[factor]).expect("canonical");
+                    places[factor] = f.encode_raw(f.add(x, f.one()));
+                }
+            }
+            vec![bytes]
+        });
+    }
+
+    /// One triple at one party, with what the test looks at.
+    struct Trial {
+        a: Fp,
+        r: Fp,
+        columns: [Fp; 3],
+        passes: bool,
+    }
+
+    async fn trial(live: &mut Live<PrimeField>, seat: &mut Seat<PrimeField>, lie: Lie) -> Trial {
+        let f = live.field;
+        let mut mac = MacCheck::new(f, live.authenticator.key.clone(), Box::new(LocalGate::default()));
+        let (Live { multiplier, authenticator, coins, .. }, party) = (live, &mut seat.party);
+        let products = multiplier.multiply(party, coins, 1).await.expect("honest choices");
+        let coin = coins.toss(party).await.expect("a coin");
+        let mut combined = multiplier.combine(party, &coin, &products);
+        let r = Prg::new(party.transcript("mascot/combine").bytes(&coin).finish()).elements(&f, 1)[0];
+        if let Some(place) = lie.combined.filter(|_| party.is_first()) {
+            combined.values[place] = f.add(combined.values[place], f.one());
+        }
+        let a = combined.values[0];
+        let fixed = fix(authenticator, coins, party, &mut mac, &combined).await.expect("no check here");
+        if lie.rho && party.is_first() {
+            combined.a_hat[0] = f.add(combined.a_hat[0], f.one());
+        }
+        let rho = reveal_rho(&f, party, fixed.t, &combined).await.expect("no check here");
+        sacrifice(&f, &mut mac, &fixed, &rho);
+        let columns = fixed.triples.each_ref().map(|column| column.values[0]);
+        Trial { a, r, columns, passes: mac.check(party).await.is_ok() }
+    }
+
+    const TRIALS: usize = 1_500;
+    /// The probability that a coincidence does not happen.
+    const MISS: f64 = 16.0 / 17.0;
+
+    /// All d of the first component: c is wrong by r₀·a₀ with party 1's a₀. It passes if a₀ is zero (then c is
+    /// right), or t·r₀ = r̂₀, or ψ is zero, or the MAC check's coefficient is.
+    #[test]
+    fn a_wrong_product_passes_as_often_as_the_field_is_small() {
+        let (passed, wrong) = outcomes(Lie { factors: &[0, 1, 2, 3, 4], combined: None, rho: false });
+        assert_rate(passed, TRIALS, 1.0 - MISS.powi(4), "passed");
+        assert_rate(wrong, TRIALS, MISS * MISS * (1.0 - MISS.powi(3)), "passed and wrong");
+    }
+
+    /// One d: it matters if party 1 has that bit, so half of the lies are harmless.
+    #[test]
+    fn a_wrong_product_for_one_bit_passes_half_of_the_time_and_is_harmless_then() {
+        let (passed, wrong) = outcomes(Lie { factors: &[3], combined: None, rho: false });
+        let bit = 8.0 / 17.0;
+        assert_rate(passed, TRIALS, 1.0 - bit * MISS.powi(3), "passed");
+        assert_rate(wrong, TRIALS, bit * MISS * (1.0 - MISS.powi(3)), "passed and wrong");
+    }
+
+    /// Another a, b or c than was multiplied. The second equation is then off by ψ·t·b, ψ·ρ or ψ·t: it passes if one of
+    /// these factors or its coefficient in the MAC check is zero.
+    #[test]
+    fn what_was_not_multiplied_passes_as_often_as_the_field_is_small() {
+        let three = 1.0 - MISS.powi(3);
+        for (place, coincidences, is_wrong) in [(0, 4, MISS * three), (1, 3, MISS * three), (2, 3, three)] {
+            let (passed, wrong) = outcomes(Lie { factors: &[], combined: Some(place), rho: false });
+            assert_rate(passed, TRIALS, 1.0 - MISS.powi(coincidences), &format!("value {place} passed"));
+            assert_rate(wrong, TRIALS, is_wrong, &format!("value {place} passed and was wrong"));
+        }
+    }
+
+    /// ρ + 1 at all parties: the equations are off by ψ and ψ·b. It passes if ψ or the combination of both in the MAC
+    /// check is zero, and the triple is right.
+    #[test]
+    fn a_wrong_rho_passes_as_often_as_the_field_is_small_and_is_harmless() {
+        let (passed, wrong) = outcomes(Lie { factors: &[], combined: None, rho: true });
+        assert_rate(passed, TRIALS, 1.0 - MISS * MISS, "passed");
+        assert_eq!(wrong, 0);
+    }
+
+    /// How often bit 3 of party 1's a/r₀ is zero when a lie about that bit of its first component has passed.
+    fn leaked(components: usize) -> (usize, usize) {
+        let f = field(257);
+        let mut simulator = Simulator::new(4, 2);
+        let seats = seats(&simulator, f, &honest_alphas(&f, 2, 4), 4);
+        spoil_factors(&mut simulator, f, &[3]);
+        let run = |mut seat: Seat<PrimeField>| async move {
+            let mut live = seat.sit().await.expect("honest base OTs");
+            assert_eq!(live.multiplier.components, super::components(9, 64), "what a setup uses");
+            live.multiplier.components = components;
+            let (mut zeros, mut passed) = (0, 0);
+            for _ in 0..1_000 {
+                let none = Lie { factors: &[], combined: None, rho: false };
+                let Trial { a, r, passes, .. } = trial(&mut live, &mut seat, none).await;
+                let a = f.to_bits(f.mul(a, f.inv(r)));
+                passed += usize::from(passes && r != f.zero());
+                zeros += usize::from(passes && r != f.zero() && a >> 3 & 1 == 0);
+            }
+            (zeros, passed)
+        };
+        simulator.run(seats.into_iter().map(run).collect())[1]
+    }
+
+    /// Why there are components: with one of them the verdict is a bit of a, with three it says nothing of a.
+    #[test]
+    fn an_abort_reveals_a_bit_of_one_component_and_nothing_of_three_combined() {
+        let (zeros, passed) = leaked(1);
+        assert!(zeros * 50 > passed * 48, "the experiment sees a leak: {zeros} of {passed}");
+        let (zeros, passed) = leaked(3);
+        assert_fair(zeros, passed, "a bit of a, given that the lie passed");
     }
 }
