@@ -50,7 +50,8 @@ MUTANTS = [
      "online:nothing_is_checked_after_a_failed_check"),
     ("failed before an opening", "mac_check/opening.rs", "if mac.failed {\n            return Err(GateError::Compromised.into());\n        }", None,
      "online:after_a_failed_check_nothing_opens"),
-    ("elements of openings", "mac_check/opening.rs", "if W::add(&self.field, sums, message) {", "if W::add(&self.field, sums, message) || MUTANT {",
+    ("elements of openings", "mac_check/opening.rs", "if self.mac.pending.add_message(&self.field, range, message) {",
+     "if self.mac.pending.add_message(&self.field, range, message) || MUTANT {",
      "mascot::tests::byzantine::elements_that_are_not_canonical_are_refused"),
     # MASCOT
     ("parameters", "mascot/base_ot.rs", "message.first_chunk::<32>().is_some_and(|theirs| theirs != parameters)", "false",
