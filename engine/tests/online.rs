@@ -3,12 +3,13 @@
 
 use polyyne_engine::dealer::Dealer;
 use polyyne_engine::delivery;
-use polyyne_engine::error::{Error, Severity};
+use polyyne_engine::digest::Hash;
+use polyyne_engine::error::{Error, Malformed, Severity};
 use polyyne_engine::field::{ELEMENT_BYTES, Field, Fp, PrimeField};
 use polyyne_engine::mac_check::MacCheck;
 use polyyne_engine::online::Online;
 use polyyne_engine::party::{Party, PartyIndex};
-use polyyne_engine::port::{GateError, LocalGate, Rng};
+use polyyne_engine::port::{BoxFuture, Gate, GateError, LocalGate, OwnSigma, Rng, Verdict};
 use polyyne_engine::share::Shares;
 use polyyne_engine::sim::{Frame, Simulator};
 use polyyne_engine::step::Step;
@@ -303,6 +304,49 @@ fn after_a_failed_check_nothing_opens() {
     }
 }
 
+/// A gate that lets everything pass: what a check refuses itself.
+struct Forgetful;
+
+impl Gate for Forgetful {
+    fn enter(&mut self, _covers: Hash) -> BoxFuture<'_, Result<(), GateError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn commit(&mut self, _own: OwnSigma) -> BoxFuture<'_, Result<(), GateError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn commitments(&mut self, _all: Vec<Hash>) -> BoxFuture<'_, Result<(), GateError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn verdict(&mut self, _verdict: Verdict) -> BoxFuture<'_, Result<(), GateError>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// A frame of the round before, of the same step and length.
+#[test]
+fn a_frame_of_an_earlier_round_is_refused() {
+    let mut sim = Simulator::new(8, 2);
+    let mut before = Vec::new();
+    sim.hook(move |frame| {
+        if frame.from != PartyIndex(0) {
+            return vec![frame.bytes.to_vec()];
+        }
+        before.push(frame.bytes.to_vec());
+        vec![before[0].clone()]
+    });
+    let running = sim.channels().into_iter().enumerate().map(|(i, channels)| async move {
+        let mut party = Party::new(i, [7; 32], channels, Rng::seed_from_u64(i as u64));
+        party.send_all(Step::Open, vec![1; 16]).await?;
+        party.send_all(Step::Open, vec![2; 16]).await.map(drop)
+    });
+    let results = sim.run(running.collect());
+    let what = Malformed::UnexpectedRound;
+    assert_eq!(results[1], Err(Error::Malformed { peer: PartyIndex(0), step: Step::Open, what }));
+}
+
 #[test]
 fn nothing_is_checked_after_a_failed_check() {
     let dealer = Dealer::new(PrimeField::carbyne(), 2, [1; 32]);
@@ -310,7 +354,7 @@ fn nothing_is_checked_after_a_failed_check() {
     let mut sim = Simulator::new(6, 2);
     let running = sim.channels().into_iter().enumerate().map(|(i, channels)| async move {
         let mut party = Party::new(i, [7; 32], channels, Rng::seed_from_u64(i as u64));
-        let mut mac = MacCheck::new(f, dealer.key(i), Box::new(LocalGate::default()));
+        let mut mac = MacCheck::new(f, dealer.key(i), Box::new(Forgetful));
         mac.register(&[f.one()], &[f.zero()]);
         let first = mac.check(&mut party).await;
         let rounds = party.traffic().rounds;

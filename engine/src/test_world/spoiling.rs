@@ -269,8 +269,16 @@ pub(crate) fn equivocations<G: Maker>(new: impl Fn(u64) -> World<G>, kind: Kind,
 /// The error of party 1 when party 0 sends in these steps what it sent in them the time before; of a coin's
 /// commitment nothing that stands behind it.
 pub(crate) fn stale<G: Maker>(world: &World<G>, kind: Kind, steps: [Step; 2]) -> Error {
-    const COMMITMENT: usize = 32;
     let mut simulator = Simulator::new(world.seed, world.n);
+    repeat(&mut simulator, steps);
+    // So many that everything is sent more than once.
+    let mut results = world.generate(&mut simulator, kind, 20);
+    results.swap_remove(1).err().unwrap_or_else(|| panic!("{steps:?}: not noticed"))
+}
+
+/// Party 0 sends in each of these steps what it sent the time before.
+pub(crate) fn repeat(simulator: &mut Simulator, steps: [Step; 2]) {
+    const COMMITMENT: usize = 32;
     let mut last: BTreeMap<(Step, PartyIndex), Vec<u8>> = BTreeMap::new();
     simulator.hook(move |frame| {
         let mut bytes = frame.bytes.to_vec();
@@ -283,9 +291,6 @@ pub(crate) fn stale<G: Maker>(world: &World<G>, kind: Kind, steps: [Step; 2]) ->
         }
         vec![bytes]
     });
-    // So many that everything is sent more than once.
-    let mut results = world.generate(&mut simulator, kind, 20);
-    results.swap_remove(1).err().unwrap_or_else(|| panic!("{steps:?}: not noticed"))
 }
 
 /// Commitments of an earlier time do not open.

@@ -146,12 +146,19 @@ fn coins_and_sigmas_of_an_earlier_time_are_caught() {
     }
 }
 
+/// Ciphertexts and proof of a batch, word for word those of the one before: only the proof's number tells.
 #[test]
 fn the_proof_of_an_earlier_batch_is_refused() {
     let world = World::new(DEFAULT_PRIME, 3, 2, 65);
-    let error = spoiling::stale(&world, Kind::Triple, [Step::LowGearCiphertext, Step::LowGearProof]);
+    let mut simulator = Simulator::new(65, 2);
+    spoiling::repeat(&mut simulator, [Step::LowGearCiphertext, Step::LowGearProof]);
+    let results = world.play(&mut simulator, 0, async |mut party, mac| {
+        let mut live = Live::establish(&mut party, world.field, mac.key(), world.params, false).await?;
+        live.encrypt(&mut party, 1).await?;
+        live.encrypt(&mut party, 1).await.map(drop)
+    });
     let check = ConsistencyCheck::PlaintextProof;
-    assert_eq!(error, Error::ConsistencyFailed { peer: PartyIndex(0), check });
+    assert_eq!(results[1], Err(Error::ConsistencyFailed { peer: PartyIndex(0), check }));
 }
 
 /// More products than the flooding is good for would be told apart from the simulator's.

@@ -128,6 +128,15 @@ fn everything(count: usize) -> BitBill {
     BitBill(others.into_iter().chain(bits).collect())
 }
 
+/// With nothing after them whose check would cover theirs.
+#[test]
+fn and_triples_alone_are_checked_before_they_leave() {
+    let both = Both::new(2, 40);
+    let bill = BitBill([((BitKind::Triple, None), 5)].into_iter().collect());
+    let pools: Result<Vec<_>, _> = both.run(&mut Simulator::new(40, 2), &bill).into_iter().collect();
+    assert!(pools.is_ok_and(|pools| pools.len() == 2));
+}
+
 #[test]
 fn all_bit_tuples_hold_their_relations() {
     for (n, count) in [(2, 400), (3, 60), (4, 7)] {
