@@ -5,6 +5,7 @@
 use super::simd::{self, Columns, Modulus};
 use super::{ELEMENT_BYTES, Field};
 use crate::digest::Transcript;
+use std::hint::black_box;
 use thiserror::Error;
 use zeroize::Zeroize;
 
@@ -46,13 +47,18 @@ const fn mac(acc: u64, a: u64, b: u64, carry: u64) -> (u64, u64) {
     limbs(t)
 }
 
+/// All ones for `true`, else 0. Knowing that it can be nothing else, the compiler makes branches of choices by it (the
+/// constant-time bench sees them), so it is not to know.
+#[inline(always)]
+const fn mask(bit: bool) -> u128 {
+    (black_box(bit as u64) as u128).wrapping_neg()
+}
+
 /// `x − p` if `x + overflow·2^128 ≥ p`, else `x`, without a branch.
 #[inline(always)]
 const fn subtract_once(x: u128, overflow: bool, p: u128) -> u128 {
     let (difference, borrow) = x.overflowing_sub(p);
-    let keep = (borrow & !overflow) as u128;
-    let mask = keep.wrapping_neg();
-    (x & mask) | (difference & !mask)
+    difference.wrapping_add(p & mask(borrow & !overflow))
 }
 
 /// A sum of products, not yet reduced.
@@ -245,7 +251,7 @@ impl PrimeField {
             let (low, borrow) = x[0].overflowing_sub(y[0]);
             let (high, first) = x[1].overflowing_sub(y[1]);
             let (high, second) = high.overflowing_sub(borrow as u128);
-            let mask = ((first | second) as u128).wrapping_neg();
+            let mask = mask(first | second);
             let b = Fp((borrowed.0 & mask) | (b.0 & !mask));
             *place = self.add(self.scaled(low, high), b).0.to_le_bytes();
         }
@@ -420,8 +426,7 @@ impl Field for PrimeField {
     #[inline(always)]
     fn sub(&self, a: Fp, b: Fp) -> Fp {
         let (difference, borrow) = a.0.overflowing_sub(b.0);
-        let mask = (borrow as u128).wrapping_neg();
-        Fp(difference.wrapping_add(self.p & mask))
+        Fp(difference.wrapping_add(self.p & mask(borrow)))
     }
 
     #[inline(always)]
