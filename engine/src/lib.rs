@@ -16,6 +16,7 @@ pub mod delivery;
 pub mod digest;
 pub mod error;
 pub mod field;
+pub mod from_triples;
 pub mod generator;
 pub mod lowgear;
 pub mod mac_check;

@@ -1,10 +1,4 @@
-//! Tuples of all kinds, in the numbers asked for; squares, inverses and bits as MASCOT makes them:
-//!
-//! - **Square**: for a triple (a, b, c) open ε = a − b; a² = c + ε·a.
-//! - **Inverse**: open c = a·b; where it is zero drop the triple (all parties see it); a⁻¹ = c⁻¹·b.
-//! - **Bit**: open the square s = a²; zero is dropped; with the root r of s whose canonical representative is
-//!   even, a/r is 1 or −1 with equal probability: b = (a/r + 1)/2. The rule for the root must not depend on a, or
-//!   the bit is skewed.
+//! Tuples of all kinds, in the numbers asked for; squares, inverses and bits by [`crate::from_triples`].
 //!
 //! All openings go through [`MacCheck::open`] and are checked before the tuples leave; what is opened is
 //! independent of every other value.
@@ -13,8 +7,9 @@ use super::params::MASK_BLOCKS;
 use super::setup::Live;
 use super::stock::take;
 use crate::coin;
-use crate::error::{Error, Result};
-use crate::field::{Field, Fp, PrimeField, SquareRoots};
+use crate::error::Result;
+use crate::field::PrimeField;
+use crate::from_triples;
 use crate::mac_check::MacCheck;
 use crate::party::Party;
 use crate::share::Shares;
@@ -105,11 +100,8 @@ impl Live {
         mac: &mut MacCheck<PrimeField>,
         count: usize,
     ) -> Result<[Shares<PrimeField>; 2]> {
-        let [a, b, c] = self.take_triples(party, mac, count).await?;
-        let f = &self.scheme.field;
-        let epsilon = mac.open(party, &a.sub(f, &b)).await?;
-        let squares = c.add(f, &a.scale(f, epsilon.for_shares()));
-        Ok([a, squares])
+        let triples = self.take_triples(party, mac, count).await?;
+        from_triples::squares(&self.scheme.field, party, mac, triples).await
     }
 
     async fn inverses(
@@ -120,13 +112,8 @@ impl Live {
     ) -> Result<[Shares<PrimeField>; 2]> {
         let mut all: [Shares<PrimeField>; 2] = Default::default();
         while all[0].len() < count {
-            let [a, b, c] = self.take_triples(party, mac, count - all[0].len()).await?;
-            let opened = mac.open(party, &c).await?;
-            let opened = mac.confirm(party, opened).await?.into_inner();
-            let f = &self.scheme.field;
-            let mut inverses = opened.clone();
-            f.invert_all(&mut inverses);
-            append_nonzero(f, &mut all, &opened, [&a, &b.scale(f, &inverses)]);
+            let triples = self.take_triples(party, mac, count - all[0].len()).await?;
+            from_triples::append_inverses(&self.scheme.field, party, mac, triples, &mut all).await?;
         }
         Ok(all)
     }
@@ -137,35 +124,11 @@ impl Live {
         mac: &mut MacCheck<PrimeField>,
         count: usize,
     ) -> Result<Shares<PrimeField>> {
-        let mut all = [Shares::default()];
-        let f = self.scheme.field;
-        let (half, roots) = (f.inv(f.element(2)), SquareRoots::new(f));
-        while all[0].len() < count {
-            let [a, squares] = self.squares(party, mac, count - all[0].len()).await?;
-            let opened = mac.open(party, &squares).await?;
-            let opened = mac.confirm(party, opened).await?.into_inner();
-            let mut inverses = roots.of_all(&opened).ok_or(Error::NotASquare)?;
-            f.invert_all(&mut inverses);
-            let halves: Vec<Fp> = inverses.iter().map(|&inverse| f.mul(inverse, half)).collect();
-            let signs = a.scale(&f, &halves);
-            append_nonzero(&f, &mut all, &opened, [&self.key.add_public(&f, &signs, &vec![half; signs.len()])]);
+        let mut all = Shares::default();
+        while all.len() < count {
+            let squares = self.squares(party, mac, count - all.len()).await?;
+            from_triples::append_bits(&self.scheme.field, party, mac, squares, &mut all).await?;
         }
-        let [bits] = all;
-        Ok(bits)
-    }
-}
-
-/// Appends the tuples where what was opened is not zero.
-fn append_nonzero<const K: usize>(
-    field: &PrimeField,
-    all: &mut [Shares<PrimeField>; K],
-    opened: &[Fp],
-    new: [&Shares<PrimeField>; K],
-) {
-    for k in (0..opened.len()).filter(|&k| opened[k] != field.zero()) {
-        for (all, new) in all.iter_mut().zip(new) {
-            let (value, mac) = new.get(k);
-            all.push(value, mac);
-        }
+        Ok(all)
     }
 }

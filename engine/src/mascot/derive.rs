@@ -1,10 +1,6 @@
 //! Tuples of other kinds, from triples and authenticated inputs.
 //!
-//! - **Square**: for a triple (a, b, c) open ε = a − b; a² = c + ε·a.
-//! - **Inverse**: open c = a·b; where it is zero drop the triple (all parties see it); a⁻¹ = c⁻¹·b.
-//! - **Bit**: open the square s = a²; zero is dropped; with the root r of s that
-//!   [`MascotField::roots`] fixes, a/r is 1 or −1 with equal probability: b = (a/r + 1)/2. The rule for
-//!   the root must not depend on a, or the bit is skewed.
+//! - **Square, inverse, bit**: [`crate::from_triples`].
 //! - **Bit in characteristic 2**: every party inputs a random bit ([`super::bit_inputs`]); the sum.
 //! - **Random**: every party inputs a uniform element; the sum.
 //! - **Input mask** of an owner: the owner alone inputs.
@@ -14,12 +10,13 @@
 
 use super::MascotField;
 use super::{Live, triple};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::field::Field;
+use crate::from_triples;
 use crate::mac_check::MacCheck;
 use crate::party::Party;
 use crate::port::Rng;
-use crate::share::{Shares, Vector as _};
+use crate::share::Shares;
 use crate::tuples::{InputMasks, Kind};
 use rand_core::Rng as _;
 use zeroize::Zeroizing;
@@ -169,11 +166,8 @@ async fn squares<F: MascotField>(
     mac: &mut MacCheck<F>,
     count: usize,
 ) -> Result<[Shares<F>; 2]> {
-    let [a, b, c] = triples(live, party, mac, count).await?;
-    let f = &live.field;
-    let epsilon = mac.open(party, &a.sub(f, &b)).await?;
-    let squares = c.add(f, &a.scale(f, epsilon.for_shares()));
-    Ok([a, squares])
+    let triples = triples(live, party, mac, count).await?;
+    from_triples::squares(&live.field, party, mac, triples).await
 }
 
 async fn inverses<F: MascotField>(
@@ -184,14 +178,8 @@ async fn inverses<F: MascotField>(
 ) -> Result<[Shares<F>; 2]> {
     let mut all: [Shares<F>; 2] = Default::default();
     while all[0].len() < count {
-        let [a, b, c] = triples(live, party, mac, count - all[0].len()).await?;
-        let opened = mac.open(party, &c).await?;
-        let opened = mac.confirm(party, opened).await?.into_inner();
-        let f = &live.field;
-        let mut inverses = opened.clone();
-        f.invert_all_public(&mut inverses);
-        append_where_not_zero(f, &mut all[0], &a, &opened);
-        append_where_not_zero(f, &mut all[1], &b.scale(f, &inverses), &opened);
+        let triples = triples(live, party, mac, count - all[0].len()).await?;
+        from_triples::append_inverses(&live.field, party, mac, triples, &mut all).await?;
     }
     Ok(all)
 }
@@ -214,28 +202,9 @@ async fn bits<F: MascotField>(
     count: usize,
 ) -> Result<Shares<F>> {
     let mut all = Shares::default();
-    let f = live.field.clone();
-    let half = f.inv(f.add(f.one(), f.one()));
     while all.len() < count {
-        let [a, squares] = squares(live, party, mac, count - all.len()).await?;
-        let opened = mac.open(party, &squares).await?;
-        let opened = mac.confirm(party, opened).await?.into_inner();
-        let mut inverses = f.roots(&opened).ok_or(Error::NotASquare)?;
-        f.invert_all_public(&mut inverses);
-        let halves: Vec<F::Element> = inverses.iter().map(|&inverse| f.mul(inverse, half)).collect();
-        let signs = a.scale(&f, &halves);
-        let bits = live.authenticator.key.add_public(&f, &signs, &vec![half; signs.len()]);
-        append_where_not_zero(&f, &mut all, &bits, &opened);
+        let squares = squares(live, party, mac, count - all.len()).await?;
+        from_triples::append_bits(&live.field, party, mac, squares, &mut all).await?;
     }
     Ok(all)
-}
-
-/// Appends the shares at whose places the public value is not zero.
-fn append_where_not_zero<F: Field>(field: &F, all: &mut Shares<F>, shares: &Shares<F>, values: &[F::Element]) {
-    let zeros = (0..values.len()).filter(|&k| values[k] == field.zero());
-    let mut start = 0;
-    for end in zeros.chain([values.len()]) {
-        all.append_range(shares, start..end);
-        start = end + 1;
-    }
 }

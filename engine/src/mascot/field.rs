@@ -2,7 +2,8 @@
 
 use super::gf128::Wide;
 use super::simd::{self, Kernel, Limbs};
-use crate::field::{BinaryField, Field, Fp, Gf2n, PrimeField, SquareRoots};
+use crate::field::{BinaryField, Field, Fp, Gf2n, PrimeField};
+use crate::from_triples::PublicMaths;
 use crate::prg::StreamBlock;
 
 /// A field that MASCOT can generate for: what differs between prime and binary fields.
@@ -11,7 +12,7 @@ use crate::prg::StreamBlock;
 /// whoever adds them up sees to it that no limb reaches 2^63. In characteristic 2 a limb is a polynomial, "2^32"
 /// stands for X^32, and sums carry nothing. An integer has an element ([`Self::reduce`]) by a linear map of the field's
 /// choice, the same everywhere.
-pub trait MascotField: Field {
+pub trait MascotField: PublicMaths {
     /// Whether 1 + 1 = 0: random bits are then authenticated as bits, and there are no signs to take roots for.
     fn is_binary(&self) -> bool;
     /// 256 uniform bits for [`Self::accumulate`].
@@ -34,10 +35,6 @@ pub trait MascotField: Field {
     fn encode_raw(&self, a: Self::Element) -> [u8; 16];
     /// Strict: anything but a canonical encoding is `None`.
     fn decode_raw(&self, bytes: [u8; 16]) -> Option<Self::Element>;
-    /// Square roots of public values, by a rule that depends on the value only; `None` if one has none.
-    fn roots(&self, squares: &[Self::Element]) -> Option<Vec<Self::Element>>;
-    /// Inverts public values; zeros stay zero.
-    fn invert_all_public(&self, elements: &mut [Self::Element]);
 }
 
 /// 256 bits in limbs.
@@ -99,14 +96,6 @@ impl MascotField for PrimeField {
     fn decode_raw(&self, bytes: [u8; 16]) -> Option<Fp> {
         self.from_montgomery(u128::from_le_bytes(bytes))
     }
-
-    fn roots(&self, squares: &[Fp]) -> Option<Vec<Fp>> {
-        SquareRoots::new(*self).of_all(squares)
-    }
-
-    fn invert_all_public(&self, elements: &mut [Fp]) {
-        self.invert_all(elements);
-    }
 }
 
 /// Of 256 uniform bits the lowest are taken, as many as the degree; the rest is not needed.
@@ -164,16 +153,6 @@ impl MascotField for BinaryField {
     #[inline(always)]
     fn decode_raw(&self, bytes: [u8; 16]) -> Option<Gf2n> {
         self.from_bits(u128::from_le_bytes(bytes))
-    }
-
-    /// The only roots: a^(2^(n−1)).
-    fn roots(&self, squares: &[Gf2n]) -> Option<Vec<Gf2n>> {
-        let root = |&square: &Gf2n| (1..self.degree()).fold(square, |root, _| self.mul(root, root));
-        Some(squares.iter().map(root).collect())
-    }
-
-    fn invert_all_public(&self, elements: &mut [Gf2n]) {
-        elements.iter_mut().for_each(|x| *x = self.inv(*x));
     }
 }
 
