@@ -124,12 +124,9 @@ pub struct Secrets {
     open: bool,
 }
 
-/// The one virtual connection.
-const CLIENT: i64 = 0;
-
 impl Secrets {
-    /// The number of the one connection.
-    pub const CLIENT: i64 = CLIENT;
+    /// The number of the one virtual connection.
+    pub const CLIENT: i64 = 0;
 
     /// The same with the connection open: for a door that listens to live clients and keeps shares from them.
     pub fn attended(inputs: Shares<PrimeField>, outputs_max: usize) -> Self {
@@ -159,7 +156,7 @@ impl Secrets {
     }
 
     fn client(&self, client: i64) -> Result<(), DoorError> {
-        if client == CLIENT && self.open { Ok(()) } else { Err(DoorError::NoSuchClient(client)) }
+        if client == Self::CLIENT && self.open { Ok(()) } else { Err(DoorError::NoSuchClient(client)) }
     }
 
     fn accept_now(&mut self) -> Result<i64, DoorError> {
@@ -170,7 +167,7 @@ impl Secrets {
             return Err(DoorError::SecondClient);
         }
         (self.accepted, self.open) = (true, true);
-        Ok(CLIENT)
+        Ok(Self::CLIENT)
     }
 
     fn read_now(&mut self, client: i64, wanted: Wanted, count: usize) -> Result<Message, DoorError> {
