@@ -4,14 +4,15 @@
 //! after everything that was fixed before the toss began. Fresh for every use. A party that
 //! refuses to open aborts the protocol; the abort depends on public values only.
 
-use crate::commitment;
+use crate::commitment::{self, Opening};
 use crate::digest::Hash;
 use crate::error::Result;
-use crate::party::Party;
+use crate::party::{Party, PartyIndex};
 use crate::step::Step;
 use rand_core::Rng as _;
 
-const SEED_BYTES: usize = 32;
+pub(crate) const SEED_BYTES: usize = 32;
+const DOMAIN: &str = "coin";
 
 /// 256 joint random bits. 2 rounds, 3 for n ≥ 3.
 pub async fn toss(party: &mut Party) -> Result<Hash> {
@@ -40,17 +41,31 @@ pub(crate) async fn toss_with(
     let statements = messages.iter_mut().map(|message| message.split_off(own.commitment.len())).collect();
     let commitments = commitment::received(party, commit, &messages)?;
 
-    let openings = party.send_all(open, own.bytes).await?;
-    let mut seeds = Vec::with_capacity(party.n());
-    for (j, opening) in openings.iter().enumerate() {
-        let peer = crate::party::PartyIndex(j as u16);
-        seeds.push(commitment::opened(party, open, peer, counter, &commitments[j], opening, SEED_BYTES)?);
-    }
-    Ok((joint(party, counter, &seeds), statements))
+    let coin = reveal(party, open, DOMAIN, Tossed { counter, own, commitments }).await?;
+    Ok((coin, statements))
 }
 
-fn joint(party: &Party, counter: u64, seeds: &[&[u8]]) -> Hash {
-    party.transcript("coin").number(counter).list(seeds).finish()
+/// A coin that nobody has opened: its number, the own opening, everyone's commitments.
+pub(crate) struct Tossed {
+    pub counter: u64,
+    pub own: Opening,
+    pub commitments: Vec<Hash>,
+}
+
+/// Opens a coin. 1 round.
+pub(crate) async fn reveal(party: &mut Party, step: Step, domain: &str, tossed: Tossed) -> Result<Hash> {
+    let Tossed { counter, own, commitments } = tossed;
+    let openings = party.send_all(step, own.bytes).await?;
+    let mut seeds = Vec::with_capacity(party.n());
+    for (peer, (opening, commitment)) in (0..).map(PartyIndex).zip(openings.iter().zip(&commitments)) {
+        seeds.push(commitment::opened(party, step, peer, counter, commitment, opening, SEED_BYTES)?);
+    }
+    Ok(joint(party, domain, counter, &seeds))
+}
+
+/// The coin of all parties' seeds, by party.
+pub(crate) fn joint(party: &Party, domain: &str, counter: u64, seeds: &[&[u8]]) -> Hash {
+    party.transcript(domain).number(counter).list(seeds).finish()
 }
 
 #[cfg(test)]
@@ -65,7 +80,7 @@ mod tests {
     fn coins_are_frozen() {
         let channels = Simulator::new(0, 2).channels().swap_remove(0);
         let party = Party::new(0, [7; 32], channels, Rng::seed_from_u64(0));
-        let coin = joint(&party, 3, &[&[1; SEED_BYTES], &[2; SEED_BYTES]]);
+        let coin = joint(&party, DOMAIN, 3, &[&[1; SEED_BYTES], &[2; SEED_BYTES]]);
         assert_eq!(hex::encode(coin), "629461e004aac52ab0b2d0d00f63c7cef541c1014db5c0b8a491140859c1608c");
     }
 }

@@ -6,10 +6,11 @@
 //! seeds were fixed earlier than the data only binds their owners more. Every coin is used once.
 //! A party that refuses to open aborts the protocol, having seen public coins at most.
 
-use crate::commitment::{self, Opening};
+use crate::coin::{self, SEED_BYTES, Tossed};
+use crate::commitment;
 use crate::digest::Hash;
 use crate::error::Result;
-use crate::party::{Party, PartyIndex};
+use crate::party::Party;
 use crate::step::Step;
 use rand_core::Rng as _;
 use std::collections::VecDeque;
@@ -17,18 +18,11 @@ use zeroize::Zeroizing;
 
 /// Coins committed together.
 const BATCH: usize = 32;
-const SEED_BYTES: usize = 32;
-
-/// A coin that nobody has opened: its number, the own opening, everyone's commitments.
-struct Pending {
-    counter: u64,
-    own: Opening,
-    commitments: Vec<Hash>,
-}
+const DOMAIN: &str = "mascot/coin";
 
 /// The coins to come of a session.
 #[derive(Default)]
-pub(crate) struct Coins(VecDeque<Pending>);
+pub(crate) struct Coins(VecDeque<Tossed>);
 
 impl Coins {
     /// The next coin. 1 round, and 1 or 2 more for each batch.
@@ -36,23 +30,8 @@ impl Coins {
         if self.0.is_empty() {
             self.commit(party).await?;
         }
-        let Pending { counter, own, commitments } = self.0.pop_front().expect("a batch has just been committed");
-        let openings = party.send_all(Step::MascotCoinOpen, own.bytes).await?;
-        let mut seeds = Vec::with_capacity(party.n());
-        for (j, opening) in openings.iter().enumerate() {
-            let peer = PartyIndex(j as u16);
-            let commitment = &commitments[j];
-            seeds.push(commitment::opened(
-                party,
-                Step::MascotCoinOpen,
-                peer,
-                counter,
-                commitment,
-                opening,
-                SEED_BYTES,
-            )?);
-        }
-        Ok(joint(party, counter, &seeds))
+        let tossed = self.0.pop_front().expect("a batch has just been committed");
+        coin::reveal(party, Step::MascotCoinOpen, DOMAIN, tossed).await
     }
 
     async fn commit(&mut self, party: &mut Party) -> Result<()> {
@@ -75,14 +54,10 @@ impl Coins {
             let one: Vec<Vec<u8>> =
                 messages.iter().map(|all| all[k * SEED_BYTES..(k + 1) * SEED_BYTES].to_vec()).collect();
             let commitments = commitment::received(party, step, &one)?;
-            self.0.push_back(Pending { counter, own, commitments });
+            self.0.push_back(Tossed { counter, own, commitments });
         }
         Ok(())
     }
-}
-
-fn joint(party: &Party, counter: u64, seeds: &[&[u8]]) -> Hash {
-    party.transcript("mascot/coin").number(counter).list(seeds).finish()
 }
 
 #[cfg(test)]
@@ -98,7 +73,7 @@ mod tests {
     fn coins_are_frozen() {
         let channels = Simulator::new(0, 2).channels().swap_remove(0);
         let party = Party::new(0, [7; 32], channels, Rng::seed_from_u64(0));
-        let coin = joint(&party, 3, &[&[1; SEED_BYTES], &[2; SEED_BYTES]]);
+        let coin = coin::joint(&party, DOMAIN, 3, &[&[1; SEED_BYTES], &[2; SEED_BYTES]]);
         assert_eq!(hex::encode(coin), "798f17ca893d344f8373aa2a1de0669ee46cbfdf57239bb1639064e7eae7894f");
     }
 
