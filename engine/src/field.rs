@@ -14,6 +14,8 @@ mod simd;
 pub use binary::{BinaryField, Gf2n};
 pub use prime::{Fp, PrimeField};
 pub use roots::SquareRoots;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use simd::transpose_quadwords;
 
 /// Bytes of an encoded element, whatever the field.
 pub const ELEMENT_BYTES: usize = 16;

@@ -168,6 +168,9 @@ mod portable {
 }
 
 #[cfg(target_arch = "x86_64")]
+pub(crate) use x86::transpose_quadwords;
+
+#[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::{Columns, LANES, Modulus};
     use std::arch::x86_64::{
@@ -448,8 +451,8 @@ mod x86 {
     }
 
     /// Quadword c of vector r becomes quadword r of vector c.
-    #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
-    fn transpose(r: [__m512i; 8]) -> [__m512i; 8] {
+    #[target_feature(enable = "avx512f")]
+    pub(crate) fn transpose_quadwords(r: [__m512i; 8]) -> [__m512i; 8] {
         let pair = |i: usize| (_mm512_unpacklo_epi64(r[i], r[i + 1]), _mm512_unpackhi_epi64(r[i], r[i + 1]));
         let [(a0, a1), (a2, a3), (a4, a5), (a6, a7)] = [pair(0), pair(2), pair(4), pair(6)];
         let even = |x, y| _mm512_shuffle_i64x2::<0x88>(x, y);
@@ -502,7 +505,7 @@ mod x86 {
         for at in (0..count).step_by(LANES) {
             // SAFETY: the eight elements from `at` on are inside.
             let limbs = std::array::from_fn(|i| unsafe { _mm512_loadu_si512(sums.add(8 * (at + LOADED[i])).cast()) });
-            let l = transpose(limbs);
+            let l = transpose_quadwords(limbs);
             let mut t = [_mm512_setzero_si512(); 5];
             add_limb::<0, 52>(&mut t, 0, l[0]);
             add_limb::<32, 20>(&mut t, 0, l[1]);

@@ -210,6 +210,7 @@ mod portable {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::*;
+    use crate::field::transpose_quadwords;
     use std::arch::x86_64::*;
 
     #[target_feature(enable = "avx2,bmi2,adx,avx512f,avx512bw,avx512vl")]
@@ -355,20 +356,6 @@ mod x86 {
         }
         places
     };
-
-    /// Quadword c of vector r becomes quadword r of vector c.
-    #[target_feature(enable = "avx512f")]
-    fn transpose_quadwords(r: [__m512i; 8]) -> [__m512i; 8] {
-        let pair = |i: usize| (_mm512_unpacklo_epi64(r[i], r[i + 1]), _mm512_unpackhi_epi64(r[i], r[i + 1]));
-        let [(a0, a1), (a2, a3), (a4, a5), (a6, a7)] = [pair(0), pair(2), pair(4), pair(6)];
-        let even = |x, y| _mm512_shuffle_i64x2::<0x88>(x, y);
-        let odd = |x, y| _mm512_shuffle_i64x2::<0xdd>(x, y);
-        let upper = [even(a0, a2), even(a1, a3), odd(a0, a2), odd(a1, a3)];
-        let lower = [even(a4, a6), even(a5, a7), odd(a4, a6), odd(a5, a7)];
-        let [c0, c1, c2, c3]: [__m512i; 4] = std::array::from_fn(|c| even(upper[c], lower[c]));
-        let [c4, c5, c6, c7]: [__m512i; 4] = std::array::from_fn(|c| odd(upper[c], lower[c]));
-        [c0, c1, c2, c3, c4, c5, c6, c7]
-    }
 
     /// 8×8 bits within quadwords, quadwords among vectors, then bytes.
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,gfni")]
