@@ -1,6 +1,6 @@
 //! The interactive generators of tuples over a prime field behind one door, and which of them serves a field.
 
-use crate::bit_tuples::{BitPool, DaBits};
+use crate::bit_tuples::{BitPool, DaBits, EdaBits};
 use crate::error::Result;
 use crate::field::{BinaryField, PrimeField};
 use crate::mac_check::MacCheck;
@@ -154,6 +154,22 @@ impl Generator {
     ) -> Result<DaBits> {
         let prime = World { setup: self.mascot(party, mac).await?, mac };
         mascot::generate_dabits(prime, binary, party, count).await
+    }
+
+    /// Makes `count` edaBits of `bits` bits, with MASCOT; see [`mascot::generate_edabits`].
+    ///
+    /// # Errors
+    /// Those of [`Self::generate_dabits`].
+    pub async fn generate_edabits(
+        &mut self,
+        party: &mut Party,
+        mac: &mut MacCheck<PrimeField>,
+        binary: World<'_, BinaryField>,
+        bits: u32,
+        count: usize,
+    ) -> Result<EdaBits> {
+        let prime = World { setup: self.mascot(party, mac).await?, mac };
+        mascot::generate_edabits(prime, binary, party, bits, count).await
     }
 
     /// Generates everything on the bill.

@@ -65,7 +65,7 @@ const IDLE: Duration = Duration::from_millis(200);
 const RETRY: Duration = Duration::from_millis(300);
 /// For telling a member this one's token.
 const TELL_PATIENCE: Duration = Duration::from_secs(3);
-const WISH_BYTES_MAX: usize = 16 << 10;
+const WISH_BYTES_MAX: usize = 32 << 10;
 
 /// Keeps what [`anchor`] stores, by field ([`crate::session::side::field_byte`]).
 pub trait AnchorStore: Send + Sync {
@@ -447,7 +447,7 @@ async fn make(
     }
     let width = usize::from(batch.kind.arity) * ELEMENT_BYTES;
     let mut start = batch.start;
-    for chunk in tuples.chunks(limits::CHUNK_MAX * width) {
+    for chunk in tuples.chunks(batch.kind.chunk_max() * width) {
         let batch = Batch { start, count: chunk.len() / width, ..batch };
         seal(shared, party, number, batch, &label, Zeroizing::new(chunk.to_vec())).await?;
         start += batch.count as u64;
@@ -529,6 +529,11 @@ pub(crate) fn protocol(seat: &Seat) -> Protocol {
         .expect("the record's parameters have been validated")
 }
 
+/// Whether the prime is large enough for bits over both fields.
+pub(crate) fn dabits_fit(seat: &Seat) -> polyyne_engine::error::Result<()> {
+    mascot::dabits_fit(&protocol(seat).mascot(), &seat.field, seat.view.n())
+}
+
 impl Shared {
     fn set_phase(&self, phase: Phase) {
         *lock(&self.phase) = phase;
@@ -582,9 +587,13 @@ impl Shared {
 
     fn wish(&self) -> Wish {
         let (castor, scope) = (&self.seat.castor, self.seat.scope);
-        let mut kinds = TupleKind::in_cloud(self.seat.view.n());
+        let mut kinds = rules::kinds(&self.seat.view);
+        let dabits_fit = dabits_fit(&self.seat).is_ok();
         // what one member cannot make, none does
         kinds.retain(|kind| {
+            if kind.is_of_dabits() && !dabits_fit {
+                return false;
+            }
             let external = self.seat.view.acceptance().external.get(&kind.family());
             external.is_none_or(|name| self.plugins.contains_key(name))
         });

@@ -4,6 +4,7 @@ mod client;
 mod formation;
 mod keys;
 mod operator;
+mod stock;
 mod telemetry;
 
 use crate::config::Config;

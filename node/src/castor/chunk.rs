@@ -77,7 +77,7 @@ pub enum StageError {
     #[error("positions end at 2^64")]
     PositionsExhausted,
     #[error("kind {code} has {known} elements here, not {given}")]
-    OtherArity { code: u16, known: u8, given: u8 },
+    OtherArity { code: u16, known: u16, given: u16 },
     #[error("the MAC key is burned")]
     KeyCompromised,
     #[error("there is no such chunk: it was discarded, skipped or spent")]
@@ -398,7 +398,7 @@ impl Chunk {
 }
 
 /// How many tuples a sealed row of this length holds.
-pub(super) fn tuples_in(sealed_len: usize, arity: u8) -> u64 {
+pub(super) fn tuples_in(sealed_len: usize, arity: u16) -> u64 {
     let width = usize::from(arity) * ELEMENT_BYTES;
     (sealed_len.saturating_sub(OVERHEAD) / width.max(1)) as u64
 }

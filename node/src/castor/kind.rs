@@ -1,10 +1,17 @@
 //! Kinds of tuples: a code that never changes its meaning, and how many authenticated elements one tuple has.
+//!
+//! Most kinds exist in every cloud. Those with a parameter (edaBits of so many bits) exist where the cloud's record
+//! names them among what is kept in stock.
 
-use polyyne_protocol::limits::MEMBERS_MAX;
+use polyyne_protocol::limits::{CHUNK_MAX, MEMBERS_MAX, ROW_TUPLES};
 use serde::{Deserialize, Serialize};
 
 /// Set in the code of kinds that one member knows; the bits below it are that member's rank.
 const MASK: u16 = 0x80;
+/// In the code of edaBits; the bits below it are their length.
+const EDABIT: u16 = 0x0300;
+/// Bits of an edaBit in stock, at most.
+const EDABIT_BITS_MAX: u32 = 127;
 
 /// What tuples are over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +29,7 @@ pub struct TupleKind {
     /// Part of the row key and of what members sign.
     pub code: u16,
     /// Authenticated elements per tuple, at least 1.
-    pub arity: u8,
+    pub arity: u16,
 }
 
 impl TupleKind {
@@ -76,12 +83,42 @@ impl TupleKind {
         Self::mask(owner).over_binary(2)
     }
 
+    /// A random number below 2^bits over the prime field, and its bits as shared bits; `None` where there is no such
+    /// kind.
+    pub fn edabit(bits: u32) -> Option<Self> {
+        let low = u16::try_from(bits).ok().filter(|_| (1..=EDABIT_BITS_MAX).contains(&bits))?;
+        Some(Self { code: EDABIT | low, arity: 1 + low })
+    }
+
+    /// The bits of an edaBit.
+    pub fn edabit_bits(self) -> Option<u32> {
+        let bits = u32::from(self.code & !EDABIT);
+        (self.code & 0xff00 == EDABIT && Self::edabit(bits) == Some(self)).then_some(bits)
+    }
+
+    /// Whether it is made of bits over both fields, which takes a large prime.
+    pub fn is_of_dabits(self) -> bool {
+        self == Self::DABIT || self.edabit_bits().is_some()
+    }
+
+    /// The kind with a parameter that has this name, such as `edabit-64`.
+    pub fn with_parameter(name: &str) -> Option<Self> {
+        let kind = Self::edabit(name.strip_prefix("edabit-")?.parse().ok()?)?;
+        (kind.name() == name).then_some(kind)
+    }
+
+    /// Tuples in a chunk, at most: of wide kinds fewer, so that a batch is no more work than one of others.
+    pub fn chunk_max(self) -> usize {
+        let bits = self.edabit_bits().map_or(1, |bits| bits.next_power_of_two() as usize);
+        (CHUNK_MAX / bits).max(ROW_TUPLES)
+    }
+
     /// Who knows the value, if somebody does.
     pub fn owner(self) -> Option<usize> {
         (self.code & MASK != 0).then_some(usize::from(self.code & (MASK - 1)))
     }
 
-    /// All kinds of a cloud of so many members.
+    /// The kinds that every cloud of so many members has.
     pub fn in_cloud(members: usize) -> Vec<Self> {
         let masks = (0..members).map(Self::mask);
         let masks = masks.flat_map(|mask| [mask, mask.over_binary(40), mask.over_binary(128), mask.over_binary(2)]);
@@ -97,14 +134,21 @@ impl TupleKind {
     pub fn over(self) -> Over {
         match self.code >> 8 {
             0 => Over::Prime,
-            2 => Over::Bits,
+            2 | 3 => Over::Bits,
             degree => Over::Binary(degree.into()),
         }
     }
 
     /// The kind with this code, if it is known here.
     pub fn from_code(code: u16) -> Option<Self> {
-        Self::in_cloud(MEMBERS_MAX).into_iter().find(|kind| kind.code == code)
+        let edabit = Self::edabit(u32::from(code & !EDABIT));
+        Self::in_cloud(MEMBERS_MAX).into_iter().chain(edabit).find(|kind| kind.code == code)
+    }
+
+    /// The kind with this name, if there is one in any cloud.
+    pub fn named(name: &str) -> Option<Self> {
+        let every = || Self::in_cloud(MEMBERS_MAX).into_iter().find(|kind| kind.name() == name);
+        Self::with_parameter(name).or_else(every)
     }
 
     /// The name under which a rule in the cloud's record covers this kind: its own, or for masks that of all members'.
@@ -118,6 +162,9 @@ impl TupleKind {
 
     /// The name that operators see.
     pub fn name(self) -> String {
+        if let Some(bits) = self.edabit_bits() {
+            return format!("edabit-{bits}");
+        }
         let bare = Self { code: self.code & 0xff, ..self };
         match self.over() {
             Over::Prime => {}
@@ -166,6 +213,7 @@ mod tests {
         let names: BTreeSet<String> = all.iter().map(|kind| kind.name()).collect();
         assert_eq!((codes.len(), names.len()), (18 + 4 * MEMBERS_MAX, 18 + 4 * MEMBERS_MAX), "{names:?}");
         assert!(all.iter().all(|kind| TupleKind::from_code(kind.code) == Some(*kind)));
+        assert!(all.iter().all(|kind| TupleKind::named(&kind.name()) == Some(*kind)));
         assert!(TupleKind::ALL.iter().all(|kind| kind.owner().is_none() && kind.family() == kind.name()));
         for (kind, name, family, over) in [
             (TupleKind::mask(1), "mask-1", "mask", Over::Prime),
@@ -176,5 +224,26 @@ mod tests {
             assert_eq!((kind.name().as_str(), kind.family().as_str(), kind.over()), (name, family, over));
         }
         assert_eq!(TupleKind::bit_mask(15).owner(), Some(15));
+    }
+
+    #[test]
+    fn edabits_of_every_length_have_codes_and_names_of_their_own() {
+        let edabits: Vec<TupleKind> = (1..=EDABIT_BITS_MAX).map(|bits| TupleKind::edabit(bits).unwrap()).collect();
+        let all: Vec<TupleKind> = TupleKind::in_cloud(MEMBERS_MAX).into_iter().chain(edabits.clone()).collect();
+        let codes: BTreeSet<u16> = all.iter().map(|kind| kind.code).collect();
+        let names: BTreeSet<String> = all.iter().map(|kind| kind.name()).collect();
+        assert_eq!((codes.len(), names.len()), (all.len(), all.len()));
+        for (kind, bits) in edabits.into_iter().zip(1..) {
+            assert_eq!((kind.edabit_bits(), kind.arity, kind.over()), (Some(bits), 1 + bits as u16, Over::Bits));
+            assert_eq!(TupleKind::named(&kind.name()), Some(kind));
+            assert_eq!((TupleKind::from_code(kind.code), kind.owner()), (Some(kind), None));
+            assert_eq!(kind.family(), kind.name());
+            assert!(kind.chunk_max().is_multiple_of(ROW_TUPLES) && kind.chunk_max() <= CHUNK_MAX);
+        }
+        assert_eq!(TupleKind::edabit(64).map(|kind| (kind.code, kind.chunk_max())), Some((0x0340, ROW_TUPLES)));
+        assert!(TupleKind::ALL.iter().all(|kind| kind.edabit_bits().is_none() && kind.chunk_max() == CHUNK_MAX));
+        for name in ["edabit-0", "edabit-128", "edabit-064", "edabit-+1", "edabit-", "edabit", "dabit", "triple"] {
+            assert_eq!(TupleKind::with_parameter(name), None, "{name}");
+        }
     }
 }

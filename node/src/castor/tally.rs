@@ -10,7 +10,7 @@ use crate::store::durable::Reads;
 /// Cursor and counters of one kind under one MAC key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Tally {
-    pub arity: u8,
+    pub arity: u16,
     /// Everything below was taken, skipped or burned.
     pub cursor: u64,
     /// Every chunk so far ends at or below.
@@ -23,7 +23,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub fn new(arity: u8) -> Self {
+    pub fn new(arity: u16) -> Self {
         Self { arity, cursor: 0, end: 0, generated: 0, taken: 0, skipped: 0, burned: 0 }
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn tuple(kind: TupleKind, position: u64) -> Vec<u8> {
         .flat_map(|element| {
             let mut bytes = [0x5e; ELEMENT_BYTES];
             bytes[..8].copy_from_slice(&position.to_le_bytes());
-            bytes[8] = element;
+            bytes[8..10].copy_from_slice(&element.to_le_bytes());
             bytes[16..18].copy_from_slice(&kind.code.to_le_bytes());
             bytes
         })
@@ -116,14 +116,18 @@ fn balanced(castor: &Castor) -> Vec<Account> {
 fn a_take_returns_the_right_tuples_and_they_are_gone() {
     block_on(async {
         let (_file, castor, _) = open(&Disk::default()).await;
-        for kind in TupleKind::ALL {
+        let wide = TupleKind::edabit(127).expect("a kind");
+        for kind in TupleKind::ALL.into_iter().chain([wide]) {
             stock_up(&castor, kind, 0, 200).await;
             stock_up(&castor, kind, 200, 100).await;
             assert_eq!(castor.offers(SCOPE, kind), [Span::new(0, 300)]);
         }
         let mut request = want(1, TupleKind::TRIPLE, &[(0, 70), (190, 210)]);
         request.kinds.push(KindTake { kind: TupleKind::BIT, spans: vec![Span::new(5, 6)], skip_to: None });
+        request.kinds.push(KindTake { kind: wide, spans: vec![Span::new(60, 70)], skip_to: None });
         let mut taken = castor.take(request).await.expect("taken");
+        let bytes = taken.remove(wide).map(TakenKind::into_bytes);
+        assert_eq!(bytes.map(|bytes| bytes.to_vec()), Some((60..70).flat_map(|at| tuple(wide, at)).collect()));
         assert!(taken.remove(TupleKind::SQUARE).is_none());
         assert_eq!(taken.remove(TupleKind::BIT).map(|bits| bits.count()), Some(1));
         assert_eq!(positions(taken).len(), 90);

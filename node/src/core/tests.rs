@@ -321,6 +321,27 @@ async fn what_a_program_needs_beside_the_prime_field_is_made_when_it_is_asked_fo
     assert!(!made(TupleKind::SQUARE.over_binary(128)), "what nobody asked for is not made");
 }
 
+/// One length is kept in stock, one is named and made when it is asked for, and both are spent as what they are.
+#[tokio::test(flavor = "multi_thread")]
+async fn edabits_of_lengths_that_the_record_names_are_kept_and_taken_as_such() {
+    let [long, short] = [12, 8].map(|bits| TupleKind::edabit(bits).unwrap());
+    let world = World::keeping(&[(long, 100), (short, 0)], Generator::Mascot, 2, 256).await;
+    let client = client(5);
+    let (program, expected) = conformance("c36_edabit_raw");
+    for _ in 0..2 {
+        let answers = world.ask(0, &client, Request::Execute(execute(program.clone(), &[], true))).await;
+        assert!(executed(&answers).iter().all(|executed| executed.printed == expected));
+    }
+    for core in &world.cores {
+        let accounts = core.clouds.stores().castor.audit(world.scope()).unwrap();
+        let taken = |kind| accounts.iter().find(|account| account.kind == kind).map_or(0, |account| account.taken);
+        assert_eq!([long, short, TupleKind::DABIT].map(taken), [2, 10, 2], "what the program declares, twice");
+        assert!(accounts.iter().all(|account| account.balances()), "{accounts:?}");
+        let kept = accounts.iter().find(|account| account.kind == long).unwrap();
+        assert!(kept.generated >= 100, "{kept:?}");
+    }
+}
+
 /// The setup of a restarted session is linked to the key's first one, and so is MASCOT's beside it, which daBits take.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cloud_of_lowgear_makes_the_rest_with_mascot_and_goes_on_after_a_restart() {

@@ -3,6 +3,7 @@
 
 use super::Core;
 use super::clouds::scope_of;
+use crate::castor::TupleKind;
 use crate::config::Config;
 use crate::data_dir::Layout;
 use crate::store::durable::Reads as _;
@@ -42,6 +43,11 @@ impl World {
 
     /// [`Self::new`] by this generator.
     pub async fn making(generator: Generator, n: usize, target: u64) -> Self {
+        Self::keeping(&[], generator, n, target).await
+    }
+
+    /// [`Self::making`], with more kinds in the record.
+    pub async fn keeping(more: &[(TupleKind, u64)], generator: Generator, n: usize, target: u64) -> Self {
         let mut cores = Vec::new();
         let (mut keys, mut dirs) = (Vec::new(), Vec::new());
         for _ in 0..n {
@@ -58,7 +64,7 @@ impl World {
             cores.push(Core::start(&config, data).await.unwrap());
             dirs.push(dir);
         }
-        let mut world = Self { log: found(&cores, &keys, generator, target), cores, keys, _dirs: dirs };
+        let mut world = Self { log: found(&cores, &keys, more, generator, target), cores, keys, _dirs: dirs };
         world.connect().await;
         world.rekey().await;
         world
@@ -110,7 +116,7 @@ impl World {
         let stocked = async {
             let castor = &self.cores[0].clouds.stores().castor;
             let full = |kind| castor.stock(self.scope()).iter().any(|own| own.kind == kind && own.generated > 0);
-            while !crate::castor::TupleKind::PRIME.iter().all(|&kind| full(kind)) {
+            while !TupleKind::PRIME.iter().all(|&kind| full(kind)) {
                 tokio::time::sleep(std::time::Duration::from_millis(20)).await;
             }
         };
@@ -198,15 +204,22 @@ impl World {
     }
 }
 
-fn found(cores: &[Core], keys: &[SigningKey], generator: Generator, target: u64) -> CloudLog {
+fn found(
+    cores: &[Core],
+    keys: &[SigningKey],
+    more: &[(TupleKind, u64)],
+    generator: Generator,
+    target: u64,
+) -> CloudLog {
     let members = cores.iter().enumerate().map(|(index, core)| Member {
         index: PartyIndex(index as u16),
         peer: core.network.local_key(),
         seal: core.identity.seal.public(),
         addresses: core.network.listen_addrs().iter().map(ToString::to_string).collect(),
     });
-    let keep = StockRule { threshold: target, ..StockRule::keep(target) };
-    let stock = crate::castor::TupleKind::PRIME.iter().map(|kind| (kind.name(), keep));
+    let keep = |target| StockRule { threshold: target, ..StockRule::keep(target) };
+    let every = TupleKind::PRIME.map(|kind| (kind, target));
+    let stock = every.iter().chain(more).map(|(kind, target)| (kind.name(), keep(*target)));
     let record = Membership {
         head: Head { cloud: None, previous: None, epoch: Epoch(0), attempt: Attempt(0), nonce: Nonce(rand::random()) },
         name: "world".into(),

@@ -2,17 +2,18 @@
 
 use crate::castor::TupleKind;
 use crate::desk::internal;
+use crate::klyshko::{dabits_fit, rules};
 use crate::seat::Seat;
 use crate::session::side::Side;
 use crate::session::take::Bill;
 use polyyne_bytecode::{
     self as bytecode, Amount, Certainty, Item, Machine, Outline, SizeLimits, Traffic, TupleDomain, Verified,
 };
-use polyyne_engine::mascot;
 use polyyne_engine::vm::{self, Unforeseen};
 use polyyne_protocol::id::ProgramHash;
 use polyyne_protocol::limits::EXECUTION_THREADS_MAX;
 use polyyne_protocol::request::{Program, Refusal, RefusalCode, program_hash};
+use polyyne_protocol::view::CloudView;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -136,10 +137,9 @@ fn verify(bytes: &[u8], seat: &Seat) -> Result<Ready, Refusal> {
     };
     let program = bytecode::verify(program, &machine, &limits).map_err(|error| invalid(error.to_string()))?;
     let (declared, unforeseen) = expected(&program);
-    let bill = bill(&declared, gf2n, seat.view.n() as u32).map_err(invalid)?;
-    if bill.iter().any(|(kind, count)| *kind == TupleKind::DABIT && *count > 0) {
-        let params = crate::klyshko::protocol(seat).mascot();
-        mascot::dabits_fit(&params, &seat.field, seat.view.n()).map_err(|error| invalid(error.to_string()))?;
+    let bill = bill(&declared, gf2n, &seat.view).map_err(invalid)?;
+    if bill.iter().any(|(kind, count)| kind.is_of_dabits() && *count > 0) {
+        dabits_fit(seat).map_err(|error| invalid(error.to_string()))?;
     }
     Ok(Ready {
         hash: program_hash(bytes),
@@ -182,7 +182,12 @@ fn needs_client(opcode: bytecode::Opcode) -> bool {
 }
 
 /// The bill in the kinds that a cloud keeps; an error names what it does not keep.
-fn bill(expected: &bytecode::Bill, gf2n: u32, parties: u32) -> Result<Bill, String> {
+///
+/// It follows from the program and the cloud's record alone, so that it is the same at all members whatever each has in
+/// stock: edaBits of a length that the record names are taken as such, and waited for if there are too few; all others
+/// are made of daBits.
+fn bill(expected: &bytecode::Bill, gf2n: u32, view: &CloudView) -> Result<Bill, String> {
+    let parties = view.n() as u32;
     let over = |domain: TupleDomain, kind: TupleKind| match domain {
         TupleDomain::Gf2n => Some(kind.over_binary(gf2n as u16)),
         TupleDomain::Prime => Some(kind),
@@ -202,7 +207,10 @@ fn bill(expected: &bytecode::Bill, gf2n: u32, parties: u32) -> Result<Bill, Stri
             Item::Input(TupleDomain::Bits, owner) => (mask(owner).map(|_| TupleKind::bit_mask(owner as usize)), 1),
             Item::Input(domain, owner) => (mask(owner).and_then(|mask| over(domain, mask)), 1),
             Item::DaBit => (Some(TupleKind::DABIT), 1),
-            Item::EdaBit { bits, .. } => (Some(TupleKind::DABIT), u64::from(bits)),
+            Item::EdaBit { bits, .. } => match TupleKind::edabit(bits).filter(|kind| rules::is_named(view, *kind)) {
+                Some(kind) => (Some(kind), 1),
+                None => (Some(TupleKind::DABIT), u64::from(bits)),
+            },
             // of a product of a word of bits with one bit the AND triples stand beside it
             Item::Open(_) | Item::Matmul { .. } | Item::Mixed => continue,
         };

@@ -17,7 +17,7 @@
 //! A lying member can steer what is made, or stop it; it can do no more than refuse to work.
 
 use crate::castor::TupleKind;
-use polyyne_protocol::limits::{BATCH_FIRST, CHUNK_MAX, ROW_TUPLES, TARGET_MAX};
+use polyyne_protocol::limits::{BATCH_FIRST, ROW_TUPLES, TARGET_MAX};
 use polyyne_protocol::stock::StockRule;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -207,17 +207,25 @@ impl Need {
         u64::from(self.rule.priority.max(1)) * factor
     }
 
+    fn chunk(&self) -> u64 {
+        self.kind.chunk_max() as u64
+    }
+
+    fn first_batch(&self) -> u64 {
+        self.chunk().min(BATCH_FIRST as u64)
+    }
+
     /// Doubles with what was made before.
     fn full_batch(&self) -> u64 {
-        let chunk = CHUNK_MAX as u64;
+        let chunk = self.chunk();
         let most = chunk.saturating_mul(self.rule.concurrency.max(1).into());
-        if self.next >= chunk { most } else { self.next.clamp(BATCH_FIRST as u64, chunk).next_power_of_two() }
+        if self.next >= chunk { most } else { self.next.clamp(self.first_batch(), chunk).next_power_of_two() }
     }
 
     fn batch(&self) -> Batch {
         let count = if self.short > 0 {
             // somebody waits: no more than that, and all of it however new the kind is
-            self.short.clamp(BATCH_FIRST as u64, self.full_batch().max(CHUNK_MAX as u64))
+            self.short.clamp(self.first_batch(), self.full_batch().max(self.chunk()))
         } else {
             self.rule.target.saturating_sub(self.available).clamp(ROW_TUPLES as u64, self.full_batch())
         };

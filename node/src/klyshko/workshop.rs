@@ -9,6 +9,7 @@ use super::{Ended, Shared, protocol};
 use crate::castor::TupleKind;
 use crate::session::side::{Side, field_byte};
 use crate::session::take::{beside, engine_kind, mask_rows, rows};
+use polyyne_engine::bit_tuples::{DaBits, EdaBits};
 use polyyne_engine::field::{BinaryField, PrimeField};
 use polyyne_engine::generator::Generator;
 use polyyne_engine::mac_check::MacCheck;
@@ -46,6 +47,33 @@ impl Prime {
         let generator = Generator::establish(party, field, &mut mac, protocol, anchoring.known()).await?;
         anchoring.confirm(shared, party, &field, generator.anchor()).await?;
         Ok(Self { field, mac, generator })
+    }
+}
+
+impl Prime {
+    /// daBits and edaBits: the element of the prime field, then the bits.
+    async fn make_of_dabits(
+        &mut self,
+        party: &mut Party,
+        bits: &mut Binary,
+        kind: TupleKind,
+        count: usize,
+    ) -> Result<Zeroizing<Vec<u8>>, Ended> {
+        let Prime { field, mac, generator } = self;
+        let binary = World { setup: &mut bits.setup, mac: &mut bits.mac };
+        let (arithmetic, columns) = match kind.edabit_bits() {
+            None => {
+                let DaBits { arithmetic, binary } = generator.generate_dabits(party, mac, binary, count).await?;
+                (arithmetic, vec![binary])
+            }
+            Some(length) => {
+                let EdaBits { arithmetic, bits } =
+                    generator.generate_edabits(party, mac, binary, length, count).await?;
+                (arithmetic, bits)
+            }
+        };
+        let columns: Vec<_> = columns.iter().map(|column| column.unpacked(&bits.field)).collect();
+        Ok(beside(&rows(field, &[arithmetic]), &rows(&bits.field, &columns), columns.len()))
     }
 }
 
@@ -88,12 +116,7 @@ impl Workshops {
                 let triples = own.setup.generate_and_triples(party, &mut own.mac, count).await?;
                 rows(&own.field, &[triples.a, triples.b, triples.c])
             }
-            TupleKind::DABIT => {
-                let Prime { field, mac, generator } = &mut self.prime;
-                let binary = World { setup: &mut own.setup, mac: &mut own.mac };
-                let dabits = generator.generate_dabits(party, mac, binary, count).await?;
-                beside(&rows(field, &[dabits.arithmetic]), &rows(&own.field, &[dabits.binary.unpacked(&own.field)]))
-            }
+            kind if kind.is_of_dabits() => self.prime.make_of_dabits(party, &mut own, kind, count).await?,
             kind => {
                 let kind = engine_kind(kind).expect("a planned kind is one that this node makes");
                 rows(&own.field, &own.setup.generate(party, &mut own.mac, kind, count).await?)

@@ -16,11 +16,11 @@ use crate::order::{Order, OrderError, QueueId, Turn};
 use crate::seat::AWAY;
 use crate::store::{ExecId, MacScope};
 use ed25519_dalek::SigningKey;
-use polyyne_engine::bit_tuples::{BitPool, DaBits};
+use polyyne_engine::bit_tuples::{BitPool, DaBits, EdaBits};
 use polyyne_engine::error::Error as EngineError;
 use polyyne_engine::field::{self, BinaryField, Field, PrimeField};
 use polyyne_engine::party::Party;
-use polyyne_engine::share::Shares;
+use polyyne_engine::share::{BitShares, Shares};
 use polyyne_engine::step::Step;
 use polyyne_engine::tuples::{InputMasks, Kind, Pool, Triples};
 use polyyne_protocol::canonical;
@@ -247,10 +247,16 @@ impl Pools {
         };
         let field = side.field();
         match kind {
-            TupleKind::DABIT => {
-                let (arithmetic, binary) = apart(&taken.into_bytes());
-                let (arithmetic, binary) = (shares_of(prime, &arithmetic)?, shares_of(&field, &binary)?);
-                self.bits.add_dabits(DaBits { arithmetic, binary: binary.into() });
+            kind if kind.is_of_dabits() => {
+                let bits = usize::from(kind.arity) - 1;
+                let (arithmetic, binary) = apart(&taken.into_bytes(), bits);
+                let arithmetic = shares_of(prime, &arithmetic)?;
+                let mut bits: Vec<BitShares> =
+                    columns_of(&field, &binary, bits)?.into_iter().map(BitShares::from).collect();
+                match kind {
+                    TupleKind::DABIT => self.bits.add_dabits(DaBits { arithmetic, binary: bits.pop()? }),
+                    _ => self.bits.add_edabits(EdaBits { arithmetic, bits }),
+                }
             }
             TupleKind::AND_TRIPLE => {
                 let [a, b, c] = columns(&field, taken)?.try_into().ok()?;
@@ -263,19 +269,22 @@ impl Pools {
     }
 }
 
-/// Two kinds of one element each as one of two: tuple by tuple the first's, then the second's.
-pub fn beside(first: &[u8], second: &[u8]) -> zeroize::Zeroizing<Vec<u8>> {
-    let pairs = first.chunks_exact(ELEMENT_BYTES).zip(second.chunks_exact(ELEMENT_BYTES));
+/// Two kinds as one: tuple by tuple the first's one element, then the second's `width` elements.
+pub fn beside(first: &[u8], second: &[u8], width: usize) -> zeroize::Zeroizing<Vec<u8>> {
+    let pairs = first.chunks_exact(ELEMENT_BYTES).zip(second.chunks_exact(width * ELEMENT_BYTES));
     let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(first.len() + second.len()));
-    pairs.for_each(|(first, second)| [first, second].iter().for_each(|element| bytes.extend_from_slice(element)));
+    pairs.for_each(|(first, second)| [first, second].iter().for_each(|elements| bytes.extend_from_slice(elements)));
     bytes
 }
 
 /// What [`beside`] put together.
-fn apart(bytes: &[u8]) -> (zeroize::Zeroizing<Vec<u8>>, zeroize::Zeroizing<Vec<u8>>) {
-    let mut both = [(); 2].map(|()| zeroize::Zeroizing::new(Vec::with_capacity(bytes.len() / 2)));
-    for (k, element) in bytes.chunks_exact(ELEMENT_BYTES).enumerate() {
-        both[k % 2].extend_from_slice(element);
+fn apart(bytes: &[u8], width: usize) -> (zeroize::Zeroizing<Vec<u8>>, zeroize::Zeroizing<Vec<u8>>) {
+    let count = bytes.len() / ((1 + width) * ELEMENT_BYTES);
+    let mut both = [1, width].map(|each| zeroize::Zeroizing::new(Vec::with_capacity(count * each * ELEMENT_BYTES)));
+    for tuple in bytes.chunks_exact((1 + width) * ELEMENT_BYTES) {
+        let (first, second) = tuple.split_at(ELEMENT_BYTES);
+        both[0].extend_from_slice(first);
+        both[1].extend_from_slice(second);
     }
     both.into()
 }
@@ -300,9 +309,12 @@ pub fn engine_kind(kind: TupleKind) -> Option<Kind> {
 /// The stored form's columns: tuple after tuple on disk, element after element in the engine.
 fn columns<F: Field>(field: &F, taken: TakenKind) -> Option<Vec<Shares<F>>> {
     let arity = usize::from(taken.kind().arity);
-    let bytes = taken.into_bytes();
+    columns_of(field, &taken.into_bytes(), arity)
+}
+
+fn columns_of<F: Field>(field: &F, bytes: &[u8], arity: usize) -> Option<Vec<Shares<F>>> {
     let mut columns: Vec<Shares<F>> = (0..arity).map(|_| Shares::default()).collect();
-    let elements = shares_of(field, &bytes)?;
+    let elements = shares_of(field, bytes)?;
     for i in 0..elements.len() {
         let (value, mac) = elements.get(i);
         columns[i % arity].push(value, mac);

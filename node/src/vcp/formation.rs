@@ -1,35 +1,27 @@
 //! Forming clouds, answering invitations and making new MAC keys, as the operator's door asks for it.
 
 use super::Vcp;
-use crate::castor::TupleKind;
+use super::stock::{default_stock, refuse_rules};
 use crate::core::unknown_cloud;
 use crate::federation::membership::{CloudStatus, Invitation as Open, MembershipError};
-use crate::klyshko::external::carbyne_name;
 use polyyne_engine::field::PrimeField;
 use polyyne_engine::generator::Protocol;
+use polyyne_engine::mascot;
 use polyyne_protocol::admin::{Form, Invitation, MemberLine, Proposed, SignerLine};
 use polyyne_protocol::assurance::Acceptance;
 use polyyne_protocol::certificate::MemberSignature;
 use polyyne_protocol::id::{CloudId, PeerKey, RecordHash};
-use polyyne_protocol::limits::MEMBERS_MAX;
 use polyyne_protocol::membership::{Member, Membership, Record};
 use polyyne_protocol::proposal::Stance;
 use polyyne_protocol::request::{Refusal, RefusalCode};
-use polyyne_protocol::stock::StockRule;
 use polyyne_protocol::version::{Generator, ParametersError, SecurityParameters};
 use polyyne_protocol::view::CurrentMacKey;
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How long members are waited for.
 const MEMBER_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a proposal is watched before its state is told: members with a policy sign at once.
 const PROPOSAL_PATIENCE: Duration = Duration::from_millis(500);
-/// Tuples of each kind that a cloud keeps where its proposer says nothing.
-const TARGETS: [(&str, u64); 5] =
-    [("triple", 8_192), ("square", 1_024), ("inverse", 1_024), ("bit", 8_192), ("random", 2_048)];
-/// Of these, what executions take most comes first, as far as that is not known yet.
-const FIRST: [&str; 2] = ["triple", "bit"];
 
 impl Vcp {
     pub(super) async fn propose(&self, form: Form) -> Result<Proposed, Refusal> {
@@ -37,10 +29,11 @@ impl Vcp {
         for text in &form.members {
             others.push(self.peer_to_be_member(text).await?);
         }
-        let parameters = parameters(&form)?;
-        refuse_unknown_kinds(&form)?;
+        let (protocol, parameters) = parameters(&form)?;
+        let bits = mascot::dabits_fit(&protocol.mascot(), &field(&form)?, 1 + others.len());
+        refuse_rules(&form, &bits)?;
         let acceptance = Acceptance::of_external(form.external);
-        let stock = if form.stock.is_empty() { default_stock() } else { form.stock };
+        let stock = if form.stock.is_empty() { default_stock(bits.is_ok()) } else { form.stock };
         let proposed = self.shared.federation.propose(&form.name, &others, parameters, stock, acceptance).await;
         self.watched(proposed.map_err(refused)?).await
     }
@@ -179,10 +172,8 @@ impl Vcp {
 }
 
 /// What the members of a new cloud would agree on, with the hash of the generator's own parameters.
-fn parameters(form: &Form) -> Result<SecurityParameters, Refusal> {
-    let malformed = |cause: String| Refusal::new(RefusalCode::Malformed, cause, "");
-    let field = PrimeField::new(form.prime.0).map_err(|error| malformed(error.to_string()))?;
-    let sigma = u32::from(form.sigma);
+fn parameters(form: &Form) -> Result<(Protocol, SecurityParameters), Refusal> {
+    let (field, sigma) = (field(form)?, u32::from(form.sigma));
     let protocol = match form.generator {
         None => Protocol::for_prime(&field, sigma),
         Some(generator) => Protocol::named(generator.name(), &field, sigma)
@@ -193,7 +184,16 @@ fn parameters(form: &Form) -> Result<SecurityParameters, Refusal> {
         Protocol::LowGear(_) => Generator::Lowgear,
     };
     let own = polyyne_protocol::canonical::hash("generator-parameters", &(protocol.name(), protocol.numbers()));
-    Ok(SecurityParameters { sigma: form.sigma, ..SecurityParameters::new(form.prime, generator, own) })
+    let parameters = SecurityParameters { sigma: form.sigma, ..SecurityParameters::new(form.prime, generator, own) };
+    Ok((protocol, parameters))
+}
+
+fn field(form: &Form) -> Result<PrimeField, Refusal> {
+    PrimeField::new(form.prime.0).map_err(|error| malformed(error.to_string()))
+}
+
+fn malformed(cause: String) -> Refusal {
+    Refusal::new(RefusalCode::Malformed, cause, "")
 }
 
 fn signers(open: &Open) -> Vec<SignerLine> {
@@ -237,32 +237,4 @@ fn refused(error: MembershipError) -> Refusal {
         MembershipError::Store(_) => (RefusalCode::Internal, ""),
     };
     Refusal::new(code, error.to_string(), remedy)
-}
-
-/// A rule for a kind that nobody makes is a slip of the pen.
-fn refuse_unknown_kinds(form: &Form) -> Result<(), Refusal> {
-    let kinds = TupleKind::in_cloud(MEMBERS_MAX);
-    let names: BTreeSet<String> = kinds.iter().map(|kind| kind.family()).collect();
-    let is_known = |name: &String| names.contains(name) || kinds.iter().any(|kind| kind.name() == *name);
-    let external = |name: &&String| kinds.iter().any(|kind| kind.name() == **name && carbyne_name(*kind).is_some());
-    if let Some(name) = form.external.keys().find(|name| !external(name)) {
-        let cause = format!("external generators do not make tuples of kind {name:?}");
-        return Err(Refusal::new(RefusalCode::Malformed, cause, "They make triple, square, inverse, bit and random."));
-    }
-    match form.stock.keys().find(|name| !is_known(name)) {
-        None => Ok(()),
-        Some(name) => Err(Refusal::new(
-            RefusalCode::Malformed,
-            format!("there is no kind of tuples {name:?}"),
-            format!("The kinds are {}.", Vec::from_iter(names).join(", ")),
-        )),
-    }
-}
-
-fn default_stock() -> BTreeMap<String, StockRule> {
-    let rule = |kind: &str, target| StockRule {
-        priority: if FIRST.contains(&kind) { 4 } else { 1 },
-        ..StockRule::keep(target)
-    };
-    TARGETS.iter().map(|&(kind, target)| (kind.to_owned(), rule(kind, target))).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::Vcp;
 use crate::backup;
-use crate::castor::{Account, Stock as KindStock, TupleKind};
+use crate::castor::{Account, Stock as KindStock};
 use crate::core::clouds::{CloudStatus, scope_of};
 use crate::core::{DeskRef, unknown_cloud};
 use crate::desk::internal;
@@ -11,7 +11,7 @@ use crate::freshness::Seal;
 use crate::http::doors::OperatorApi;
 use crate::journal::KeyState as StoredKey;
 use crate::klyshko::Phase as Making;
-use crate::klyshko::rules::told;
+use crate::klyshko::rules::{kinds, told};
 use polyyne_protocol::admin::*;
 use polyyne_protocol::id::{CloudId, PeerKey, RecordHash};
 use polyyne_protocol::log::SignedRecord;
@@ -382,7 +382,7 @@ impl OperatorApi for Vcp {
 
     async fn generate(&self, cloud: CloudId, wish: Generate) -> Result<Generation, Refusal> {
         let desk = self.live_desk(cloud)?;
-        let kinds = TupleKind::in_cloud(desk.seat.view.n());
+        let kinds = kinds(&desk.seat.view);
         let kind = kinds.iter().copied().find(|kind| kind.name() == wish.kind).ok_or_else(|| {
             let names: Vec<String> = kinds.iter().map(|kind| kind.name()).collect();
             Refusal::new(

@@ -1,7 +1,7 @@
 //! Same plan at all members, demand first, nobody starves.
 
 use super::*;
-use polyyne_protocol::limits::{CONCURRENCY_MAX, PRIORITY_MAX};
+use polyyne_protocol::limits::{CHUNK_MAX, CONCURRENCY_MAX, PRIORITY_MAX};
 use proptest::prelude::*;
 
 const KINDS: [TupleKind; 4] = [TupleKind::TRIPLE, TupleKind::SQUARE, TupleKind::BIT, TupleKind::RANDOM];
@@ -38,6 +38,17 @@ fn batches_begin_small_double_up_to_a_chunk_and_then_grow_to_the_concurrency_of_
     }
     let last = batch(first(&[wish(999_900, 1 << 20)], StockRule { target: 1_000_000, threshold: 1_000_000, ..rule }));
     assert_eq!(last.count, 100, "not beyond the target");
+}
+
+#[test]
+fn batches_of_wide_tuples_are_as_much_work_as_those_of_others() {
+    let wide = TupleKind::edabit(64).unwrap();
+    let rule = StockRule { concurrency: 3, ..StockRule::keep(1 << 20) };
+    let count = |next, short| {
+        let wish = Wish { kinds: vec![KindWish { short, ..kind(wide, 0, next) }], ..wish(0, 0) };
+        batch(Planner::default().next(&[wish], &[(wide, rule)])).count
+    };
+    assert_eq!([count(0, 0), count(64, 0), count(0, 1), count(0, 1_000), count(64, 1_000)], [64, 192, 64, 64, 192]);
 }
 
 #[test]
