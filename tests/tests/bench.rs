@@ -42,9 +42,17 @@ fn both_generators_are_measured_for_every_kind_also_over_a_slow_network() {
     let ended = vcp!().run(&["--json", "bench", "offline", "--quick", "--link", "1gbit"]).ok();
     let all = ended.json();
     let names: Vec<&str> = all.as_array().unwrap().iter().map(|measured| measured["name"].as_str().unwrap()).collect();
-    let kinds = ["first", "triple", "square", "inverse", "bit", "random", "input_mask"];
-    let of = |protocol: &'static str| kinds.map(|kind| format!("offline.{protocol}.{kind}"));
-    assert_eq!(names, [of("mascot"), of("lowgear")].concat());
+    let of = |protocol: &str, kinds: &[&str]| -> Vec<String> {
+        kinds.iter().map(|kind| format!("offline.{protocol}.{kind}")).collect()
+    };
+    let over =
+        |field: &str| ["triple", "square", "inverse", "bit", "random", "mask"].map(|kind| format!("{field}_{kind}"));
+    let prime = ["first", "triple", "square", "inverse", "bit", "random", "input_mask"];
+    let bits = ["and_triple", "shared_bit", "bit_mask", "dabit", "edabit_64"];
+    let (gf40, gf128) = (over("gf40"), over("gf128"));
+    let binary: Vec<&str> = gf40.iter().chain(&gf128).map(String::as_str).collect();
+    let mascot = [&prime[..], &bits, &binary].concat();
+    assert_eq!(names, [of("mascot", &mascot), of("lowgear", &prime)].concat());
     for measured in all.as_array().unwrap() {
         assert!(
             measured["value"].as_f64() > Some(0.0) && measured["peak_rss_bytes"].as_f64() > Some(0.0),

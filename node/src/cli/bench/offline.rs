@@ -4,6 +4,9 @@ use polyyne_engine::field::PrimeField;
 use polyyne_engine::generator::Protocol;
 use polyyne_engine::tuples::Kind;
 
+use crate::castor::TupleKind;
+use crate::session::take::engine_kind;
+
 use super::measured::{Filter, Measured};
 use super::parties::Parties;
 use super::party::Order;
@@ -13,25 +16,44 @@ use crate::cli::screen::Screen;
 
 /// Tuples of the first batch in a new cloud.
 const FIRST: usize = 256;
-/// Tuples of one order to MASCOT.
-const BATCH: usize = 4096;
 /// How long each kind is measured, at least.
 const SECONDS_MIN: f64 = 4.0;
-/// What is measured of each protocol.
-const KINDS: [Kind; 6] = [Kind::Triple, Kind::Square, Kind::Inverse, Kind::Bit, Kind::Random, Kind::InputMask];
+/// Bits of the edaBits that are measured: those that a comparison of 64-bit integers takes.
+const EDABIT_BITS: u32 = 64;
 const PROTOCOLS: [&str; 2] = ["mascot", "lowgear"];
 
 /// What is measured of one protocol, with the names of the measurements.
 struct Plan {
     protocol: &'static str,
     first: String,
-    kinds: Vec<(String, Kind)>,
+    kinds: Vec<(String, TupleKind)>,
+}
+
+/// Every kind that a protocol makes. What one party knows is party 0's.
+fn kinds(protocol: &str) -> Vec<TupleKind> {
+    let over_prime = || TupleKind::PRIME.into_iter().chain([TupleKind::mask(0)]);
+    let mut kinds: Vec<TupleKind> = over_prime().collect();
+    if protocol == "mascot" {
+        let edabit = TupleKind::edabit(EDABIT_BITS).expect("a length that there is");
+        kinds.extend([TupleKind::AND_TRIPLE, TupleKind::SHARED_BIT, TupleKind::bit_mask(0), TupleKind::DABIT, edabit]);
+        kinds.extend([40, 128].into_iter().flat_map(|degree| over_prime().map(move |kind| kind.over_binary(degree))));
+    }
+    kinds
+}
+
+/// What a kind is called in the names of measurements.
+fn label(kind: TupleKind) -> String {
+    match kind {
+        kind if kind == TupleKind::mask(0) => "input_mask".into(),
+        kind => kind.family().replace('-', "_"),
+    }
 }
 
 impl Plan {
     fn of(protocol: &'static str) -> Self {
-        let name = |what: &str| format!("offline.{protocol}.{}", what.replace(' ', "_"));
-        Self { protocol, first: name("first"), kinds: KINDS.map(|kind| (name(kind.name()), kind)).into() }
+        let name = |what: &str| format!("offline.{protocol}.{what}");
+        let kinds = kinds(protocol).into_iter().map(|kind| (name(&label(kind)), kind));
+        Self { protocol, first: name("first"), kinds: kinds.collect() }
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
@@ -75,10 +97,10 @@ pub fn run(screen: &Screen, options: &BenchOptions) -> Result<Vec<Measured>, Fai
 
 /// LowGear makes whole batches and keeps what is left over: an order is for as much as a batch makes, so that nothing
 /// that was made before the time started is counted.
-fn batch(protocol: &str, n: u16, kind: Kind) -> usize {
+fn batch(protocol: &str, n: u16, kind: TupleKind) -> usize {
     match Protocol::named(protocol, &PrimeField::carbyne(), 64) {
-        Some(Protocol::LowGear(params)) => params.batch(kind, n.into()),
-        _ => BATCH,
+        Some(Protocol::LowGear(params)) => params.batch(engine_kind(kind).unwrap_or(Kind::InputMask), n.into()),
+        _ => kind.chunk_max(),
     }
 }
 
@@ -87,11 +109,11 @@ fn measure(
     options: &BenchOptions,
     protocol: &str,
     name: &str,
-    kind: Kind,
+    kind: TupleKind,
 ) -> Result<Measured, Failure> {
     let count = if options.quick { 16 } else { batch(protocol, options.n, kind) };
     let seconds_min = if options.quick { 0.0 } else { SECONDS_MIN };
-    let order = Order::Generate { kind: kind.name().into(), count };
+    let order = Order::Generate { kind: kind.name(), count };
     let (mut items, mut seconds, mut bytes, mut peak) = (0u64, 0.0, 0, 0);
     while items == 0 || seconds < seconds_min {
         let took = parties.all(&order)?;

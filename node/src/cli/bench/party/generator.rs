@@ -8,13 +8,16 @@ use polyyne_engine::mac_check::MacCheck;
 use polyyne_engine::party::Party;
 use polyyne_engine::port::{LocalGate, Rng};
 use polyyne_engine::share::MacKeyShare;
-use polyyne_engine::tuples::Kind;
 use rand::SeedableRng as _;
 use rand::rngs::SysRng;
 
 use super::Took;
+use super::sides::Sides;
+use crate::castor::TupleKind;
 use crate::cli::bench::measured::peak_rss_bytes;
 use crate::cli::failure::{Context as _, Failure};
+use crate::session::side::Side;
+use crate::session::take::engine_kind;
 
 /// Bits of statistical security.
 const STATISTICAL: u32 = 64;
@@ -23,6 +26,7 @@ pub struct Generator {
     party: Party,
     mac: MacCheck<PrimeField>,
     engine: Engine,
+    sides: Sides,
     /// Bytes that were reported.
     reported: u64,
 }
@@ -36,18 +40,23 @@ impl Generator {
         let key = MacKeyShare::new(field.random(&mut rng), party.is_first());
         let mut mac = MacCheck::new(field, key, Box::new(LocalGate::default()));
         let engine = Engine::establish(&mut party, field, &mut mac, protocol, None).await.map_err(Failure::aborted)?;
-        Ok(Self { party, mac, engine, reported: 0 })
+        Ok(Self { party, mac, engine, sides: Sides::default(), reported: 0 })
     }
 
-    /// Makes tuples; the time is from `began` on. Input masks are party 0's.
-    pub async fn generate(&mut self, kind: &str, count: usize, began: Instant) -> Result<Took, Failure> {
-        let Self { party, mac, engine, .. } = self;
-        if kind == Kind::InputMask.name() {
-            let made = engine.generate_input_masks(party, mac, 0, count).await;
+    /// Makes tuples; the time is from `began` on, or where another field has to be set up first, from then on.
+    pub async fn generate(&mut self, kind: &str, count: usize, mut began: Instant) -> Result<Took, Failure> {
+        let Self { party, mac, engine, sides, .. } = self;
+        let kind = TupleKind::named(kind).ok_or_else(|| Failure::failed("no such kind"))?;
+        if let Some(side) = Side::of(kind) {
+            if sides.open(party, side).await? {
+                (began, self.reported) = (Instant::now(), party.traffic().bytes_sent);
+            }
+            sides.generate(party, (mac, engine), kind, count).await?;
+        } else if let Some(owner) = kind.owner() {
+            let made = engine.generate_input_masks(party, mac, owner, count).await;
             made.map(drop).map_err(Failure::aborted)?;
         } else {
-            let kind = Kind::STOCK.into_iter().find(|known| known.name() == kind);
-            let kind = kind.ok_or_else(|| Failure::failed("no such kind"))?;
+            let kind = engine_kind(kind).ok_or_else(|| Failure::failed("no such kind"))?;
             engine.generate(party, mac, kind, count).await.map(drop).map_err(Failure::aborted)?;
         }
         let seconds = began.elapsed().as_secs_f64();
