@@ -1,8 +1,9 @@
 //! Secure multiparty computation in the preprocessing model (SPDZ): fields, authenticated shares,
 //! the MAC check, the offline generators, the online operations and the virtual machine.
 //!
-//! The engine has no I/O, no clock, no threads and no runtime. A protocol is an `async fn` over
-//! the [`port`]s; whoever drives it (memory, the [`sim`]ulator, a node) supplies the ports.
+//! The engine has no I/O, no clock and no runtime. A protocol is an `async fn` over the [`port`]s; whoever drives it
+//! (memory, the [`sim`]ulator, a node) supplies the ports. It computes on the caller's thread and on those that the
+//! driver gives it as [`workers`], and what it computes depends on neither.
 //!
 //! Security: up to n−1 of n parties corrupted and malicious, security with abort. A protocol that
 //! returns an error has released nothing that depends on unchecked data; what an abort may reveal
@@ -39,3 +40,4 @@ pub mod timing;
 pub mod tuples;
 pub mod turns;
 pub mod vm;
+pub mod workers;

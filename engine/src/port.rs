@@ -163,19 +163,3 @@ impl Gate for LocalGate {
         Box::pin(std::future::ready(result))
     }
 }
-
-/// Runs independent pure computations; inline in tests, on a pool in a node.
-pub trait Workers: Send + Sync {
-    /// Calls `tile` for 0..count, in any order and on any thread, and returns when all are done.
-    fn run(&self, count: usize, tile: &(dyn Fn(usize) + Sync));
-}
-
-/// [`Workers`] on the caller's thread.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Inline;
-
-impl Workers for Inline {
-    fn run(&self, count: usize, tile: &(dyn Fn(usize) + Sync)) {
-        (0..count).for_each(tile);
-    }
-}
