@@ -1,9 +1,12 @@
-//! What LowGear makes per second between two parties on two threads, without a network: `cargo bench -p
-//! polyyne-engine --bench lowgear`. Prints the time to keys and to the first checked triple, the rate of whole
-//! batches, bytes per triple in each direction, and the peak memory of both parties together.
+//! What LowGear makes per second between two parties, without a network: `cargo bench -p polyyne-engine --bench lowgear
+//! [-- THREADS [turns]]`, THREADS for each party. Prints the time to keys and to the first checked triple, the rate of
+//! whole batches, bytes per triple in each direction, and the peak memory of both parties together. The parties
+//! compute at the same time, or with `turns` one after the other: half of that time is what a party computes where it
+//! has this machine's processors to itself.
 #![allow(clippy::disallowed_methods, reason = "a bench has threads, a clock and the process's memory to read")]
 
 use futures::executor::block_on;
+use futures::future::join;
 use polyyne_engine::dealer;
 use polyyne_engine::field::prime::DEFAULT_PRIME;
 use polyyne_engine::lowgear::{Params, Setup};
@@ -12,6 +15,7 @@ use polyyne_engine::memory::mesh;
 use polyyne_engine::party::Party;
 use polyyne_engine::port::{Channel, LocalGate, Rng};
 use polyyne_engine::tuples::Kind;
+use polyyne_engine::workers::Workers;
 use rand_core::SeedableRng;
 use std::time::{Duration, Instant};
 
@@ -30,14 +34,16 @@ struct Measured {
     kinds: Vec<(Kind, usize, Duration)>,
 }
 
-async fn party(i: usize, channels: Vec<Option<Box<dyn Channel>>>) -> Measured {
+async fn party(i: usize, channels: Vec<Option<Box<dyn Channel>>>, threads: usize) -> Measured {
     let dealer = dealer::carbyne(2, 1);
     let field = *dealer.field();
     let mut party = Party::new(i, [7; 32], channels, Rng::seed_from_u64(i as u64));
     let mut mac = MacCheck::new(field, dealer.key(i), Box::new(LocalGate::default()));
     let params = Params::for_prime(DEFAULT_PRIME, 64).expect("the default prime");
+    let workers = Workers::new(threads).expect("threads");
     let start = Instant::now();
-    let (mut setup, _) = Setup::establish(&mut party, field, &mut mac, params, None).await.expect("honest parties");
+    let established = Setup::establish(&mut party, field, &mut mac, params, None, &workers).await;
+    let (mut setup, _) = established.expect("honest parties");
     let keys = start.elapsed();
     setup.generate(&mut party, &mut mac, Kind::Triple, 32_767).await.expect("honest parties");
     let first = start.elapsed();
@@ -64,11 +70,20 @@ fn peak_memory() -> String {
 }
 
 fn main() {
-    let channels = mesh(2).into_iter().enumerate();
-    let threads = channels.map(|(i, channels)| std::thread::spawn(move || block_on(party(i, channels))));
-    let threads: Vec<_> = threads.collect();
-    let measured: Vec<Measured> = threads.into_iter().map(|thread| thread.join().expect("a party")).collect();
-    let Measured { keys, first, triples, bytes, kinds } = &measured[0];
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let threads = arguments.first().map_or(1, |threads| threads.parse().expect("a number of threads"));
+    let turns = arguments.get(1).is_some_and(|how| how == "turns");
+    let [first, second] = mesh(2).try_into().unwrap_or_else(|_| panic!("two parties"));
+    let measured = if turns {
+        block_on(join(party(0, first, threads), party(1, second, threads))).0
+    } else {
+        let second = std::thread::spawn(move || block_on(party(1, second, threads)));
+        let measured = block_on(party(0, first, threads));
+        second.join().expect("a party");
+        measured
+    };
+    let Measured { keys, first, triples, bytes, kinds } = &measured;
+    println!("{threads} threads for each party{}", if turns { ", which take turns" } else { "" });
     let count = BATCHES * BATCH;
     println!("keys and their proofs     {:.2} s", keys.as_secs_f64());
     println!("first checked triple      {:.2} s", first.as_secs_f64());

@@ -29,8 +29,7 @@ impl Transcript {
 
     /// An item of megabytes, by its BLAKE3 digest.
     pub fn long(self, item: &[u8]) -> Self {
-        let digest = blake3::Hasher::new_derive_key("polyyne/1 long item").update(item).finalize();
-        self.bytes(digest.as_bytes())
+        self.bytes(&long_item(item))
     }
 
     pub fn number(self, item: u64) -> Self {
@@ -47,6 +46,11 @@ impl Transcript {
     pub fn finish(self) -> Hash {
         self.0.finalize().into()
     }
+}
+
+/// What [`Transcript::long`] takes of an item, for items that are hashed side by side.
+pub fn long_item(item: &[u8]) -> Hash {
+    *blake3::Hasher::new_derive_key("polyyne/1 long item").update(item).finalize().as_bytes()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::mascot::{Bill, BitBill, World};
 use crate::party::Party;
 use crate::share::Shares;
 use crate::tuples::{InputMasks, Kind, Pool};
+use crate::workers::Workers;
 use crate::{lowgear, mascot};
 
 /// ⟦anchor⟧ of a MAC key: links all setups under it, of whichever generator, and is never opened.
@@ -78,7 +79,7 @@ pub struct Generator {
 
 impl Generator {
     /// Makes a setup for the key of `mac` and links it to the earlier ones; see [`mascot::Setup::establish`] and
-    /// [`lowgear::Setup::establish`].
+    /// [`lowgear::Setup::establish`]. MASCOT computes on the caller's thread.
     ///
     /// # Errors
     /// Any; nothing of the attempt may be used again.
@@ -88,6 +89,7 @@ impl Generator {
         mac: &mut MacCheck<PrimeField>,
         protocol: Protocol,
         anchor: Option<&Anchor>,
+        workers: &Workers,
     ) -> Result<Self> {
         let params = protocol.mascot();
         Ok(match protocol {
@@ -96,7 +98,7 @@ impl Generator {
                 Self { field, params, anchor, lowgear: None, mascot: Some(Box::new(setup)) }
             }
             Protocol::LowGear(own) => {
-                let (setup, anchor) = lowgear::Setup::establish(party, field, mac, own, anchor).await?;
+                let (setup, anchor) = lowgear::Setup::establish(party, field, mac, own, anchor, workers).await?;
                 Self { field, params, anchor, lowgear: Some(Box::new(setup)), mascot: None }
             }
         })
@@ -261,7 +263,7 @@ mod tests {
             async move {
                 let mut party = Party::new(i, [1; 32], channels, Rng::seed_from_u64(i as u64));
                 let mut mac = MacCheck::new(f, dealer.key(i), Box::new(LocalGate::default()));
-                let mut anchor = None;
+                let (workers, mut anchor) = (Workers::default(), None);
                 let mut sum = Shares::zeros(&f, 2);
                 let mut dabits = Shares::default();
                 let bits = mac_field();
@@ -271,7 +273,8 @@ mod tests {
                     mascot::Setup::establish(&mut party, bits, &mut bits_mac, mascot::Params::default(), None).await;
                 let (mut bits_setup, _) = established.expect("honest parties");
                 for protocol in [Protocol::Mascot(mascot::Params::default()), Protocol::for_prime(&f, 64)] {
-                    let established = Generator::establish(&mut party, f, &mut mac, protocol, anchor.as_ref()).await;
+                    let established =
+                        Generator::establish(&mut party, f, &mut mac, protocol, anchor.as_ref(), &workers).await;
                     let mut generator = established.expect("honest parties");
                     anchor = Some(generator.anchor().clone());
                     let columns = generator.generate(&mut party, &mut mac, Kind::Random, 2).await;

@@ -58,6 +58,7 @@ use crate::mac_check::MacCheck;
 use crate::party::Party;
 use crate::share::Shares;
 use crate::tuples::{InputMasks, Kind};
+use crate::workers::Workers;
 pub use params::Params;
 use setup::Live;
 
@@ -74,7 +75,8 @@ pub struct Setup {
 impl Setup {
     /// Makes a setup for the key of `mac`, and links it to the earlier setups under that key by
     /// their `anchor`; without one this is the key's first setup. Returns the anchor, which the
-    /// caller keeps beside its key share. About 16 rounds and 30 MB in each direction.
+    /// caller keeps beside its key share. About 16 rounds and 30 MB in each direction. All that the setup computes
+    /// it computes on `workers`, whose number is this party's own affair.
     ///
     /// # Errors
     /// Any; nothing of the attempt may be used again. [`Error::MacCheckFailed`] burns the key.
@@ -87,8 +89,9 @@ impl Setup {
         mac: &mut MacCheck<PrimeField>,
         params: Params,
         anchor: Option<&Anchor>,
+        workers: &Workers,
     ) -> Result<(Self, Anchor)> {
-        let mut live = Live::establish(party, field, mac.key(), params, anchor.is_some()).await?;
+        let mut live = Live::establish(party, field, mac.key(), params, anchor.is_some(), workers).await?;
         let anchor = live.link(party, mac, anchor).await?;
         Ok((Self { field, live: Some(live) }, anchor))
     }

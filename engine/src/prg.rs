@@ -12,6 +12,7 @@ use crate::digest::Hash;
 use crate::field::Field;
 use aes::Aes128;
 use aes::cipher::{BlockCipherEncrypt, KeyInit};
+use zeroize::Zeroizing;
 
 type Block = aes::Block;
 
@@ -62,6 +63,14 @@ impl Prg {
         let (key, start) = seed.split_at(16);
         let counter = u128::from_le_bytes(start.try_into().expect("the other half has 16 bytes"));
         Self { cipher: cipher(key), counter }
+    }
+
+    /// A generator that is independent of what this one gives from now on.
+    pub fn fork(&mut self) -> Self {
+        let mut seed = Zeroizing::new([0; 2]);
+        self.fill_blocks(seed.as_mut_slice());
+        let [key, counter] = *seed;
+        Self { cipher: cipher(&key.to_le_bytes()), counter }
     }
 
     /// The next blocks of key stream.
@@ -168,6 +177,20 @@ mod tests {
         let mut stream = [[0; 16]; 2];
         Keystream::new(0).fill(&counters(0x80, 2), &mut stream);
         assert_eq!(stream.map(u128::from_le_bytes), words, "a keystream read at a place is the generator from there");
+    }
+
+    #[test]
+    fn a_fork_is_seeded_by_the_next_blocks_of_the_stream() {
+        let (mut stream, mut forking) = ([0; 3], Prg::new([9; 32]));
+        Prg::new([9; 32]).fill_blocks(&mut stream);
+        let mut fork = forking.fork();
+        let (mut after, mut forked, mut expected) = ([0], [0; 2], [0; 2]);
+        forking.fill_blocks(&mut after);
+        assert_eq!(after[0], stream[2]);
+        fork.fill_blocks(&mut forked);
+        let seed = [stream[0].to_le_bytes(), stream[1].to_le_bytes()].concat();
+        Prg::new(seed.try_into().expect("two blocks")).fill_blocks(&mut expected);
+        assert_eq!(forked, expected);
     }
 
     #[test]

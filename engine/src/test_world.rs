@@ -14,6 +14,7 @@ use crate::share::{MacKeyShare, Shares};
 use crate::sim::Simulator;
 use crate::step::Step;
 use crate::tuples::{InputMasks, Kind};
+use crate::workers::Workers;
 use crate::{lowgear, mascot};
 use rand_core::SeedableRng;
 
@@ -52,7 +53,7 @@ pub(crate) trait Maker: Sized {
 }
 
 macro_rules! maker {
-    ([$($generic:tt)*] $setup:ty, $field:ty, $params:ty) => {
+    ([$($generic:tt)*] $setup:ty, $field:ty, $params:ty $(, $workers:expr)?) => {
         impl<$($generic)*> Maker for $setup {
             type Field = $field;
             type Params = $params;
@@ -64,7 +65,7 @@ macro_rules! maker {
                 params: $params,
                 anchor: Option<&Shares<$field>>,
             ) -> Result<(Self, Shares<$field>)> {
-                <$setup>::establish(party, field, mac, params, anchor).await
+                <$setup>::establish(party, field, mac, params, anchor $(, $workers)?).await
             }
 
             async fn generate(
@@ -95,7 +96,7 @@ macro_rules! maker {
 }
 
 maker!([F: MascotField] mascot::Setup<F>, F, mascot::Params);
-maker!([] lowgear::Setup, PrimeField, lowgear::Params);
+maker!([] lowgear::Setup, PrimeField, lowgear::Params, &Workers::default());
 
 /// What a party ends with: its tuples, and two masks of each owner.
 pub(crate) struct Made<F: Field> {

@@ -24,6 +24,7 @@ use super::slots::Slots;
 use super::wide::{OFFSET, Wide};
 use crate::field::{Field, Fp, PrimeField};
 use crate::prg::Prg;
+use crate::workers::Workers;
 use zeroize::Zeroizing;
 
 /// Makes small coefficients positive.
@@ -79,6 +80,8 @@ pub(crate) struct Scheme {
     pub field: PrimeField,
     pub slots: Slots,
     pub budget: Budget,
+    /// For whatever has independent parts: limbs here, factors and rows of proofs elsewhere.
+    pub workers: Workers,
     limbs: Vec<LimbConstants>,
     switch: Switch,
     decoder: Decoder,
@@ -132,7 +135,13 @@ impl Scheme {
         let limbs = ring.tables.iter().map(|table| LimbConstants::new(&table.modulus, p)).collect();
         let switch = Switch::new(&ring, p);
         let decoder = Decoder::new(&ring, &field);
-        Self { slots: Slots::new(field, params.log_n()), ring, field, budget, limbs, switch, decoder }
+        let (slots, workers) = (Slots::new(field, params.log_n()), Workers::default());
+        Self { ring, field, slots, budget, workers, limbs, switch, decoder }
+    }
+
+    /// The same on these threads.
+    pub fn on(self, workers: &Workers) -> Self {
+        Self { workers: workers.clone(), ..self }
     }
 
     pub fn n(&self) -> usize {
@@ -160,10 +169,41 @@ impl Scheme {
     /// Σ factor·integers, by values.
     fn values_of(&self, parts: &[(&Integers, Factor)]) -> Poly<Values> {
         let mut poly = self.ring.zero(self.ring.limbs());
-        for limb in 0..self.ring.limbs() {
-            self.fold(limb, parts, None, self.ring.limb_mut(&mut poly, limb));
-        }
-        self.ring.values(poly)
+        self.workers.map(self.ring.limbs_mut(&mut poly).enumerate(), |(limb, words)| {
+            self.limb_values(limb, parts, words);
+        });
+        poly
+    }
+
+    /// [`Self::values_of`] in one limb.
+    fn limb_values(&self, limb: usize, parts: &[(&Integers, Factor)], out: &mut [u64]) {
+        self.fold(limb, parts, None, out);
+        self.ring.tables[limb].forward(out);
+    }
+
+    /// Zeroed scratch space of one limb.
+    fn scratch(&self) -> Zeroizing<Vec<u64>> {
+        Zeroizing::new(vec![0; self.n()])
+    }
+
+    /// Makes two polynomials limb by limb, beside the values of `u` in that limb.
+    fn with_randomness<Form>(
+        &self,
+        u: &Integers,
+        make: impl Fn(usize, &mut [u64], [&mut [u64]; 2]) + Sync,
+    ) -> [Poly<Form>; 2] {
+        let mut polys = [0; 2].map(|_| self.ring.zero(self.ring.limbs()));
+        let [first, second] = &mut polys;
+        let limbs = self.ring.limbs_mut(first).zip(self.ring.limbs_mut(second)).enumerate();
+        self.workers.map_with(
+            limbs,
+            || self.scratch(),
+            |u_values, (limb, (first, second))| {
+                self.limb_values(limb, &[(u, Factor::One)], u_values);
+                make(limb, u_values, [first, second]);
+            },
+        );
+        polys
     }
 
     /// The plaintext polynomial of a vector of slots, as coefficients.
@@ -218,12 +258,13 @@ impl Scheme {
 
     fn encrypt_integers(&self, key: &PublicKey, m: &Integers, randomness: &Randomness) -> Ciphertext {
         let [u, v, w] = [&randomness.u, &randomness.v, &randomness.w].map(Integers::small);
-        let mut c0 = self.values_of(&[(&u, Factor::One)]);
-        let mut c1 = c0.clone();
-        self.ring.multiply(&mut c0, &key.b);
-        self.ring.multiply(&mut c1, &key.a);
-        self.ring.add(&mut c0, &self.values_of(&[(&w, Factor::P), (m, Factor::One)]));
-        self.ring.add(&mut c1, &self.values_of(&[(&v, Factor::P)]));
+        let [c0, c1] = self.with_randomness(&u, |limb, u, [c0, c1]| {
+            let modulus = self.ring.modulus(limb);
+            self.limb_values(limb, &[(&w, Factor::P), (m, Factor::One)], c0);
+            simd::multiply_add(modulus, c0, u, self.ring.limb(&key.b, limb));
+            self.limb_values(limb, &[(&v, Factor::P)], c1);
+            simd::multiply_add(modulus, c1, u, self.ring.limb(&key.a, limb));
+        });
         Ciphertext { c0, c1 }
     }
 
@@ -239,23 +280,21 @@ impl Scheme {
         let [u, v, w] = [&randomness.u, &randomness.v, &randomness.w].map(Integers::small);
         let flood = Integers { words: flooding(prg, n, self.budget.flooding), offset: None };
         let r = Integers::plain(&self.field, r);
-        let u = self.values_of(&[(&u, Factor::One)]);
-        let part = |c: &Poly<Values>, key: &Poly<Values>, noise: &[(&Integers, Factor)]| {
-            let mut sum = self.ring.zero(self.ring.limbs());
-            let mut limb_sum = Zeroizing::new(vec![0; n]);
-            for (limb, table) in self.ring.tables.iter().enumerate() {
-                limb_sum.copy_from_slice(self.ring.limb(x, limb));
-                simd::multiply(&table.modulus, &mut limb_sum, self.ring.limb(c, limb));
-                simd::multiply_add(&table.modulus, &mut limb_sum, self.ring.limb(&u, limb), self.ring.limb(key, limb));
-                table.inverse(&mut limb_sum);
-                self.fold(limb, noise, Some(&limb_sum), self.ring.limb_mut(&mut sum, limb));
-            }
-            self.switch.apply(&self.ring, &mut sum)
-        };
-        Product {
-            c0: part(&c.c0, &key.b, &[(&w, Factor::P), (&flood, Factor::P), (&r, Factor::One)]),
-            c1: part(&c.c1, &key.a, &[(&v, Factor::P)]),
-        }
+        let [mut first, mut second] = self.with_randomness(&u, |limb, u, [first, second]| {
+            let table = &self.ring.tables[limb];
+            let [x, c0, c1, a, b] = [x, &c.c0, &c.c1, &key.a, &key.b].map(|poly| self.ring.limb(poly, limb));
+            // The place of the second part is scratch space for the first.
+            second.copy_from_slice(x);
+            simd::multiply(&table.modulus, second, c0);
+            simd::multiply_add(&table.modulus, second, u, b);
+            table.inverse(second);
+            self.fold(limb, &[(&w, Factor::P), (&flood, Factor::P), (&r, Factor::One)], Some(second), first);
+            simd::multiply(&table.modulus, u, a);
+            simd::multiply_add(&table.modulus, u, x, c1);
+            table.inverse(u);
+            self.fold(limb, &[(&v, Factor::P)], Some(u), second);
+        });
+        Product { c0: self.switch.apply(&self.ring, &mut first), c1: self.switch.apply(&self.ring, &mut second) }
     }
 
     /// The plaintext of a product by coefficients, whatever the product is.

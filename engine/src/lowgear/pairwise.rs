@@ -7,12 +7,13 @@
 //! ("enhanced CPA security", §2.2 there): whether those checks pass, which can depend on a guess of the key by the
 //! maker of a malformed answer, helps it no more than the guess; a wrong one ends the setup.
 
-use super::bgv::Ciphertext;
+use super::bgv::{Ciphertext, PublicKey, Scheme};
 use super::ring::{Poly, Values};
 use super::setup::{Live, secret_prg};
 use crate::error::{Error, Malformed, Result};
 use crate::field::{Field, Fp};
 use crate::party::{Party, PartyIndex};
+use crate::prg::Prg;
 use crate::step::Step;
 use zeroize::Zeroizing;
 
@@ -37,13 +38,29 @@ impl Products {
     /// Σ of everything, by slots.
     pub fn total(self, live: &Live) -> Vec<Zeroizing<Vec<Fp>>> {
         let Self { mut given, taken } = self;
-        for column in taken.into_iter().flat_map(|columns| columns.into_iter().enumerate()) {
-            let (sum, term) = (&mut given[column.0], column.1);
-            sum.iter_mut().zip(term.iter()).for_each(|(sum, &x)| *sum = live.scheme.field.add(*sum, x));
-        }
-        given.iter_mut().for_each(|column| live.scheme.slots.to_slots(column));
+        live.scheme.workers.map(given.iter_mut().enumerate(), |(k, sum)| {
+            for term in taken.iter().filter_map(|columns| columns.get(k)) {
+                sum.iter_mut().zip(term.iter()).for_each(|(sum, &x)| *sum = live.scheme.field.add(*sum, x));
+            }
+            live.scheme.slots.to_slots(sum);
+        });
         given
     }
+}
+
+/// factor·C + Enc(r) as it travels, for the owner of `key`, and the fresh r.
+fn product(
+    scheme: &Scheme,
+    key: &PublicKey,
+    factor: &Poly<Values>,
+    c: &Ciphertext,
+    mut prg: Prg,
+) -> (Vec<u8>, Zeroizing<Vec<Fp>>) {
+    let r = Zeroizing::new(prg.elements(&scheme.field, scheme.n()));
+    let product = scheme.product(key, factor, c, &r, &mut prg);
+    let mut encoded = Vec::with_capacity(scheme.product_bytes());
+    scheme.encode_product(&product, &mut encoded);
+    (encoded, r)
 }
 
 impl Live {
@@ -71,17 +88,17 @@ impl Live {
         let mut prg = secret_prg(party);
         if multipliers[party.index().get()] {
             for peer in party.peers() {
+                let holder = self.peer(peer);
+                let factors = factors.iter().enumerate().map(|(k, &factor)| match operand {
+                    Operand::MacKey => (factor, &holder.mac_key, prg.fork()),
+                    Operand::Ciphertexts(all) => (factor, &all[peer.get()][k], prg.fork()),
+                });
+                let products =
+                    scheme.workers.map(factors, |(factor, c, prg)| product(scheme, &holder.key, factor, c, prg));
                 let message = &mut out[peer.get()];
                 message.reserve(count * scheme.product_bytes());
-                for (k, (&factor, share)) in factors.iter().zip(&mut given).enumerate() {
-                    let r = Zeroizing::new(prg.elements(&scheme.field, n));
-                    let holder = self.peers[peer.get()].as_ref().expect("every peer has a key");
-                    let ciphertext = match operand {
-                        Operand::MacKey => &holder.mac_key,
-                        Operand::Ciphertexts(all) => &all[peer.get()][k],
-                    };
-                    let product = scheme.product(&holder.key, factor, ciphertext, &r, &mut prg);
-                    scheme.encode_product(&product, message);
+                for ((encoded, r), share) in products.into_iter().zip(&mut given) {
+                    message.extend(encoded);
                     share.iter_mut().zip(r.iter()).for_each(|(share, &r)| *share = scheme.field.sub(*share, r));
                 }
             }
@@ -105,12 +122,10 @@ impl Live {
     ) -> Result<Vec<Zeroizing<Vec<Fp>>>> {
         let each = self.scheme.product_bytes();
         party.expect_len(peer, step, message, count * each)?;
-        let plaintext = |bytes: &[u8]| {
-            let malformed = Error::Malformed { peer, step, what: Malformed::Element };
-            let product = self.scheme.decode_product(bytes).ok_or(malformed)?;
-            Ok(self.scheme.decrypt(&self.secret, product))
-        };
-        message.chunks_exact(each).map(plaintext).collect()
+        let plaintext = |bytes: &[u8]| Some(self.scheme.decrypt(&self.secret, self.scheme.decode_product(bytes)?));
+        let plaintexts = self.scheme.workers.map(message.chunks_exact(each), plaintext);
+        let malformed = Error::Malformed { peer, step, what: Malformed::Element };
+        plaintexts.into_iter().collect::<Option<_>>().ok_or(malformed)
     }
 
     /// MAC shares of the sum of all parties' `values`, column by column (by slots). 1 round.
@@ -125,9 +140,9 @@ impl Live {
         let products = self.multiply(party, step, factors, factors.len(), &everyone, Operand::MacKey).await?;
         let mut macs = products.total(self);
         let (f, alpha) = (self.scheme.field, self.key.alpha());
-        for (macs, values) in macs.iter_mut().zip(values) {
+        self.scheme.workers.map(macs.iter_mut().zip(values), |(macs, values)| {
             macs.iter_mut().zip(*values).for_each(|(mac, &x)| *mac = f.add(*mac, f.mul(alpha, x)));
-        }
+        });
         Ok(macs)
     }
 }

@@ -28,7 +28,7 @@ use super::ring::{Poly, Values};
 use super::sampling::{self, Randomness, Small};
 use super::simd;
 use super::wide::Wide;
-use crate::digest::{Hash, Transcript};
+use crate::digest::{Hash, Transcript, long_item};
 use crate::field::{Field, Fp};
 use crate::prg::Prg;
 use subtle::ConstantTimeEq;
@@ -182,7 +182,9 @@ impl Shape {
 }
 
 /// What is proved: a linear map, and images of secrets under it.
-pub(crate) trait Statement {
+pub(crate) trait Statement: Sync {
+    /// With the threads to prove and verify on.
+    fn scheme(&self) -> &Scheme;
     fn rows(&self) -> usize;
     fn columns(&self) -> usize;
     fn shape(&self) -> Shape;
@@ -220,13 +222,14 @@ pub(crate) fn prove<S: Statement>(statement: &S, context: &Transcript, secrets: 
 }
 
 fn attempt<S: Statement>(statement: &S, context: &Transcript, secrets: &[Vector], prg: &mut Prg) -> Option<Vec<u8>> {
-    let shape = statement.shape();
-    let mut answers: Vec<Vector> = (0..statement.rows()).map(|_| shape.mask(prg)).collect();
-    let images = answers.iter().fold(context.clone(), |hash, mask| hash.long(&statement.image(mask, &[])));
-    let hash = images.finish();
-    for (answer, row) in answers.iter_mut().zip(challenges(statement, &hash)) {
+    let (shape, workers) = (statement.shape(), &statement.scheme().workers);
+    let prgs: Vec<Prg> = (0..statement.rows()).map(|_| prg.fork()).collect();
+    let mut answers = workers.map(prgs, |mut prg| shape.mask(&mut prg));
+    let images = workers.map(&answers, |mask| long_item(&statement.image(mask, &[])));
+    let hash = images.iter().fold(context.clone(), |hash, image| hash.bytes(image)).finish();
+    workers.map(answers.iter_mut().zip(challenges(statement, &hash)), |(answer, row)| {
         row.iter().zip(secrets).for_each(|(&challenge, secret)| answer.add(challenge, secret));
-    }
+    });
     let mut proof = hash.to_vec();
     answers.iter().all(|answer| shape.is_within(answer)).then(|| {
         answers.iter().for_each(|answer| shape.encode(answer, &mut proof));
@@ -236,16 +239,18 @@ fn attempt<S: Statement>(statement: &S, context: &Transcript, secrets: &[Vector]
 
 /// Whether `proof` is one of `statement` in this context.
 pub(crate) fn verify<S: Statement>(statement: &S, context: &Transcript, proof: &[u8]) -> bool {
-    let shape = statement.shape();
+    let (shape, workers) = (statement.shape(), &statement.scheme().workers);
     let Some((hash, answers)) = proof.split_first_chunk::<HASH_BYTES>() else { return false };
     if answers.len() != statement.rows() * shape.bytes() {
         return false;
     }
-    let mut images = context.clone();
-    for (bytes, row) in answers.chunks_exact(shape.bytes()).zip(challenges(statement, hash)) {
-        let Some(answer) = shape.decode(bytes).filter(|answer| shape.is_within(answer)) else { return false };
-        images = images.long(&statement.image(&answer, &row));
-    }
+    let image = |(bytes, row): (&[u8], Vec<Challenge>)| {
+        let answer = shape.decode(bytes).filter(|answer| shape.is_within(answer))?;
+        Some(long_item(&statement.image(&answer, &row)))
+    };
+    let rows = answers.chunks_exact(shape.bytes()).zip(challenges(statement, hash));
+    let Some(images) = workers.map(rows, image).into_iter().collect::<Option<Vec<Hash>>>() else { return false };
+    let images = images.iter().fold(context.clone(), |hash, image| hash.bytes(image));
     images.finish().ct_eq(hash).into()
 }
 
@@ -300,6 +305,10 @@ pub(crate) struct Plaintexts<'a> {
 }
 
 impl Statement for Plaintexts<'_> {
+    fn scheme(&self) -> &Scheme {
+        self.scheme
+    }
+
     fn rows(&self) -> usize {
         self.scheme.budget.rows
     }
@@ -331,6 +340,10 @@ pub(crate) struct Constant<'a> {
 }
 
 impl Statement for Constant<'_> {
+    fn scheme(&self) -> &Scheme {
+        self.scheme
+    }
+
     fn rows(&self) -> usize {
         REPETITIONS
     }
@@ -365,6 +378,10 @@ pub(crate) struct Key<'a> {
 }
 
 impl Statement for Key<'_> {
+    fn scheme(&self) -> &Scheme {
+        self.scheme
+    }
+
     fn rows(&self) -> usize {
         self.scheme.budget.rows
     }
@@ -548,6 +565,10 @@ mod tests {
     struct OneRow<S>(S);
 
     impl<S: Statement> Statement for OneRow<S> {
+        fn scheme(&self) -> &Scheme {
+            self.0.scheme()
+        }
+
         fn rows(&self) -> usize {
             1
         }

@@ -73,9 +73,14 @@ impl Ring {
         &mut x.words[limb << self.log_n..(limb + 1) << self.log_n]
     }
 
+    /// All limbs.
+    pub fn limbs_mut<'a, Form>(&self, x: &'a mut Poly<Form>) -> impl Iterator<Item = &'a mut [u64]> {
+        x.words.chunks_exact_mut(self.n())
+    }
+
     /// All limbs with their tables.
     fn each<'a, Form>(&'a self, x: &'a mut Poly<Form>) -> impl Iterator<Item = (&'a Table, &'a mut [u64])> {
-        self.tables.iter().zip(x.words.chunks_exact_mut(self.n()))
+        self.tables.iter().zip(self.limbs_mut(x))
     }
 
     fn pairs<'a, A, B>(

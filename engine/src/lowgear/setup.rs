@@ -21,6 +21,7 @@ use crate::party::{Party, PartyIndex};
 use crate::prg::Prg;
 use crate::share::MacKeyShare;
 use crate::step::Step;
+use crate::workers::Workers;
 use rand_core::Rng as _;
 use zeroize::Zeroizing;
 
@@ -84,8 +85,9 @@ impl Live {
         key: &MacKeyShare<PrimeField>,
         params: Params,
         linked: bool,
+        workers: &Workers,
     ) -> Result<Self> {
-        let scheme = Scheme::new(field, &params, &PRIMES);
+        let scheme = Scheme::new(field, &params, &PRIMES).on(workers);
         let digest = digest(&field, &params, linked);
         let seeds = exchange_seeds(party, &digest).await?;
         let coin = coin::toss(party).await?;

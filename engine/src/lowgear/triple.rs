@@ -48,10 +48,6 @@ pub(super) struct Block {
 /// block, one after the other.
 pub(super) type Encrypted = Vec<Vec<Ciphertext>>;
 
-fn double(f: &PrimeField, column: &mut [Fp]) {
-    column.iter_mut().for_each(|x| *x = f.add(*x, *x));
-}
-
 impl Live {
     /// Up to `blocks` blocks of triples, less one triple; the MAC check is the caller's.
     pub async fn triples(
@@ -77,7 +73,6 @@ impl Live {
     /// Steps 1 and 2.
     pub(super) async fn encrypt(&mut self, party: &mut Party, blocks: usize) -> Result<(Vec<Block>, Encrypted)> {
         let step = Step::LowGearCiphertext;
-        let f = self.scheme.field;
         let number = self.proofs;
         self.proofs += 1;
         let mut prg = secret_prg(party);
@@ -88,12 +83,10 @@ impl Live {
         for _ in 0..blocks {
             let mut block = self.random_block(&mut prg);
             let mut message = Vec::with_capacity(2 * self.scheme.ciphertext_bytes());
-            for factor in [&mut block.a, &mut block.a_hat] {
-                let plaintext = self.scheme.coefficients_of(factor);
-                let randomness = Randomness::sample(&mut prg, self.scheme.n());
-                self.scheme.encode(&self.scheme.encrypt(&self.public, &plaintext, &randomness), &mut message);
-                openings.push(Vector::opening(&self.scheme, &plaintext, randomness));
-                double(&f, factor);
+            let factors = [&mut block.a, &mut block.a_hat].map(|factor| (factor, prg.fork()));
+            for (encoded, opening) in self.scheme.workers.map(factors, |(factor, prg)| self.encrypted(factor, prg)) {
+                message.extend(encoded);
+                openings.push(opening);
             }
             own.push(block);
             let messages = party.send_all(step, message).await?;
@@ -108,6 +101,17 @@ impl Live {
         Ok((own, encrypted))
     }
 
+    /// The encoded encryption of a factor, and its opening; doubles the factor.
+    fn encrypted(&self, factor: &mut Column, mut prg: Prg) -> (Vec<u8>, Vector) {
+        let scheme = &self.scheme;
+        let plaintext = scheme.coefficients_of(factor);
+        let randomness = Randomness::sample(&mut prg, scheme.n());
+        let mut encoded = Vec::with_capacity(scheme.ciphertext_bytes());
+        scheme.encode(&scheme.encrypt(&self.public, &plaintext, &randomness), &mut encoded);
+        factor.iter_mut().for_each(|x| *x = scheme.field.add(*x, *x));
+        (encoded, Vector::opening(scheme, &plaintext, randomness))
+    }
+
     fn random_block(&self, prg: &mut Prg) -> Block {
         let [a, a_hat, b] = [0; 3].map(|_| Zeroizing::new(prg.elements(&self.scheme.field, self.scheme.n())));
         Block { a, a_hat, b }
@@ -118,7 +122,8 @@ impl Live {
         let each = self.scheme.ciphertext_bytes();
         party.expect_len(peer, step, message, 2 * each)?;
         let malformed = Error::Malformed { peer, step, what: Malformed::Element };
-        message.chunks_exact(each).map(|bytes| self.scheme.decode(bytes).ok_or(malformed.clone())).collect()
+        let ciphertexts = self.scheme.workers.map(message.chunks_exact(each), |bytes| self.scheme.decode(bytes));
+        ciphertexts.into_iter().collect::<Option<_>>().ok_or(malformed)
     }
 
     async fn prove(
@@ -141,7 +146,7 @@ impl Live {
             if !proof::verify(&statement, &contexts[j], &messages[j]) {
                 return Err(Error::ConsistencyFailed { peer, check: ConsistencyCheck::PlaintextProof });
             }
-            encrypted[j].iter_mut().for_each(|ciphertext| scheme.scale(ciphertext, 2));
+            scheme.workers.map(&mut encrypted[j], |ciphertext| scheme.scale(ciphertext, 2));
         }
         Ok(())
     }
@@ -171,8 +176,9 @@ impl Live {
         };
         let (c, c_hat) = (product(&own.a), product(&own.a_hat));
         let columns: [&[Fp]; 5] = [&own.a, &own.b, &c, &own.a_hat, &c_hat];
-        let [a, c_factor, a_hat, c_hat_factor] = [&own.a, &c, &own.a_hat, &c_hat].map(|column| self.plaintext(column));
-        let mut macs = self.authenticate(party, &[&a, &b, &c_factor, &a_hat, &c_hat_factor], &columns).await?;
+        let mut factors = self.scheme.workers.map([&own.a, &c, &own.a_hat, &c_hat], |column| self.plaintext(column));
+        factors.insert(1, b);
+        let mut macs = self.authenticate(party, &factors.iter().collect::<Vec<_>>(), &columns).await?;
         Ok(std::array::from_fn(|k| Shares::new(columns[k].to_vec(), std::mem::take(&mut *macs[k]))))
     }
 

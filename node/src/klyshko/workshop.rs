@@ -17,6 +17,7 @@ use polyyne_engine::mascot::{Setup, World};
 use polyyne_engine::party::Party;
 use polyyne_engine::share::Shares;
 use polyyne_engine::tuples::Kind;
+use polyyne_engine::workers::Workers;
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
@@ -44,7 +45,8 @@ impl Prime {
         let (field, mut mac) = (shared.seat.field, shared.seat.mac_check(party));
         let anchoring = Anchoring::agree(shared, party, &field, field_byte(None)).await?;
         let protocol = protocol(&shared.seat);
-        let generator = Generator::establish(party, field, &mut mac, protocol, anchoring.known()).await?;
+        let (known, workers) = (anchoring.known(), Workers::default());
+        let generator = Generator::establish(party, field, &mut mac, protocol, known, &workers).await?;
         anchoring.confirm(shared, party, &field, generator.anchor()).await?;
         Ok(Self { field, mac, generator })
     }

@@ -12,6 +12,7 @@ use crate::step::Step;
 use crate::test_world::Outcome;
 use crate::test_world::spoiling::{self, SHARED, Spoiling};
 use crate::tuples::Kind;
+use crate::workers::Workers;
 
 fn is_of_lowgear(step: Step) -> bool {
     (200..300).contains(&step.code())
@@ -153,7 +154,8 @@ fn the_proof_of_an_earlier_batch_is_refused() {
     let mut simulator = Simulator::new(65, 2);
     spoiling::repeat(&mut simulator, [Step::LowGearCiphertext, Step::LowGearProof]);
     let results = world.play(&mut simulator, 0, async |mut party, mac| {
-        let mut live = Live::establish(&mut party, world.field, mac.key(), world.params, false).await?;
+        let mut live =
+            Live::establish(&mut party, world.field, mac.key(), world.params, false, &Workers::default()).await?;
         live.encrypt(&mut party, 1).await?;
         live.encrypt(&mut party, 1).await.map(drop)
     });
@@ -166,7 +168,7 @@ fn the_proof_of_an_earlier_batch_is_refused() {
 fn a_setup_is_over_when_it_has_made_as_many_products_as_its_flooding_is_good_for() {
     let world = World::new(DEFAULT_PRIME, 3, 2, 66);
     let results = world.play(&mut Simulator::new(66, 2), 0, async |mut party, mac| {
-        let live = Live::establish(&mut party, world.field, mac.key(), world.params, false).await;
+        let live = Live::establish(&mut party, world.field, mac.key(), world.params, false, &Workers::default()).await;
         let mut live = live.expect("honest parties");
         live.products = live.scheme.budget.products - 1;
         let last = live.random_block_of_shares(&mut party).await.err();

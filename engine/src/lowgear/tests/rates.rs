@@ -16,6 +16,7 @@ use crate::sim::Simulator;
 use crate::statistics::assert_rate;
 use crate::step::Step;
 use crate::test_world::spoiling::HEADER;
+use crate::workers::Workers;
 use rand_core::SeedableRng;
 use std::cell::RefCell;
 use zeroize::Zeroizing;
@@ -65,7 +66,7 @@ fn trials<T>(
         vec![bytes]
     });
     let results = world.play(&mut simulator, 0, async |mut party, mac| {
-        let live = Live::establish(&mut party, f, mac.key(), world.params, false).await;
+        let live = Live::establish(&mut party, f, mac.key(), world.params, false, &Workers::default()).await;
         let mut live = live.expect("honest so far");
         let mut results = Vec::new();
         for _ in 0..TRIALS {

@@ -23,6 +23,7 @@ use polyyne_engine::tuples::{Kind, Pool, Tuples};
 use polyyne_engine::vm::{
     self, BitSide, DoorError, Fault, Limits, MemoryStorage, Meter, Ports, Printer, Secrets, Side, TextInputs, VmError,
 };
+use polyyne_engine::workers::Workers;
 use polyyne_protocol::limits::OUTPUT_WORDS_MAX;
 use rand::rngs::SysRng;
 use rand::{SeedableRng as _, TryRng as _};
@@ -355,7 +356,7 @@ async fn generate(
     protocol: Protocol,
     bills: &Bills,
 ) -> Result<Made, EngineError> {
-    let mut generator = Generator::establish(party, job.field, mac, protocol, None).await?;
+    let mut generator = Generator::establish(party, job.field, mac, protocol, None, &Workers::default()).await?;
     let tuples = generator.fill(party, mac, &bills.prime).await?;
     let binary = generate_binary(job, party, binary_gate, &bills.binary).await?;
     let bits = generate_bits((&mut generator, mac), party, bits_gate, &bills.bits).await?;

@@ -8,6 +8,7 @@ use polyyne_engine::mac_check::MacCheck;
 use polyyne_engine::party::Party;
 use polyyne_engine::port::{LocalGate, Rng};
 use polyyne_engine::share::MacKeyShare;
+use polyyne_engine::workers::Workers;
 use rand::SeedableRng as _;
 use rand::rngs::SysRng;
 
@@ -39,7 +40,8 @@ impl Generator {
         let mut rng = Rng::try_from_rng(&mut SysRng).or_failed("the operating system gives no randomness")?;
         let key = MacKeyShare::new(field.random(&mut rng), party.is_first());
         let mut mac = MacCheck::new(field, key, Box::new(LocalGate::default()));
-        let engine = Engine::establish(&mut party, field, &mut mac, protocol, None).await.map_err(Failure::aborted)?;
+        let established = Engine::establish(&mut party, field, &mut mac, protocol, None, &Workers::default()).await;
+        let engine = established.map_err(Failure::aborted)?;
         Ok(Self { party, mac, engine, sides: Sides::default(), reported: 0 })
     }
 
