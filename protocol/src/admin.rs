@@ -441,14 +441,17 @@ pub struct AuditLine {
     pub available: u64,
     pub reserved: u64,
     pub consumed: u64,
+    /// Consumed as well, counted from the journal of takings.
+    pub journalled: u64,
     pub wasted: u64,
 }
 
 impl AuditLine {
-    /// Whether they balance.
+    /// Whether they balance, and the journal says the same.
     pub fn balances(&self) -> bool {
         let parts = [self.reserved, self.consumed, self.wasted];
         parts.iter().try_fold(self.available, |sum, &part| sum.checked_add(part)) == Some(self.generated)
+            && self.journalled == self.consumed
     }
 }
 
@@ -508,15 +511,17 @@ mod tests {
 
     #[test]
     fn books_that_do_not_balance_show() {
-        let line = |consumed| AuditLine {
+        let line = |consumed, journalled| AuditLine {
             kind: "triple".into(),
             generated: 10,
             available: 4,
             reserved: 1,
             consumed,
+            journalled,
             wasted: 2,
         };
-        assert!(line(3).balances() && !line(4).balances() && !line(u64::MAX).balances());
+        assert!(line(3, 3).balances() && !line(4, 4).balances() && !line(u64::MAX, u64::MAX).balances());
+        assert!(!line(3, 2).balances(), "a taking that no execution accounts for");
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! The account: what was made, what became of it, and what the rows say is left.
 
 use super::chunk::{ChunkState, tuples_in};
+use super::execution::Execution;
 use super::inventory::Holding;
 use super::place::{Pool, Span, start_in};
 use super::tally::Tally;
 use super::{Castor, Tables, TupleKind};
 use crate::store::durable::Reads;
-use crate::store::tuples_file::ROWS;
-use crate::store::{Fault, MacScope};
+use crate::store::tuples_file::{EXECUTIONS, ROWS};
+use crate::store::{ExecId, Fault, MacScope};
+use std::collections::BTreeMap;
 
 /// What operators and the generator ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +40,8 @@ pub struct Account {
     pub kind: TupleKind,
     pub generated: u64,
     pub taken: u64,
+    /// Counted from the takings in the journal.
+    pub journalled: u64,
     pub skipped: u64,
     pub burned: u64,
     /// Counted from the rows of ACTIVE chunks.
@@ -47,10 +51,11 @@ pub struct Account {
 }
 
 impl Account {
-    /// generated = taken + skipped + burned + left, exactly.
+    /// generated = taken + skipped + burned + left, and what was taken is what the journal says, exactly.
     pub fn balances(&self) -> bool {
         [self.taken, self.skipped, self.burned, self.left].into_iter().try_fold(0u64, u64::checked_add)
             == Some(self.generated)
+            && self.taken == self.journalled
     }
 }
 
@@ -69,6 +74,7 @@ impl Castor {
     /// The account of every kind of a scope, counted row by row.
     pub fn audit(&self, scope: MacScope) -> Result<Vec<Account>, Fault> {
         let now = self.durable.read()?;
+        let journalled = self.tables.count_journalled(&now, scope)?;
         let pools = self.tables.pools(&now, scope)?;
         pools
             .into_iter()
@@ -78,6 +84,7 @@ impl Castor {
                     kind: kind_of(pool, &tally),
                     generated: tally.generated,
                     taken: tally.taken,
+                    journalled: journalled.get(&pool.code).copied().unwrap_or(0),
                     skipped: tally.skipped,
                     burned: tally.burned,
                     left: counted.left,
@@ -85,6 +92,13 @@ impl Castor {
                 })
             })
             .collect()
+    }
+
+    /// Every taking of a scope that this store has ever committed.
+    pub fn journal(&self, scope: MacScope) -> Result<Vec<(ExecId, Execution)>, Fault> {
+        let mut all = Vec::new();
+        self.tables.walk_journal(&self.durable.read()?, scope, |exec, execution| all.push((exec, execution)))?;
+        Ok(all)
     }
 }
 
@@ -108,6 +122,36 @@ fn stock_of(pool: Pool, holding: &Holding) -> Stock {
 }
 
 impl Tables {
+    /// Passes over the takings of a scope, one at a time: the journal holds all there ever were.
+    fn walk_journal(
+        &self,
+        from: &impl Reads,
+        scope: MacScope,
+        mut each: impl FnMut(ExecId, Execution),
+    ) -> Result<(), Fault> {
+        from.view(EXECUTIONS)?.walk(&[], None, |key, sealed| {
+            let exec = ExecId(key.try_into().map_err(|_| Fault::Damaged { table: EXECUTIONS.0 })?);
+            let execution = self.executions.open(key, sealed)?;
+            if execution.scope == scope {
+                each(exec, execution);
+            }
+            Ok::<_, Fault>(true)
+        })
+    }
+
+    /// Tuples by kind code that the journal says were taken.
+    fn count_journalled(&self, from: &impl Reads, scope: MacScope) -> Result<BTreeMap<u16, u64>, Fault> {
+        let mut counted: BTreeMap<u16, u64> = BTreeMap::new();
+        self.walk_journal(from, scope, |_, execution| {
+            for (kind, spans) in &execution.taken {
+                let count: u64 = spans.iter().map(|span| span.len()).sum();
+                let sum = counted.entry(kind.code).or_default();
+                *sum = sum.saturating_add(count);
+            }
+        })?;
+        Ok(counted)
+    }
+
     /// Counts the tuples that are in rows, apart from cursors and counters.
     pub(super) fn count_left(&self, from: &impl Reads, pool: Pool, tally: &Tally) -> Result<Counted, Fault> {
         let chunks = self.chunks_of(from, pool)?;

@@ -140,6 +140,7 @@ fn a_take_returns_the_right_tuples_and_they_are_gone() {
                 kind: TupleKind::TRIPLE,
                 generated: 300,
                 taken: 90,
+                journalled: 90,
                 skipped: 120,
                 burned: 0,
                 left: 90,

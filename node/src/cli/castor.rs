@@ -60,11 +60,11 @@ fn rates(screen: &Screen, told: &Telemetry) {
 fn accounts(screen: &Screen, audit: &StockAudit) {
     let rows = audit.lines.iter().map(|line| {
         let balances = if line.balances() { "yes" } else { "NO" };
-        let numbers = [line.generated, line.consumed, line.wasted, line.available];
+        let numbers = [line.generated, line.consumed, line.journalled, line.wasted, line.available];
         let numbers = numbers.iter().map(u64::to_string);
         std::iter::once(line.kind.clone()).chain(numbers).chain([balances.to_owned()]).collect()
     });
-    screen.table(&["kind", "generated", "consumed", "wasted", "left", "balances"], rows, "no tuples yet");
+    screen.table(&["kind", "generated", "consumed", "journal", "wasted", "left", "balances"], rows, "no tuples yet");
 }
 
 /// One line for each kind.

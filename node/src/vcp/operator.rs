@@ -426,6 +426,7 @@ impl OperatorApi for Vcp {
             // Made, and not yet counted as generated: it waits for signatures.
             reserved: 0,
             consumed: account.taken,
+            journalled: account.journalled,
             wasted: account.skipped + account.burned,
         };
         let balanced = accounts.iter().all(Account::balances);
