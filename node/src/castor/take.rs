@@ -25,7 +25,9 @@ use crate::store::tuples_file::{EXECUTIONS, OPEN_EXECUTIONS, ROWS};
 use crate::store::{ExecId, Fault, MacScope};
 
 /// Unspent tuples of one kind that one request may throw away: a liar among the members can waste no more at once.
-pub const SKIP_TUPLES_MAX: u64 = super::CHUNK_TUPLES_MAX as u64;
+/// Not one chunk: each crash of a member between the signatures of two can leave one that the others cannot use, and a
+/// taking that had to pass over more of them than it may would be refused for ever.
+pub const SKIP_TUPLES_MAX: u64 = 16 * super::CHUNK_TUPLES_MAX as u64;
 /// Tuples of one kind in one request.
 pub const TAKE_TUPLES_MAX: u64 = 1 << 24;
 /// Spans of one kind in one request.

@@ -192,20 +192,22 @@ fn a_refused_take_changes_nothing() {
 }
 
 #[test]
-fn a_request_cannot_throw_away_more_than_one_chunk() {
+fn a_request_passes_over_chunks_that_crashes_have_left_and_cannot_throw_away_more_than_sixteen() {
     block_on(async {
         let (_file, castor, _) = open(&Disk::default()).await;
         let kind = TupleKind::BIT;
-        stock_up(&castor, kind, 0, 4096).await;
-        stock_up(&castor, kind, 4096, 4096).await;
-        let refused = castor.take(want(1, kind, &[(4097, 4098)])).await.err().expect("refused");
-        assert!(matches!(refused, TakeError::SkipsTooMuch { tuples: 4097, .. }), "{refused}");
-        drop(castor.take(want(1, kind, &[(4096, 4097)])).await.expect("exactly a chunk is allowed"));
+        for chunk in 0..17 {
+            stock_up(&castor, kind, 4096 * chunk, 4096).await;
+        }
+        let most = 16 * 4096;
+        let refused = castor.take(want(1, kind, &[(most + 1, most + 2)])).await.err().expect("refused");
+        assert!(matches!(refused, TakeError::SkipsTooMuch { tuples, .. } if tuples == most + 1), "{refused}");
+        drop(castor.take(want(1, kind, &[(most, most + 1)])).await.expect("exactly so many are allowed"));
         let mut only_skip = want(2, kind, &[]);
-        only_skip.kinds[0].skip_to = Some(5000);
+        only_skip.kinds[0].skip_to = Some(most + 904);
         assert_eq!(positions(castor.take(only_skip).await.expect("skipped")).len(), 0);
         let account = balanced(&castor)[0];
-        assert_eq!((account.taken, account.skipped, account.left), (1, 4096 + 903, 3192));
+        assert_eq!((account.taken, account.skipped, account.left), (1, most + 903, 3192));
     });
 }
 
