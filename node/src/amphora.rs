@@ -33,7 +33,7 @@ use polyyne_protocol::vote::{ExecutionChecked, ResultCertificate, TakePurpose, U
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Prepared, SecretError, SecretHead, SecretKey, SecretState, SecretStore, Stage};
+use store::{Secret, SecretError, SecretHead, SecretKey, SecretState, SecretStore, Stage};
 
 pub use terms::Terms;
 
@@ -334,18 +334,14 @@ impl Amphora {
                 words: description.words,
                 terms: Terms::new(description.clone(), &self.seat).to_bytes(),
             };
-            let prepared = Prepared {
+            let result = Secret {
                 head,
                 digest,
-                material: SecretBytes::new(word.to_vec()),
-                masked_input: SecretBytes::new(Vec::new()),
+                shares: SecretBytes::new(word.to_vec()),
+                certificate: certificate.clone(),
                 tags: terms::stored_tags(&description.tags),
             };
-            self.secrets.prepare_result(key, prepared).await.map_err(refused)?;
-            self.secrets
-                .commit(key, digest, certificate.clone(), SecretBytes::new(word.to_vec()))
-                .await
-                .map_err(refused)?;
+            self.secrets.keep_result(key, result).await.map_err(refused)?;
         }
         Ok(())
     }

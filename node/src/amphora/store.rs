@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! NONE ─ begin ─▶ MASKED ─ prepare ─▶ PREPARED ─ commit ─▶ COMMITTED ─ delete ─▶ DELETED
-//!   │                │                    │ ▲
-//!   └─ abort ────────┴────────────────────┘ └─ a certificate for our own digest overrides an abort
-//!                 ABORTED
+//!   │                │                    │ ▲                    ▲
+//!   └─ abort ────────┴────────────────────┘ └─ a certificate     └─ from NONE at once: a result with its certificate
+//!                 ABORTED                      for our own digest overrides an abort
 //! ```
 //! A member votes only after PREPARED is durable, and from then on moves only by a certificate: n equal votes commit,
 //! a member's signed ABORTED (or its vote for another digest) aborts. The material of a prepared secret is therefore
@@ -72,7 +72,7 @@ pub struct Secret {
 pub struct Prepared {
     pub head: SecretHead,
     pub digest: [u8; 32],
-    /// Own mask shares, or the shares of a result.
+    /// Own mask shares.
     pub material: SecretBytes,
     /// The masked input, with what the client signed about it.
     pub masked_input: SecretBytes,
@@ -226,12 +226,19 @@ impl SecretStore {
         .await
     }
 
-    /// NONE to PREPARED, for a result of an execution, which has shares from the start.
-    pub async fn prepare_result(&self, key: SecretKey, prepared: Prepared) -> Result<(), SecretError> {
-        refuse_too_many(&prepared.tags)?;
+    /// NONE to COMMITTED at once, for a result of an execution: it has its shares and its certificate from the start,
+    /// so that nobody is asked for votes about it. The same again is accepted.
+    pub async fn keep_result(&self, key: SecretKey, result: Secret) -> Result<(), SecretError> {
+        refuse_too_many(&result.tags)?;
         self.step(key, move |state| match state {
-            None => Ok((SecretState::Prepared(prepared), ())),
-            state => key.same_digest(state, prepared.digest),
+            None => Ok((SecretState::Committed(result), ())),
+            // as earlier releases left it when they crashed
+            Some(SecretState::Prepared(prepared)) => {
+                key.refuse_second(prepared.digest, result.digest)?;
+                Ok((SecretState::Committed(result), ()))
+            }
+            Some(SecretState::Committed(_)) => key.same_digest(state, result.digest),
+            Some(state) => Err(key.wrong_stage(&state)),
         })
         .await
     }
