@@ -13,6 +13,7 @@ use crate::ephemeral::Ephemeral;
 use crate::ephemeral::line::{self, Line, Standing, Wait};
 use crate::klyshko::Klyshko;
 use crate::klyshko::rules::told;
+use crate::order::OrderError;
 use crate::seat::{MeetError, Seat};
 use crate::session::take::{Bill, TakeFailure};
 use crate::store::seen::{SeenError, SeenNonces};
@@ -317,7 +318,7 @@ pub fn refusal_of(error: &RunError) -> Refusal {
     use RefusalCode as Code;
     let refusal = |code, remedy: &str| Refusal::new(code, error.to_string(), remedy);
     match error {
-        RunError::Meet(_) | RunError::Take(TakeFailure::Away(_)) => {
+        RunError::Meet(_) | RunError::Take(TakeFailure::Order(OrderError::MemberLost(_))) => {
             refusal(Code::MemberUnreachable, "All members are needed; try again when it is back.")
         }
         RunError::Take(TakeFailure::Shortage { .. }) => {

@@ -30,7 +30,7 @@ use tokio::{
 };
 
 use crate::{
-    federation::{Network, Service},
+    federation::{Directory, Network, Service},
     store::MacScope,
 };
 use courier::{Courier, NetworkCourier};
@@ -72,6 +72,8 @@ impl QueueId {
 pub enum OrderError {
     #[error("not all members asked for this turn in time, or another turn lasted too long")]
     TimedOut,
+    #[error("member {} has gone, or was restarted and will not ask", .0.peer_id())]
+    MemberLost(PeerKey),
     #[error("the member that keeps the order, {}, cannot be reached", .0.peer_id())]
     SequencerLost(PeerKey),
     #[error("the member that keeps the order was restarted")]
@@ -120,6 +122,7 @@ pub fn serve(network: &Network, find: impl Fn(MacScope) -> Option<Order> + Send 
 struct Hub {
     boot: Nonce,
     courier: Arc<dyn Courier>,
+    members: Vec<PeerKey>,
     /// Who numbers the items.
     sequencer: PeerKey,
     /// The sequencer's side, where it is this node.
@@ -162,18 +165,19 @@ impl Order {
     ///
     /// # Panics
     /// If there are no members.
-    pub fn new(network: Network, members: Vec<PeerKey>, rank: usize) -> Self {
-        Self::with_courier(Arc::new(NetworkCourier(network)), members, rank)
+    pub fn new(network: Network, directory: Directory, members: Vec<PeerKey>, rank: usize) -> Self {
+        Self::with_courier(Arc::new(NetworkCourier { network, directory }), members, rank)
     }
 
     fn with_courier(courier: Arc<dyn Courier>, members: Vec<PeerKey>, rank: usize) -> Self {
         let sequencer = *members.first().expect("a cloud has members");
-        let kept = (rank == 0).then(|| Mutex::new(Sequencer::new(Nonce(rand::random()), members)));
-        let hub = Hub { boot: Nonce(rand::random()), courier, sequencer, kept, queues: Mutex::default() };
+        let kept = (rank == 0).then(|| Mutex::new(Sequencer::new(Nonce(rand::random()), members.clone())));
+        let hub = Hub { boot: Nonce(rand::random()), courier, members, sequencer, kept, queues: Mutex::default() };
         Self { hub: Arc::new(hub) }
     }
 
-    /// Waits for the turn of `item`, which all members ask for. Items are never used twice.
+    /// Waits for the turn of `item`, which all members ask for. Items are never used twice. A member that is restarted
+    /// meanwhile has forgotten the item, so that nobody waits for it.
     ///
     /// # Errors
     /// [`OrderError`]. Dropping the future gives the turn up; its number is then passed over here.
@@ -183,7 +187,12 @@ impl Order {
         // a task of its own, so that a number that arrives after the caller has gone is passed over
         let asking = tokio::spawn(self.clone().enter(queue, item, deadline, waiter));
         let mut waiting = Waiting { hub: Arc::clone(&self.hub), queue, granted };
-        match waiting.granted(deadline).await {
+        let granted = tokio::select! {
+            biased;
+            granted = waiting.granted(deadline) => granted,
+            member = self.hub.courier.lost(&self.hub.members) => return Err(OrderError::MemberLost(member)),
+        };
+        match granted {
             Some(Granted::Go) => Ok(Turn { hub: Arc::clone(&self.hub), queue }),
             Some(Granted::Passed) => Err(OrderError::Passed),
             Some(Granted::Restarted) => Err(OrderError::SequencerRestarted),

@@ -140,7 +140,6 @@ impl Seat {
             scope: self.scope,
             field: self.field,
             patience: TURN_PATIENCE,
-            network: &self.network,
         };
         taker.take(party, what, bill).await
     }

@@ -194,7 +194,7 @@ impl Clouds {
         let alpha = field.from_bytes(share.share.expose().try_into().ok()?)?;
         let members: Vec<PeerKey> = view.members().iter().map(|member| member.peer).collect();
         let rank = view.rank_of(&inner.ways.network.local_key())?;
-        let order = Order::new(inner.ways.network.clone(), members.clone(), rank);
+        let order = Order::new(inner.ways.network.clone(), inner.ways.directory.clone(), members.clone(), rank);
         let finisher = inner.finisher.clone();
         finisher.adopt(scope, KeyHolders { members, rank, field });
         let guard = KeyGuard {

@@ -22,7 +22,10 @@ use polyyne_protocol::{
     version::WIRE_MAJOR,
 };
 use serde::{Deserialize, Serialize};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::{
+    sync::watch,
+    time::{MissedTickBehavior, interval, timeout},
+};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Network, PeerStatus, RequestError, Service};
@@ -93,6 +96,8 @@ pub struct Directory {
 struct Shared {
     network: Network,
     known: Mutex<BTreeMap<PeerKey, Known>>,
+    /// Counts introductions.
+    heard: watch::Sender<u64>,
 }
 
 struct Known {
@@ -112,7 +117,7 @@ impl Directory {
             let introduction = introduction.clone();
             async { Ok(introduction) }
         });
-        let shared = Arc::new(Shared { network, known: Mutex::default() });
+        let shared = Arc::new(Shared { network, known: Mutex::default(), heard: watch::Sender::new(0) });
         let task = tokio::spawn(Arc::clone(&shared).keep_asking());
         Self { shared, _task: Arc::new(AbortOnDropHandle::new(task)) }
     }
@@ -128,6 +133,23 @@ impl Directory {
     /// [`DirectoryError`].
     pub async fn ask(&self, peer: PeerKey) -> Result<Announcement, DirectoryError> {
         self.shared.ask(peer).await
+    }
+
+    /// Resolves when one of these peers has introduced itself as another process than it was at the call.
+    pub async fn restarted(&self, peers: &[PeerKey]) -> PeerKey {
+        let boot_of = |peer: PeerKey| self.shared.known().get(&peer).map(|known| known.announcement.boot);
+        let mut heard = self.shared.heard.subscribe();
+        let mut boots: Vec<Option<Nonce>> = peers.iter().map(|&peer| boot_of(peer)).collect();
+        loop {
+            for (&peer, before) in peers.iter().zip(&mut boots) {
+                match (*before, boot_of(peer)) {
+                    (Some(before), Some(now)) if before != now => return peer,
+                    (_, now) => *before = before.or(now),
+                }
+            }
+            // the sender lives in this very handle
+            drop(heard.changed().await);
+        }
     }
 
     /// Where a peer's data links listen; empty if it has not said so yet.
@@ -172,6 +194,7 @@ impl Shared {
         let answer = self.network.request(peer, Service::HELLO, Vec::new(), HELLO_PATIENCE).await?;
         let announcement = read(peer, &answer)?;
         self.known().insert(peer, Known { announcement: announcement.clone(), meeting });
+        self.heard.send_modify(|count| *count += 1);
         Ok(announcement)
     }
 
@@ -266,6 +289,34 @@ mod tests {
         assert_eq!(at_b.data_addresses_soon(a.local_key(), patience).await, expected);
         assert_eq!(at_a.data_addresses_soon(b.local_key(), patience).await, ["127.0.0.1:4002".parse().unwrap()]);
         assert_eq!(at_b.announcement(a.local_key()), Some(own(1)));
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_introduces_itself_as_another_process_was_restarted() {
+        let patience = Duration::from_secs(20);
+        let (a, at_a) = node(1, Vec::new()).await;
+        let listens = a.listen_addrs().remove(0);
+        let peers = [a.local_key(), PeerKey::of(&signing(2))];
+        let of_a = |boot| async move {
+            let config = NetworkConfig {
+                listen: vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()],
+                private_addresses: true,
+                ..NetworkConfig::default()
+            };
+            let network = Network::start(config, &identity(&signing(2))).await.unwrap();
+            let announced = Announcement { boot: Nonce([boot; 16]), ..own(2) };
+            (network.clone(), Directory::start(network, announced, &signing(2)))
+        };
+        let (first, _directory) = of_a(1).await;
+        first.dial(listens.clone()).await.unwrap();
+        assert!(!at_a.data_addresses_soon(peers[1], patience).await.is_empty());
+
+        let mut restarted = Box::pin(at_a.restarted(&peers));
+        assert!(timeout(Duration::from_millis(50), &mut restarted).await.is_err(), "it is the same as before");
+        drop((first, _directory));
+        let (second, _directory) = of_a(2).await;
+        second.dial(listens).await.unwrap();
+        assert_eq!(timeout(patience, restarted).await, Ok(peers[1]));
     }
 
     #[test]

@@ -9,7 +9,8 @@ use tokio::time::timeout;
 
 use super::{AskRefused, Numbered, Order, Question, limits::PATIENCE_MAX};
 use crate::{
-    federation::{Network, Refusal, RequestError, Service},
+    federation::{Directory, Network, Refusal, RequestError, Service},
+    seat::AWAY,
     store::MacScope,
 };
 
@@ -32,6 +33,9 @@ pub trait Courier: Send + Sync {
         question: Question,
         patience: Duration,
     ) -> BoxFuture<'_, Result<Numbered, Failed>>;
+
+    /// Resolves when one of these members is gone for long, or is another process than at the call.
+    fn lost<'a>(&'a self, members: &'a [PeerKey]) -> BoxFuture<'a, PeerKey>;
 }
 
 #[derive(Serialize, Deserialize)]
@@ -41,7 +45,10 @@ enum Reply {
     GaveUp,
 }
 
-pub struct NetworkCourier(pub Network);
+pub struct NetworkCourier {
+    pub network: Network,
+    pub directory: Directory,
+}
 
 impl Courier for NetworkCourier {
     fn ask(
@@ -51,7 +58,7 @@ impl Courier for NetworkCourier {
         patience: Duration,
     ) -> BoxFuture<'_, Result<Numbered, Failed>> {
         Box::pin(async move {
-            let asked = self.0.request(sequencer, Service::ORDER, canonical::encode(&question), patience).await;
+            let asked = self.network.request(sequencer, Service::ORDER, canonical::encode(&question), patience).await;
             let reply = asked.map_err(|error| match error {
                 RequestError::Timeout(_) => Failed::TimedOut,
                 RequestError::Refused(_, Refusal::NoSuchService) => Failed::Refused(AskRefused::NotReady),
@@ -61,6 +68,15 @@ impl Courier for NetworkCourier {
                 Reply::Number(numbered) => Ok(numbered),
                 Reply::Refused(refused) => Err(Failed::Refused(refused)),
                 Reply::GaveUp => Err(Failed::TimedOut),
+            }
+        })
+    }
+
+    fn lost<'a>(&'a self, members: &'a [PeerKey]) -> BoxFuture<'a, PeerKey> {
+        Box::pin(async move {
+            tokio::select! {
+                member = self.network.away(members, AWAY) => member,
+                member = self.directory.restarted(members) => member,
             }
         })
     }

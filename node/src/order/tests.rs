@@ -4,6 +4,7 @@ use std::sync::Weak;
 
 use polyyne_engine::port::BoxFuture;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
+use tokio::sync::watch;
 
 use super::{courier::Failed, *};
 
@@ -13,6 +14,8 @@ const LONG: Duration = Duration::from_secs(60);
 struct Town {
     hubs: Mutex<HashMap<PeerKey, Weak<Hub>>>,
     dice: Mutex<StdRng>,
+    /// Who was restarted.
+    lost: watch::Sender<Option<PeerKey>>,
 }
 
 struct Street(Arc<Town>, PeerKey);
@@ -31,6 +34,15 @@ impl Courier for Street {
             numbered.map_err(|_| Failed::Lost)
         })
     }
+
+    fn lost<'a>(&'a self, members: &'a [PeerKey]) -> BoxFuture<'a, PeerKey> {
+        Box::pin(async move {
+            let mut lost = self.0.lost.subscribe();
+            let among = |lost: &Option<PeerKey>| lost.is_some_and(|lost| members.contains(&lost));
+            let lost = lost.wait_for(among).await.expect("the town stays");
+            lost.expect("a member")
+        })
+    }
 }
 
 /// Lets other tasks run first.
@@ -42,7 +54,8 @@ async fn be_overtaken(times: u32) {
 
 impl Town {
     fn new(seed: u64) -> Arc<Self> {
-        Arc::new(Self { hubs: Mutex::default(), dice: Mutex::new(StdRng::seed_from_u64(seed)) })
+        let dice = Mutex::new(StdRng::seed_from_u64(seed));
+        Arc::new(Self { hubs: Mutex::default(), dice, lost: watch::Sender::new(None) })
     }
 
     fn member(self: &Arc<Self>, rank: u8, n: u8) -> Order {
@@ -129,6 +142,27 @@ async fn a_turn_given_up_is_passed_over_and_queues_are_apart() {
     for third in third {
         assert_eq!(third.await.unwrap(), Ok(()));
     }
+}
+
+/// A member was killed before it asked, and came back at once: the others waited a minute for it, and generation with them.
+#[tokio::test]
+async fn nobody_waits_for_what_a_restarted_member_has_forgotten() {
+    let town = Town::new(4);
+    let members = town.members(2);
+    let mut lonely = Box::pin(members[0].turn(queue(1), [1; 32], LONG));
+    tokio::select! {
+        biased;
+        _ = &mut lonely => panic!("the other has not asked"),
+        () = be_overtaken(1000) => {}
+    }
+    let restarted = PeerKey([1; 32]);
+    town.lost.send_replace(Some(restarted));
+    assert_eq!(lonely.await.err(), Some(OrderError::MemberLost(restarted)));
+
+    town.lost.send_replace(None);
+    let again = town.member(1, 2);
+    let both = tokio::join!(members[0].turn(queue(1), [2; 32], LONG), again.turn(queue(1), [2; 32], LONG));
+    assert!(both.0.is_ok() && both.1.is_ok(), "the next turn is for all");
 }
 
 #[tokio::test]

@@ -11,9 +11,7 @@ use crate::castor::{
     Castor, ELEMENT_BYTES, KindTake, PeerHead, RANGES_MAX, Span, TakeError, TakeRequest, TakenKind, TakenTuples,
     TupleKind, allocate,
 };
-use crate::federation::Network;
-use crate::order::{Order, OrderError, QueueId, Turn};
-use crate::seat::AWAY;
+use crate::order::{Order, OrderError, QueueId};
 use crate::store::{ExecId, MacScope};
 use ed25519_dalek::SigningKey;
 use polyyne_engine::bit_tuples::{BitPool, DaBits, EdaBits};
@@ -81,8 +79,6 @@ pub struct Taken {
 pub enum TakeFailure {
     #[error(transparent)]
     Order(#[from] OrderError),
-    #[error("member {} has gone", .0.peer_id())]
-    Away(PeerKey),
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error("{0} offers tuples in a form that makes no sense")]
@@ -120,7 +116,6 @@ pub struct Taker<'a> {
     pub scope: MacScope,
     pub field: PrimeField,
     pub patience: Duration,
-    pub network: &'a Network,
 }
 
 impl Taker<'_> {
@@ -131,7 +126,7 @@ impl Taker<'_> {
     pub async fn take(&self, party: &mut Party, what: &Taking, bill: &Bill) -> Result<Taken, TakeFailure> {
         let exec = what.exec();
         let item = party.transcript("take turn").bytes(&exec.0).finish();
-        let turn = self.turn(item).await?;
+        let turn = self.order.turn(QueueId::take(self.scope), item, self.patience).await?;
         let (kinds, peers) = self.allocate(party, bill).await?;
         let statement = self.statement(party, what, &kinds);
         let request = TakeRequest { exec, scope: self.scope, digest: statement.digest().0, kinds, peers };
@@ -141,15 +136,6 @@ impl Taker<'_> {
         drop(turn);
         let Pools { prime, binary, bits } = pools(&self.field, party.index().get(), taken)?;
         Ok(Taken { pool: prime, binary, bits, certificate })
-    }
-
-    /// The turn comes when all members ask for it, so that nobody waits long for one that has gone.
-    async fn turn(&self, item: [u8; 32]) -> Result<Turn, TakeFailure> {
-        let members: Vec<PeerKey> = self.view.members().iter().map(|member| member.peer).collect();
-        tokio::select! {
-            turn = self.order.turn(QueueId::take(self.scope), item, self.patience) => Ok(turn?),
-            peer = self.network.away(&members, AWAY) => Err(TakeFailure::Away(peer)),
-        }
     }
 
     async fn allocate(&self, party: &mut Party, bill: &Bill) -> Result<(Vec<KindTake>, Vec<PeerHead>), TakeFailure> {

@@ -367,7 +367,6 @@ async fn take_all(hall: &Hall, story: &str, cheat: Option<Cheat>, bill: &Bill) -
             scope: seat.scope,
             field: seat.field,
             patience: PATIENCE,
-            network: &seat.network,
         };
         // On its own task, as in a node on its own thread: an error ends this member's part at once.
         let taken = taker.take(&mut party, what, bill).await;
