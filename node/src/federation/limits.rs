@@ -57,6 +57,12 @@ pub const PEERS_FILE_MAX: usize = 256;
 /// Bytes of an agent version that are kept for show.
 pub const AGENT_VERSION_MAX: usize = 64;
 
+/// A QUIC connection over which nothing comes for so long is given up: a process that was killed does not close it.
+pub const QUIC_SILENCE_MAX: Duration = Duration::from_secs(5);
+/// How often something is sent over a QUIC connection that is not used.
+pub const QUIC_KEEP_ALIVE: Duration = Duration::from_secs(1);
+/// Two connections with a peer that are made within this are one that each side has dialled.
+pub const BOTH_DIALLED: Duration = Duration::from_secs(1);
 /// First wait before a lost peer is dialled again; it doubles up to [`RECONNECT_MAX`].
 pub const RECONNECT_MIN: Duration = Duration::from_millis(250);
 /// Longest wait between two dials of a peer that should be connected.

@@ -465,6 +465,28 @@ mod tests {
         assert!(b.connected(a.local_key(), LONG).await);
     }
 
+    /// A node that listened on QUIC was killed and came back. The others had not noticed that it was gone, and half of
+    /// what they asked it went to where nobody was any more, until QUIC gave that up after ten seconds.
+    #[tokio::test]
+    async fn a_new_connection_of_a_peer_takes_the_place_of_the_one_before() {
+        let listen = "/ip4/127.0.0.1/udp/0/quic-v1";
+        let first = node(2, listen, Vec::new()).await;
+        let peer = first.local_key();
+        let a = node(1, listen, vec![(peer, first.listen_addrs().remove(0))]).await;
+        assert!(a.connected(peer, LONG).await);
+        // past the time in which both may have dialled
+        sleep(super::super::limits::BOTH_DIALLED).await;
+        // the same node as another process, while the first still has its connection
+        let second = node(2, listen, vec![(a.local_key(), a.listen_addrs().remove(0))]).await;
+        let mut changes = a.changes();
+        let anew = |_: &u64| a.peer(peer).is_some_and(|status| status.connected && status.meetings == 2);
+        timeout(LONG, changes.wait_for(anew)).await.unwrap().unwrap();
+        second.serve(Service::HELLO, |_, _| async { Ok(b"second".to_vec()) });
+        for _ in 0..8 {
+            assert_eq!(a.request(peer, Service::HELLO, Vec::new(), LONG).await, Ok(b"second".to_vec()));
+        }
+    }
+
     #[tokio::test]
     async fn a_peer_that_has_gone_is_away_after_a_while() {
         let (a, b) = pair("/ip4/127.0.0.1/tcp/0").await;

@@ -25,7 +25,7 @@ use libp2p::{
     dns, identify, identity, kad, mdns, memory_connection_limits, noise, ping, quic,
     request_response::{self, InboundFailure, OutboundFailure, OutboundRequestId, ProtocolSupport, ResponseChannel},
     swarm::{
-        self, NetworkBehaviour, SwarmEvent,
+        self, ConnectionId, NetworkBehaviour, SwarmEvent,
         behaviour::toggle::Toggle,
         dial_opts::{DialOpts, PeerCondition},
     },
@@ -96,8 +96,10 @@ fn transport(keypair: &identity::Keypair, shared: &Shared) -> io::Result<Boxed<(
         .multiplex(yamux::Config::default())
         .timeout(limits::HANDSHAKE_MAX)
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
-    let quic = quic::tokio::Transport::new(quic::Config::new(keypair))
-        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
+    let mut quic = quic::Config::new(keypair);
+    quic.max_idle_timeout = limits::QUIC_SILENCE_MAX.as_millis() as u32;
+    quic.keep_alive_interval = limits::QUIC_KEEP_ALIVE;
+    let quic = quic::tokio::Transport::new(quic).map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
     let direct = quic.or_transport(tcp).map(|either, _| either.into_inner()).boxed();
     let guard = || Guard::new(direct, shared.policy.clone());
     match hickory_config_readable() {
@@ -220,6 +222,8 @@ struct Driver {
     configured: BTreeMap<PeerKey, Vec<Multiaddr>>,
     members: BTreeSet<PeerKey>,
     wanted: BTreeMap<PeerKey, Wanted>,
+    /// When each connection of a peer was made.
+    connections: HashMap<PeerId, Vec<(ConnectionId, Instant)>>,
     mdns_dials: usize,
 }
 
@@ -247,6 +251,7 @@ impl Driver {
             configured,
             members: BTreeSet::new(),
             wanted: BTreeMap::new(),
+            connections: HashMap::new(),
             mdns_dials: 0,
         };
         driver.keep_connected(Vec::new());
@@ -377,8 +382,19 @@ impl Driver {
                 self.shared.listening().retain(|known| *known != address);
                 self.shared.changed();
             }
-            SwarmEvent::ConnectionEstablished { peer_id, endpoint, .. } => self.connected(peer_id, &endpoint),
-            SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. } => self.disconnected(peer_id),
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                let anew = self.replace(peer_id, connection_id);
+                self.connected(peer_id, &endpoint, anew);
+            }
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, num_established, .. } => {
+                if let Some(connections) = self.connections.get_mut(&peer_id) {
+                    connections.retain(|(id, _)| *id != connection_id);
+                }
+                if num_established == 0 {
+                    self.connections.remove(&peer_id);
+                    self.disconnected(peer_id);
+                }
+            }
             SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
                 tracing::debug!(%peer, "dialling failed: {error}")
             }
@@ -408,7 +424,24 @@ impl Driver {
         }
     }
 
-    fn connected(&mut self, peer: PeerId, endpoint: &ConnectedPoint) {
+    /// A peer that has a connection makes no other one. If it does, it was restarted or has lost the first, of which
+    /// nobody tells this side for a while (a process that was killed says nothing over QUIC): requests that went there
+    /// would wait. So the new connection takes the place of those before it, but for one that both sides made at once.
+    /// True if it does.
+    fn replace(&mut self, peer: PeerId, new: ConnectionId) -> bool {
+        let now = Instant::now();
+        let connections = self.connections.entry(peer).or_default();
+        let is_stale = |since: Instant| now.duration_since(since) > limits::BOTH_DIALLED;
+        let stale: Vec<ConnectionId> =
+            connections.iter().filter(|(_, since)| is_stale(*since)).map(|(id, _)| *id).collect();
+        connections.push((new, now));
+        for &connection in &stale {
+            self.swarm.close_connection(connection);
+        }
+        !stale.is_empty()
+    }
+
+    fn connected(&mut self, peer: PeerId, endpoint: &ConnectedPoint, anew: bool) {
         let Ok(key) = peer_key(&peer) else {
             return;
         };
@@ -417,7 +450,7 @@ impl Driver {
         }
         let remote = remote_ip(endpoint);
         self.update(key, |status| {
-            status.meetings += u64::from(!status.connected);
+            status.meetings += u64::from(anew || !status.connected);
             status.connected = true;
             if let Some(ip) = remote {
                 status.seen_at.retain(|known| *known != ip);
