@@ -51,6 +51,8 @@ struct Process {
     child: Child,
     /// The node ends when this closes, also if this process is killed.
     lifeline: Option<ChildStdin>,
+    /// Where it says that its doors are open, until that has been read.
+    stdout: Option<ChildStdout>,
 }
 
 impl Drop for Process {
@@ -168,6 +170,15 @@ impl Cloud {
 
     /// The same with more in its environment.
     pub fn start_with(&mut self, index: usize, environment: &[(&str, &str)]) {
+        self.begin(index, environment);
+        let process = self.nodes[index].process.as_mut().expect("it has begun");
+        let stdout = process.stdout.take().expect("nobody has read it");
+        let ready = ready(stdout).unwrap_or_else(|| panic!("node {index} does not start:\n{}", self.last_words(index)));
+        self.nodes[index].ready = Some(ready);
+    }
+
+    /// The same, not waited for: its doors may open or not.
+    pub fn begin(&mut self, index: usize, environment: &[(&str, &str)]) {
         let running = self.nodes.iter().filter(|node| node.process.is_some());
         let peers: Vec<String> = running.flat_map(|node| node.ready().addresses.clone()).collect();
         let node = &self.nodes[index];
@@ -182,10 +193,8 @@ impl Cloud {
         command.envs(environment.iter().copied());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().expect("a process");
-        let (lifeline, stdout) = (child.stdin.take(), child.stdout.take().expect("a pipe"));
-        self.nodes[index].process = Some(Process { child, lifeline });
-        let ready = ready(stdout).unwrap_or_else(|| panic!("node {index} does not start:\n{}", self.last_words(index)));
-        self.nodes[index].ready = Some(ready);
+        let (lifeline, stdout) = (child.stdin.take(), child.stdout.take());
+        self.nodes[index].process = Some(Process { child, lifeline, stdout });
     }
 
     /// Ends a node as a power switch would.
@@ -210,6 +219,12 @@ impl Cloud {
             }
         }
         (0..self.nodes.len()).for_each(|index| self.stop(index));
+    }
+
+    /// A running node's door for clients.
+    pub fn door(&self, index: usize) -> Option<String> {
+        let node = &self.nodes[index];
+        node.process.as_ref().and(node.ready.as_ref()).map(|ready| ready.http.clone())
     }
 
     /// The process number of a node that runs.

@@ -8,6 +8,7 @@
 pub mod cloud;
 pub mod hunt;
 pub mod ledger;
+pub mod load;
 pub mod mp_client;
 pub mod program;
 
