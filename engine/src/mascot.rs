@@ -12,6 +12,7 @@
 //! | OT extension and its check | `softspoken` |
 //! | oblivious products with αᵢ | `cope` |
 //! | authenticated inputs | `authenticate`, bits in characteristic 2: `bit_inputs` |
+//! | products by OT | `multiply`, `gilboa` |
 //! | triples | `triple` |
 //! | ties between setups under one MAC key | `key_link` |
 //! | squares, inverses, bits, randoms, masks | `derive` |
@@ -40,8 +41,10 @@ mod derive;
 mod field;
 mod gf128;
 mod ggm;
+mod gilboa;
 mod key_link;
 mod matrix;
+mod multiply;
 mod product;
 mod simd;
 mod softspoken;
@@ -66,9 +69,9 @@ use coins::Coins;
 pub use dabit::{World, dabits_fit, generate_dabits, generate_edabits};
 pub use field::MascotField;
 pub(crate) use gf128::Wide as Product;
+use multiply::Multiplier;
 pub use simd::Limbs;
 use std::collections::BTreeMap;
-use triple::Multiplier;
 
 /// Choices of a setup, the same at all parties.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

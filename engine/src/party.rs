@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 
 mod pieces;
 
-pub use pieces::Pieces;
+pub use pieces::{Outgoing, Pieces};
 
 /// Rank of a party in its session, 0..n.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -57,7 +57,7 @@ pub struct Party {
     commitments: u64,
     traffic: Traffic,
     /// Buffers of frames that have left.
-    spare: Vec<(Vec<u8>, bool)>,
+    spare: Vec<pieces::Sending>,
 }
 
 impl Party {

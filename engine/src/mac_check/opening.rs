@@ -4,7 +4,7 @@
 use super::{MacCheck, Unchecked};
 use crate::error::{Error, Malformed, Result};
 use crate::field::{BinaryField, ELEMENT_BYTES, Field, Gf2n};
-use crate::party::{Party, PartyIndex, Pieces};
+use crate::party::{Outgoing, Party, PartyIndex, Pieces};
 use crate::port::GateError;
 use crate::prg::Prg;
 use crate::share::{BitShares, Shares, Vector, WORD, ones};
@@ -267,7 +267,7 @@ impl<F: Field, S: Openable<F>> Pieces for Reveal<'_, '_, F, S> {
         self.left.div_ceil(Self::PIECE)
     }
 
-    fn make(&mut self, message: &mut Vec<u8>) -> Result<()> {
+    fn make(&mut self, outgoing: &mut Outgoing<'_>) -> Result<()> {
         let from = self.opening.len();
         let mut room = self.left.min(Self::PIECE);
         self.left -= room;
@@ -281,7 +281,7 @@ impl<F: Field, S: Openable<F>> Pieces for Reveal<'_, '_, F, S> {
                 (self.runs, self.used) = (&self.runs[1..], 0);
             }
         }
-        self.opening.encode(from, message);
+        outgoing.to_all(|message| self.opening.encode(from, message));
         Ok(())
     }
 

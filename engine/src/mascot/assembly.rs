@@ -11,8 +11,9 @@ use super::bit_inputs::BitPair;
 use super::coins::Coins;
 use super::cope::{Holder, Owner};
 use super::ggm::{self, Leaves};
+use super::multiply::{self, Multiplier};
 use super::softspoken::{BLOCK, Receiver, Sender};
-use super::triple::{self, Multiplier};
+use super::triple;
 use super::{Live, MascotField, Params};
 use crate::digest::{Hash, Transcript};
 use crate::error::{ConsistencyCheck, Error, Result};
@@ -221,10 +222,10 @@ fn bits(party: &Party, peer: PartyIndex, trees: PairTrees, alpha: u128, salt: &H
 }
 
 /// Both directions of OT extension with a peer.
-fn multiplying(party: &Party, peer: PartyIndex, trees: PairTrees, delta: u128, salt: &Hash) -> triple::Pair {
+fn multiplying(party: &Party, peer: PartyIndex, trees: PairTrees, delta: u128, salt: &Hash) -> multiply::Pair {
     let (as_receiver, as_sender) = contexts(party, "mascot/ot extension", peer, salt);
     let hash = |ctx: &Transcript| Tccr::new(ctx.clone().bytes(b"permutation").finish());
-    triple::Pair {
+    multiply::Pair {
         receiver_hash: hash(&as_receiver),
         receiver: Receiver::new(as_receiver, trees.planted),
         sender_hash: hash(&as_sender),

@@ -4,7 +4,7 @@ use super::base_ot::{self, Key};
 use super::cope::Holder;
 use super::ggm::{self, Leaves};
 use super::softspoken::{BLOCK, Sender};
-use super::{assembly, triple};
+use super::{assembly, gilboa};
 use crate::digest::Transcript;
 use crate::field::{Field, Fp, PrimeField};
 use crate::port::Rng;
@@ -75,7 +75,7 @@ pub(crate) fn probes() -> Vec<Probe> {
         puncturing(),
         extension(),
         cope(),
-        triple::timing("OT: choices of a product"),
+        gilboa::timing("OT: choices of a product"),
         Probe::new("twin: choice with a branch", choices(f), move |choices| {
             let mut sum = f.zero();
             for &(choice, x) in choices.iter() {

@@ -37,21 +37,19 @@
 //! satisfied for all t and ψ, up to those probabilities, or not at all. For n ≥ 3 the broadcast of ρ is echoed, so that
 //! honest parties compute with the same ρ.
 
+use super::MascotField;
 use super::authenticate::Authenticator;
 use super::coins::Coins;
 use super::cope::RAW_BYTES;
-use super::simd::{self, Kernel};
-use super::softspoken::{ANSWER_BYTES, BLOCK, Columns, Receiver, Sender};
-use super::{Limbs, MascotField};
+use super::multiply::{Multiplier, Products};
 use crate::digest::Hash;
-use crate::error::{ConsistencyCheck, Error, Malformed, Result};
+use crate::error::{Error, Malformed, Result};
 use crate::field::Field;
 use crate::mac_check::MacCheck;
-use crate::party::{Party, PartyIndex};
-use crate::prg::{Prg, Tccr};
+use crate::party::Party;
+use crate::prg::Prg;
 use crate::share::Shares;
 use crate::step::Step;
-use rand_core::Rng as _;
 use zeroize::{Zeroize, Zeroizing};
 
 /// Components τ of a before combining: the smallest number with an advantage of at most
@@ -61,212 +59,7 @@ pub(crate) fn components(field_bits: u32, statistical: u32) -> usize {
     2 + (2 * statistical - 2).div_ceil(entropy) as usize
 }
 
-/// What a party needs towards one peer to multiply.
-pub(crate) struct Pair {
-    /// Our factor a, bit by bit, against the peer's b.
-    pub receiver: Receiver,
-    pub receiver_hash: Tccr,
-    /// The peer's a against our b.
-    pub sender: Sender,
-    pub sender_hash: Tccr,
-}
-
-/// Makes triples by OT.
-pub(crate) struct Multiplier<F: MascotField> {
-    field: F,
-    /// 2^h, for each bit.
-    weights: Vec<F::Element>,
-    components: usize,
-    /// OTs used so far with every peer and in both directions; part of the hash's tweak.
-    used: u64,
-    /// By party index, `None` at the own one.
-    pairs: Vec<Option<Pair>>,
-}
-
-/// Unchecked products before combining, by triple: τ times a and c, and b.
-struct Products<F: Field> {
-    a: Vec<F::Element>,
-    b: Vec<F::Element>,
-    c: Vec<F::Element>,
-}
-
-impl<F: Field> Drop for Products<F> {
-    fn drop(&mut self) {
-        [&mut self.a, &mut self.b, &mut self.c].into_iter().for_each(Zeroize::zeroize);
-    }
-}
-
-/// The OTs of a tile, as they are between rounds: by party index.
-struct Extension {
-    received: Vec<Option<Columns>>,
-    sent: Vec<Option<Columns>>,
-    choices: Vec<Zeroizing<Vec<u128>>>,
-}
-
 impl<F: MascotField> Multiplier<F> {
-    pub fn new(field: F, components: usize, pairs: Vec<Option<Pair>>) -> Self {
-        let weights = (0..field.bits()).map(|h| field.weight(h)).collect();
-        Self { field, weights, components, used: 0, pairs }
-    }
-
-    /// OTs of one triple towards one peer in one direction.
-    pub fn ots(&self) -> usize {
-        self.components * self.weights.len()
-    }
-
-    /// Step 1.
-    async fn multiply(&mut self, party: &mut Party, coins: &mut Coins, count: usize) -> Result<Products<F>> {
-        let f = self.field.clone();
-        let a = f.random_vec(&mut party.rng, count * self.components);
-        let b = f.random_vec(&mut party.rng, count);
-        let c = a.iter().enumerate().map(|(e, &a)| f.mul(a, b[e / self.components])).collect();
-        let mut products = Products { a, b, c };
-        let mut extension = self.extend(party, coins, &products.a).await?;
-
-        let mut out = vec![Vec::new(); party.n()];
-        for peer in party.peers() {
-            let columns = extension.sent[peer.get()].take().expect("an extension with each peer");
-            out[peer.get()] = self.send(peer.get(), &columns, &mut products);
-            self.pair_mut(peer).sender.recycle(columns);
-        }
-        let messages = party.exchange(Step::MascotMultiply, out).await?;
-        for peer in party.peers() {
-            let message = &messages[peer.get()];
-            party.expect_len(peer, Step::MascotMultiply, message, count * self.ots() * RAW_BYTES)?;
-            let columns = extension.received[peer.get()].take().expect("an extension with each peer");
-            let choices = &extension.choices[peer.get()];
-            self.receive(peer.get(), &columns, choices, message, &mut products).ok_or(Error::Malformed {
-                peer,
-                step: Step::MascotMultiply,
-                what: Malformed::Element,
-            })?;
-            self.pair_mut(peer).receiver.recycle(columns);
-        }
-        self.used += (count * self.ots()).next_multiple_of(BLOCK) as u64;
-        Ok(products)
-    }
-
-    fn pair_mut(&mut self, peer: PartyIndex) -> &mut Pair {
-        self.pairs[peer.get()].as_mut().expect("a pair with each peer")
-    }
-
-    /// The OT extension for the bits of `a` with its check. 3 rounds.
-    async fn extend(&mut self, party: &mut Party, coins: &mut Coins, a: &[F::Element]) -> Result<Extension> {
-        let bits = pack_bits(&self.field, a);
-        let blocks = bits.len() + 1;
-        let n = party.n();
-        let (mut received, mut choices, mut out) = (none(n), vec![Zeroizing::default(); n], vec![Vec::new(); n]);
-        for peer in party.peers() {
-            let pair = self.pair_mut(peer);
-            let mut own = bits.clone();
-            own.push((party.rng.next_u64() as u128) << 64 | party.rng.next_u64() as u128);
-            let (columns, message) = pair.receiver.extend(&own);
-            received[peer.get()] = Some(columns);
-            choices[peer.get()] = own;
-            out[peer.get()] = message;
-        }
-        let messages = party.exchange(Step::MascotExtend, out).await?;
-        let mut sent = none(n);
-        for peer in party.peers() {
-            let pair = self.pair_mut(peer);
-            party.expect_len(peer, Step::MascotExtend, &messages[peer.get()], pair.sender.message_bytes(blocks))?;
-            sent[peer.get()] = Some(pair.sender.extend(blocks, &messages[peer.get()]));
-        }
-        let extension = Extension { received, sent, choices };
-        let coin = coins.toss(party).await?;
-        self.check(party, &coin, &extension).await?;
-        Ok(extension)
-    }
-
-    async fn check(&self, party: &mut Party, coin: &Hash, extension: &Extension) -> Result<()> {
-        let step = Step::MascotExtendCheck;
-        let mut out = vec![Vec::new(); party.n()];
-        for (j, pair) in self.pairs.iter().enumerate() {
-            if let (Some(pair), Some(columns)) = (pair, &extension.received[j]) {
-                out[j] = pair.receiver.answer(coin, &extension.choices[j], columns);
-            }
-        }
-        let answers = party.exchange(step, out).await?;
-        for peer in party.peers() {
-            let j = peer.get();
-            party.expect_len(peer, step, &answers[j], ANSWER_BYTES)?;
-            let pair = self.pairs[j].as_ref().expect("a pair with each peer");
-            let columns = extension.sent[j].as_ref().expect("an extension with each peer");
-            if !pair.sender.check(coin, columns, &answers[j]) {
-                return Err(Error::ConsistencyFailed { peer, check: ConsistencyCheck::OtExtension });
-            }
-        }
-        Ok(())
-    }
-
-    /// As sender to `peer`: the message d, and −t into c.
-    fn send(&self, peer: usize, columns: &Columns, products: &mut Products<F>) -> Vec<u8> {
-        let f = &self.field;
-        let pair = self.pairs[peer].as_ref().expect("a pair with each peer");
-        let mut message = vec![0; products.a.len() * self.weights.len() * RAW_BYTES];
-        let places = message.as_chunks_mut::<RAW_BYTES>().0;
-        let delta = pair.sender.delta();
-        let (mut zeros, mut ones) = ([[0; 2]; BLOCK], [[0; 2]; BLOCK]);
-        let mut sum = Limbs::default();
-        let mut bits = Bits::<F>::new(&self.weights);
-        for (j, places) in places.chunks_mut(BLOCK).enumerate() {
-            let mut rows = columns.rows(j);
-            let first = self.used + (j * BLOCK) as u64;
-            pair.sender_hash.hash(first, &rows, &mut zeros);
-            rows.iter_mut().for_each(|row| *row ^= delta);
-            pair.sender_hash.hash(first, &rows, &mut ones);
-            let zeros = &zeros[..places.len()];
-            self.mask(j * BLOCK, places, [zeros, &ones], &products.b);
-            simd::run(Send { field: f, zeros, bits: &mut bits, sum: &mut sum, c: &mut products.c });
-        }
-        zeros.zeroize();
-        ones.zeroize();
-        message
-    }
-
-    /// d = s₀ − s₁ + b for the OTs from number `first` of the tile on.
-    fn mask(&self, first: usize, places: &mut [[u8; RAW_BYTES]], [zeros, ones]: [&[[u128; 2]]; 2], b: &[F::Element]) {
-        let mut at = 0;
-        while at < places.len() {
-            let triple = (first + at) / self.ots();
-            let end = places.len().min((triple + 1) * self.ots() - first);
-            self.field.mask_all(&mut places[at..end], [&zeros[at..end], &ones[at..end]], b[triple]);
-            at = end;
-        }
-    }
-
-    /// As receiver from `peer`: q into c; `None` if an element of the message is not canonical.
-    fn receive(
-        &self,
-        peer: usize,
-        columns: &Columns,
-        choices: &[u128],
-        message: &[u8],
-        products: &mut Products<F>,
-    ) -> Option<()> {
-        let f = &self.field;
-        let pair = self.pairs[peer].as_ref().expect("a pair with each peer");
-        let mut bits = Bits::<F>::new(&self.weights);
-        let mut hashes = [[0; 2]; BLOCK];
-        let mut sum = Limbs::default();
-        let mut canonical = true;
-        for (j, places) in message.as_chunks::<RAW_BYTES>().0.chunks(BLOCK).enumerate() {
-            pair.receiver_hash.hash(self.used + (j * BLOCK) as u64, &columns.rows(j), &mut hashes);
-            let (bits, sum) = (&mut bits, &mut sum);
-            canonical &= simd::run(Receive {
-                field: f,
-                places,
-                hashes: &hashes,
-                choices: choices[j],
-                bits,
-                sum,
-                c: &mut products.c,
-            });
-        }
-        hashes.zeroize();
-        canonical.then_some(())
-    }
-
     /// Step 2.
     fn combine(&self, party: &Party, coin: &Hash, products: &Products<F>) -> Combined<F> {
         let (f, tau) = (&self.field, self.components);
@@ -309,138 +102,6 @@ impl<F: Field> Drop for Combined<F> {
     fn drop(&mut self) {
         [&mut self.values, &mut self.a_hat, &mut self.c_hat].into_iter().for_each(Zeroize::zeroize);
     }
-}
-
-/// Bits that are summed up before they are reduced: a sum of terms below 2^33, shifted by up to 27.
-const GROUP: usize = 28;
-
-/// OTs one after the other that are for bits of the same component and are summed up together.
-struct Run<F: MascotField> {
-    element: usize,
-    /// Place of the first bit in its group.
-    shift: u32,
-    len: usize,
-    /// The weight of the group, where it ends.
-    weight: Option<F::Element>,
-}
-
-/// The bits of all components in order.
-struct Bits<'a, F: MascotField> {
-    weights: &'a [F::Element],
-    bit: usize,
-    element: usize,
-}
-
-impl<'a, F: MascotField> Bits<'a, F> {
-    fn new(weights: &'a [F::Element]) -> Self {
-        Self { weights, bit: 0, element: 0 }
-    }
-
-    /// The next OTs, `most` at most.
-    #[inline(always)]
-    fn advance(&mut self, most: usize) -> Run<F> {
-        let shift = self.bit % GROUP;
-        let first = self.bit - shift;
-        let end = (first + GROUP).min(self.weights.len());
-        let len = most.min(end - self.bit);
-        let element = self.element;
-        self.bit += len;
-        let weight = (self.bit == end).then(|| self.weights[first]);
-        if self.bit == self.weights.len() {
-            (self.bit, self.element) = (0, self.element + 1);
-        }
-        Run { element, shift: shift as u32, len, weight }
-    }
-}
-
-/// Up to 128 OTs at the sender: −t into c.
-struct Send<'a, 'b, F: MascotField> {
-    field: &'a F,
-    zeros: &'a [[u128; 2]],
-    bits: &'a mut Bits<'b, F>,
-    sum: &'a mut Limbs,
-    c: &'a mut [F::Element],
-}
-
-impl<F: MascotField> Kernel for Send<'_, '_, F> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        let f = self.field;
-        let (mut sum, mut at) = (*self.sum, 0);
-        while at < self.zeros.len() {
-            let run = self.bits.advance(self.zeros.len() - at);
-            for (&zero, shift) in self.zeros[at..at + run.len].iter().zip(run.shift..) {
-                f.accumulate(&mut sum, &f.limbs(zero), 1, shift);
-            }
-            at += run.len;
-            if let Some(weight) = run.weight {
-                let t = f.mul(weight, f.reduce(&std::mem::take(&mut sum)));
-                self.c[run.element] = f.sub(self.c[run.element], t);
-            }
-        }
-        *self.sum = sum;
-    }
-}
-
-/// Up to 128 OTs at the receiver: q into c. Says whether all of the message was canonical.
-struct Receive<'a, 'b, F: MascotField> {
-    field: &'a F,
-    places: &'a [[u8; RAW_BYTES]],
-    hashes: &'a [[u128; 2]; BLOCK],
-    choices: u128,
-    bits: &'a mut Bits<'b, F>,
-    sum: &'a mut Limbs,
-    c: &'a mut [F::Element],
-}
-
-impl<F: MascotField> Kernel for Receive<'_, '_, F> {
-    type Output = bool;
-
-    #[inline(always)]
-    fn run(self) -> bool {
-        let f = self.field;
-        let (mut choices, mut canonical) = (self.choices, true);
-        let (mut sum, mut at) = (*self.sum, 0);
-        while at < self.places.len() {
-            let run = self.bits.advance(self.places.len() - at);
-            let ots = at..at + run.len;
-            at = ots.end;
-            for ((place, &hash), shift) in self.places[ots.clone()].iter().zip(&self.hashes[ots]).zip(run.shift..) {
-                let d = u128::from_le_bytes(*place);
-                canonical &= f.from_raw(d).is_some();
-                let chosen = d & (choices & 1).wrapping_neg();
-                f.accumulate(&mut sum, &f.with_raw(&f.limbs(hash), chosen), 1, shift);
-                choices >>= 1;
-            }
-            if let Some(weight) = run.weight {
-                let q = f.mul(weight, f.reduce(&std::mem::take(&mut sum)));
-                self.c[run.element] = f.add(self.c[run.element], q);
-            }
-        }
-        *self.sum = sum;
-        canonical
-    }
-}
-
-fn none<T>(n: usize) -> Vec<Option<T>> {
-    (0..n).map(|_| None).collect()
-}
-
-/// The bits of all elements one after the other, 128 to a word.
-fn pack_bits<F: Field>(field: &F, elements: &[F::Element]) -> Zeroizing<Vec<u128>> {
-    let bits = field.bits() as usize;
-    let mut words = Zeroizing::new(vec![0u128; (elements.len() * bits).div_ceil(BLOCK)]);
-    for (e, &element) in elements.iter().enumerate() {
-        let value = field.to_bits(element);
-        let (word, shift) = (e * bits / BLOCK, e * bits % BLOCK);
-        words[word] |= value << shift;
-        if shift + bits > BLOCK {
-            words[word + 1] |= value >> (BLOCK - shift);
-        }
-    }
-    words
 }
 
 /// Makes `count` triples up to step 4: columns a, b, c. 10 rounds (some echoed for n ≥ 3) and a part
@@ -537,28 +198,6 @@ fn sacrifice<F: MascotField>(field: &F, mac: &mut MacCheck<F>, fixed: &Fixed<F>,
     mac.register(&[sum, field.zero()], &[of_a, zero]);
 }
 
-/// The receiver's side of 128 OTs, for [`crate::timing`].
-#[cfg(any(test, feature = "timing"))]
-pub(super) fn timing(name: &'static str) -> crate::timing::Probe {
-    use crate::field::PrimeField;
-    use crate::port::Rng;
-    use crate::timing::{Class, Probe};
-    let f = PrimeField::carbyne();
-    let weights: Vec<_> = (0..f.bits()).map(|h| f.weight(h)).collect();
-    let word = |rng: &mut Rng| (rng.next_u64() as u128) << 64 | rng.next_u64() as u128;
-    let prepare = move |rng: &mut Rng, class| {
-        let hashes: [[u128; 2]; BLOCK] = std::array::from_fn(|_| [word(rng), word(rng)]);
-        (if class == Class::Fixed { 0 } else { word(rng) }, hashes)
-    };
-    Probe::new(name, prepare, move |(choices, hashes)| {
-        let (mut bits, mut sum, mut c) = (Bits::<PrimeField>::new(&weights), Limbs::default(), [f.zero()]);
-        let places = &[[0x5a; RAW_BYTES]; BLOCK];
-        let (bits, sum, choices) = (&mut bits, &mut sum, *choices);
-        let canonical = simd::run(Receive { field: &f, places, hashes, choices, bits, sum, c: &mut c });
-        (canonical, c)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -577,20 +216,6 @@ mod tests {
             [(128, 64, 3), (127, 64, 3), (126, 64, 4), (64, 64, 4), (61, 40, 4), (9, 64, 18), (128, 80, 4), (2, 1, 2)]
         {
             assert_eq!(components(bits, statistical), expected, "{bits} bits, 2^-{statistical}");
-        }
-    }
-
-    #[test]
-    fn bits_are_packed_without_gaps() {
-        let f = PrimeField::new(257).unwrap();
-        let elements: Vec<_> = (0..40).map(|x| f.element(x * 6 + 1)).collect();
-        let words = pack_bits(&f, &elements);
-        assert_eq!(words.len(), 3);
-        for (e, &element) in elements.iter().enumerate() {
-            for h in 0..9 {
-                let at = e * 9 + h;
-                assert_eq!(words[at / BLOCK] >> (at % BLOCK) & 1, f.to_bits(element) >> h & 1);
-            }
         }
     }
 

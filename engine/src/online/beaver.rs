@@ -7,7 +7,7 @@
 use crate::error::Error;
 use crate::field::Field;
 use crate::mac_check::{MacCheck, Openable, Opening};
-use crate::party::{Party, PartyIndex, Pieces};
+use crate::party::{Outgoing, Party, PartyIndex, Pieces};
 use crate::share::{Shares, Vector};
 use std::collections::VecDeque;
 
@@ -157,7 +157,7 @@ where
         self.left.div_ceil(S::PRODUCTS)
     }
 
-    fn make(&mut self, message: &mut Vec<u8>) -> Result<(), E> {
+    fn make(&mut self, outgoing: &mut Outgoing<'_>) -> Result<(), E> {
         let count = self.left.min(S::PRODUCTS);
         let [a, b, c] = (self.triples)(count)?;
         let mut y = self.spare.pop().unwrap_or_default();
@@ -167,7 +167,7 @@ where
         let from = self.opening.len();
         self.opening.push_differences(&self.x, &a);
         self.opening.push_differences(&y, &b);
-        self.opening.encode(from, message);
+        outgoing.to_all(|message| self.opening.encode(from, message));
         self.flights.push_back(Flight { y, a, c });
         self.left -= count;
         Ok(())

@@ -1,11 +1,12 @@
-//! A round in pieces: a long message, the same to all peers, of which a piece travels while the next is computed.
+//! A round in pieces: a long message, the same to all peers or one for each, of which a piece travels while the next is
+//! computed.
 //!
 //! Each piece is a frame with a round number of its own. A party takes a peer's piece only when it has made its own,
 //! and makes another only while nothing has come that it could take, up to [`AHEAD`] pieces ahead. So memory stays small
 //! however long the message is; between parties that keep pace what is worked on stays in the cache; and over a long
 //! way a whole window is on its way.
 
-use super::{Party, PartyIndex, body, header};
+use super::{HEADER_BYTES, Party, PartyIndex, body, header};
 use crate::error::Error;
 use crate::step::Step;
 use std::future::poll_fn;
@@ -19,12 +20,56 @@ pub trait Pieces {
     type Error: From<Error>;
 
     fn count(&self) -> usize;
-    /// Appends the next piece of the own message.
-    fn make(&mut self, message: &mut Vec<u8>) -> Result<(), Self::Error>;
+    /// Writes the next piece for every peer.
+    fn make(&mut self, outgoing: &mut Outgoing<'_>) -> Result<(), Self::Error>;
     /// Takes piece `piece` of `peer`'s message; the own one has been made.
     fn take(&mut self, piece: usize, peer: PartyIndex, message: &[u8]) -> Result<(), Self::Error>;
     /// The next piece of all peers has been taken.
     fn finish(&mut self) -> Result<(), Self::Error>;
+}
+
+/// Where one piece is written.
+pub struct Outgoing<'a> {
+    header: [u8; HEADER_BYTES],
+    own: usize,
+    sending: &'a mut [Sending],
+}
+
+impl Outgoing<'_> {
+    /// The same piece for all; `write` appends it.
+    pub fn to_all(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let (before, after) = self.sending.split_at_mut(self.own);
+        let mut peers = before.iter_mut().chain(&mut after[1..]);
+        let first = peers.next().expect("a session has two parties at least").begin(self.header);
+        write(first);
+        for copy in peers {
+            copy.begin(self.header).extend_from_slice(&first[HEADER_BYTES..]);
+        }
+    }
+
+    /// A piece for each peer; `write` appends it.
+    pub fn to_each(&mut self, mut write: impl FnMut(PartyIndex, &mut Vec<u8>)) {
+        let own = self.own;
+        for (j, sending) in self.sending.iter_mut().enumerate().filter(|(j, _)| *j != own) {
+            write(PartyIndex(j as u16), sending.begin(self.header));
+        }
+    }
+}
+
+/// The frame that a peer is being sent, if there is one. Its memory is used again where the channel leaves it.
+#[derive(Default)]
+pub(super) struct Sending {
+    frame: Vec<u8>,
+    busy: bool,
+}
+
+impl Sending {
+    fn begin(&mut self, header: [u8; HEADER_BYTES]) -> &mut Vec<u8> {
+        self.busy = true;
+        self.frame.clear();
+        self.frame.extend_from_slice(&header);
+        &mut self.frame
+    }
 }
 
 /// How far a round in pieces is.
@@ -34,9 +79,8 @@ struct Progress {
     first: u32,
     made: usize,
     finished: usize,
-    /// By party: the frame that is being sent, and whether there is one. Its memory is used again where the channel
-    /// leaves it.
-    sending: Vec<(Vec<u8>, bool)>,
+    /// By party.
+    sending: Vec<Sending>,
     /// By party: pieces taken.
     taken: Vec<usize>,
 }
@@ -86,7 +130,7 @@ impl Party {
                 work.finish()?;
                 progress.finished += 1;
             }
-            let idle = progress.sending.iter().all(|(_, busy)| !busy);
+            let idle = progress.sending.iter().all(|sending| !sending.busy);
             if progress.finished == count && idle {
                 return Poll::Ready(Ok(()));
             }
@@ -101,21 +145,10 @@ impl Party {
 
     fn make_piece<W: Pieces>(&mut self, progress: &mut Progress, work: &mut W) -> Result<(), W::Error> {
         let header = header(progress.step, progress.first.wrapping_add(progress.made as u32));
-        let own = self.index.get();
-        let mut peers = progress.sending.iter_mut().enumerate().filter(|(j, _)| *j != own).map(|(_, sending)| sending);
-        let (frame, busy) = peers.next().expect("a session has two parties at least");
-        frame.clear();
-        frame.extend_from_slice(&header);
-        work.make(frame)?;
-        *busy = true;
-        self.traffic.bytes_sent += frame.len() as u64;
-        for (copy, busy) in peers {
-            copy.clear();
-            copy.extend_from_slice(frame);
-            *busy = true;
-            self.traffic.bytes_sent += frame.len() as u64;
-        }
+        work.make(&mut Outgoing { header, own: self.index.get(), sending: &mut progress.sending })?;
         progress.made += 1;
+        let frames = progress.sending.iter().filter(|sending| sending.busy);
+        self.traffic.bytes_sent += frames.map(|sending| sending.frame.len() as u64).sum::<u64>();
         Ok(())
     }
 
@@ -130,10 +163,12 @@ impl Party {
         let Some(channel) = &mut self.channels[j] else { return Ok(false) };
         let peer = PartyIndex(j as u16);
         let mut moved = false;
-        let (frame, busy) = &mut progress.sending[j];
-        if *busy && let Poll::Ready(sent) = channel.poll_send(cx, frame) {
+        let sending = &mut progress.sending[j];
+        if sending.busy
+            && let Poll::Ready(sent) = channel.poll_send(cx, &mut sending.frame)
+        {
             sent.map_err(|cause| Error::Channel { peer, cause })?;
-            *busy = false;
+            sending.busy = false;
             moved = true;
         }
         let piece = progress.taken[j];
@@ -161,6 +196,8 @@ mod tests {
     /// Sends pieces that name sender and number, and writes down what comes.
     struct Log {
         own: u8,
+        /// Whether pieces name their receiver too.
+        each: bool,
         count: usize,
         made: usize,
         finished: usize,
@@ -174,8 +211,12 @@ mod tests {
             self.count
         }
 
-        fn make(&mut self, message: &mut Vec<u8>) -> Result<(), Error> {
-            message.extend([self.own, self.made as u8]);
+        fn make(&mut self, outgoing: &mut Outgoing<'_>) -> Result<(), Error> {
+            let piece = [self.own, self.made as u8];
+            match self.each {
+                false => outgoing.to_all(|message| message.extend(piece)),
+                true => outgoing.to_each(|peer, message| message.extend([piece[0], piece[1], peer.0 as u8])),
+            }
             self.made += 1;
             assert!(self.made <= self.finished + AHEAD, "memory holds a few pieces only");
             Ok(())
@@ -197,20 +238,22 @@ mod tests {
 
     #[test]
     fn every_piece_of_every_peer_arrives_once_under_any_order() {
-        for seed in 0..50 {
+        for (seed, each) in (0..50).map(|seed| (seed, seed % 2 == 1)) {
             let mut sim = Simulator::new(seed, 3);
             let parties = sim.channels().into_iter().enumerate().map(async |(i, channels)| {
                 let mut party = Party::new(i, [7; 32], channels, Rng::seed_from_u64(i as u64));
-                let mut log = Log { own: i as u8, count: 7, made: 0, finished: 0, seen: Vec::new() };
+                let mut log = Log { own: i as u8, each, count: 7, made: 0, finished: 0, seen: Vec::new() };
                 party.exchange_pieces(Step::Open, &mut log).await.unwrap();
                 let rounds = party.traffic().rounds;
                 (log, rounds)
             });
             for (i, (mut log, rounds)) in sim.run(parties.collect::<Vec<_>>()).into_iter().enumerate() {
                 log.seen.sort();
+                let own = [i as u8];
                 let others = (0..3u16).filter(|&j| j != i as u16);
+                let message = |j: u16, k: usize| [&[j as u8, k as u8][..], if each { &own } else { &[] }].concat();
                 let expected: Vec<_> =
-                    (0..7).flat_map(|k| others.clone().map(move |j| (k, j, vec![j as u8, k as u8]))).collect();
+                    (0..7).flat_map(|k| others.clone().map(move |j| (k, j, message(j, k)))).collect();
                 assert_eq!((log.seen, log.finished, rounds), (expected, 7, 1));
             }
         }
