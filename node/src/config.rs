@@ -6,6 +6,7 @@
 mod template;
 
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use crate::klyshko::external::Plugins;
@@ -128,6 +129,8 @@ pub struct Clouds {
 pub struct Generation {
     /// Whether this node takes part from its start.
     pub enabled: bool,
+    /// Threads to compute on; as many as there are processors if not said.
+    pub threads: Option<NonZero<u16>>,
     /// External generators, by the names under which records of clouds know them.
     pub external: Plugins,
 }
@@ -173,7 +176,16 @@ impl Default for Http {
 
 impl Default for Generation {
     fn default() -> Self {
-        Self { enabled: true, external: Plugins::new() }
+        Self { enabled: true, threads: None, external: Plugins::new() }
+    }
+}
+
+impl Generation {
+    /// Threads that this node offers.
+    pub fn threads(&self) -> u16 {
+        let processors =
+            || std::thread::available_parallelism().map_or(1, |count| u16::try_from(count.get()).unwrap_or(u16::MAX));
+        self.threads.map_or_else(processors, NonZero::get)
     }
 }
 
@@ -258,6 +270,7 @@ mod tests {
         let plugin = Plugin { command: vec!["/opt/crg".into(), "-v".into()], endpoints: vec!["10.0.0.1:5000".into()] };
         config.generation.external = Plugins::from([("crg".into(), plugin)]);
         config.generation.enabled = false;
+        config.generation.threads = NonZero::new(3);
         assert_eq!(parse(&config.to_commented_toml()).unwrap(), config);
     }
 

@@ -10,6 +10,7 @@
 //! each retry would give a cheating member another guess.
 
 pub(crate) mod anchor;
+mod crew;
 pub mod demand;
 pub mod external;
 mod generator;
@@ -31,6 +32,7 @@ use crate::session::take::Bill;
 use crate::session::{self, Agenda, Crashed};
 use crate::store::mac_keys::MacKeyError;
 use crate::store::{ChunkId, Fault};
+use crew::Crew;
 use demand::{Demand, Running};
 use external::{PluginError, Plugins};
 use generator::{External, TupleGenerator};
@@ -107,6 +109,8 @@ struct Shared {
     muster: Muster,
     anchors: Arc<dyn AnchorStore>,
     plugins: Plugins,
+    /// That this node offers.
+    threads: u16,
     paused: AtomicBool,
     stopped: AtomicBool,
     wake: Notify,
@@ -210,6 +214,7 @@ impl Klyshko {
             network,
             anchors,
             plugins: generation.external.clone(),
+            threads: generation.threads(),
             paused: AtomicBool::new(!generation.enabled),
             stopped: AtomicBool::new(false),
             wake: Notify::new(),
@@ -357,14 +362,15 @@ async fn attempt(shared: &Arc<Shared>) -> Ended {
         Err(error) => return MeetError::from(error).into(),
     };
     let session = shared.clone();
-    let (watch, links) = Watch::over(links);
+    let watch = Watch::default();
+    let links = watch.add(links);
     let ended = session::run("klyshko", move || async move {
         let agenda = Agenda { purpose: SessionPurpose::Generation, subject: label };
         let party = match session::greet(&session.seat.view, &session.seat.identity.signing, &agenda, links).await {
             Ok(party) => party,
             Err(error) => return MeetError::from(error).into(),
         };
-        match generate(&session, party, &watch).await {
+        match generate(&session, party, label, &watch).await {
             Ok(never) => match never {},
             Err(ended) => ended,
         }
@@ -391,10 +397,16 @@ async fn tell_all(shared: &Arc<Shared>) {
 }
 
 /// Sets up, then makes batches until something ends the session.
-async fn generate(shared: &Shared, mut party: Party, watch: &Watch) -> Result<std::convert::Infallible, Ended> {
+async fn generate(
+    shared: &Arc<Shared>,
+    mut party: Party,
+    label: Digest,
+    watch: &Watch,
+) -> Result<std::convert::Infallible, Ended> {
     shared.set_phase(Phase::SettingUp);
     let seat = &shared.seat;
-    let mut workshops = Workshops::open(shared, &mut party).await?;
+    let crew = Crew::new(shared.clone(), label, watch.clone());
+    let mut workshops = Workshops::open(shared, &mut party, crew).await?;
     tracing::info!("generation is set up");
     let (mut planner, rules) = (Planner::default(), rules::rules(&seat.view));
     for number in 0.. {
@@ -403,6 +415,7 @@ async fn generate(shared: &Shared, mut party: Party, watch: &Watch) -> Result<st
         }
         let wishes = exchange_wishes(&seat.view, &mut party, &shared.wish()).await?;
         let plan = planner.next(&wishes, &rules);
+        workshops.hear(&wishes);
         shared.note_paused(&plan);
         if let Plan::Make(batch) = plan {
             watch.begin();
@@ -553,11 +566,16 @@ impl Shared {
             }
             None => tracing::warn!(cause = %ended, "the generation session has ended"),
         }
+        self.pause_for(ended);
+        self.changed.notify_waiters();
+    }
+
+    /// Until the operator resumes, if this is for the operator to look at.
+    fn pause_for(&self, ended: &Ended) {
         if ended.needs_operator() {
             self.paused.store(true, Ordering::Relaxed);
             *lock(&self.trouble) = Some(format!("{ended}; generation waits for `vcp klyshko resume`"));
         }
-        self.changed.notify_waiters();
     }
 
     fn note_made(&self, kind: TupleKind, count: usize, spent: Duration) {
@@ -599,7 +617,8 @@ impl Shared {
         });
         let next = |kind| castor.next_position(scope, kind);
         let paused = self.paused.load(Ordering::Relaxed);
-        self.demand.wish(paused, &kinds, &castor.stock(scope), next, tokio::time::Instant::now())
+        let wish = self.demand.wish(paused, &kinds, &castor.stock(scope), next, tokio::time::Instant::now());
+        Wish { threads: self.threads, ..wish }
     }
 }
 

@@ -30,7 +30,7 @@ use polyyne_protocol::view::CloudView;
 use rand::SeedableRng as _;
 use rand::rngs::SysRng;
 
-pub use thread::{Crashed, run, start};
+pub use thread::{Crashed, Worker, run, start};
 
 /// Longest encoded hello.
 const HELLO_BYTES_MAX: usize = 4096;

@@ -159,6 +159,8 @@ pub const SOCKET_PENDING_MAX: usize = 4 * MIB;
 pub const SOCKET_WAIT_MS: u64 = 5_000;
 /// VM threads of an execution that have links of their own; others run in place.
 pub const EXECUTION_THREADS_MAX: u32 = 8;
+/// Threads on which the members of a cloud make tuples together, and links from each to each.
+pub const GENERATION_THREADS_MAX: u16 = 16;
 /// Longest time of an execution.
 pub const EXECUTION_TIMEOUT_MAX_MS: u64 = 3_600_000;
 /// Time of an execution where the client names none.

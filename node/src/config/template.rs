@@ -88,6 +88,8 @@ accept_members = {accept}
 [generation]
 # Whether this node takes part from its start; `vcp klyshko pause` and `resume` change it for as long as it runs.
 enabled = {enabled}
+# Threads to compute on; as many as there are processors if not said. Members use as many as the one that has fewest.
+{threads}
 # External generators, which records of clouds may name (see docs/plugins.md): the program with its arguments, and where
 # those of all members listen for each other, in the members' order.
 {plugins}",
@@ -106,6 +108,7 @@ enabled = {enabled}
         hosts = list(&http.hosts),
         accept = list(&clouds.accept_members),
         enabled = generation.enabled,
+        threads = generation.threads.map_or("# threads = 4".to_owned(), |threads| format!("threads = {threads}")),
         plugins = plugins(&generation.external),
     )
 }

@@ -1,10 +1,15 @@
 //! The services of a cloud over real links: tuples, secrets, executions.
 
+use super::Core;
 use super::world::{World, begin_put, clear, describe, get, put};
-use crate::castor::{ExecutionState, TupleKind};
+use crate::castor::{ExecutionState, KindTake, Span, TakeRequest, TupleKind};
+use crate::session::side::Side;
+use crate::session::take::shares_of;
+use crate::store::ExecId;
+use crate::store::sealed::SecretBytes;
 use ed25519_dalek::SigningKey;
 use polyyne_bytecode::{Entry, Instruction, Operand, Program as Bytecode, Schedule, Tape};
-use polyyne_engine::field::PrimeField;
+use polyyne_engine::field::{Field, PrimeField};
 use polyyne_protocol::client_io;
 use polyyne_protocol::id::{ExecutionId, SecretId};
 use polyyne_protocol::request::*;
@@ -340,6 +345,59 @@ async fn edabits_of_lengths_that_the_record_names_are_kept_and_taken_as_such() {
         let kept = accounts.iter().find(|account| account.kind == long).unwrap();
         assert!(kept.generated >= 100, "{kept:?}");
     }
+}
+
+/// All squares over a field that the members have made, under the key of these shares.
+async fn assert_squares<F: Field>(world: &World, kind: TupleKind, f: &F, alphas: Vec<F::Element>, count: u64) {
+    let mut sums = vec![[f.zero(); 2]; 2 * count as usize];
+    for core in &world.cores {
+        let kinds = vec![KindTake { kind, spans: vec![Span::new(0, count)], skip_to: None }];
+        let (exec, scope) = (ExecId(rand::random()), world.scope());
+        let request = TakeRequest { exec, scope, digest: [0; 32], kinds, peers: Vec::new() };
+        let taken = core.clouds.stores().castor.take(request).await.unwrap().remove(kind).unwrap();
+        let shares = shares_of(f, &taken.into_bytes()).unwrap();
+        for (k, sum) in sums.iter_mut().enumerate() {
+            let (value, mac) = shares.get(k);
+            *sum = [f.add(sum[0], value), f.add(sum[1], mac)];
+        }
+    }
+    let alpha = f.sum(alphas);
+    for [[a, mac], [square, mac_of_square]] in sums.as_chunks().0 {
+        assert!(f.mul(*a, *a) == *square && f.mul(alpha, *a) == *mac && f.mul(alpha, *square) == *mac_of_square);
+    }
+}
+
+/// Large batches, to which every thread gives a part.
+#[tokio::test(flavor = "multi_thread")]
+async fn tuples_that_several_threads_made_stand_at_the_same_places_at_all_members() {
+    const COUNT: u64 = 256 + 512 + 1024 + 2048;
+    let world = World::new(3, 0).await;
+    let desks: Vec<_> = world.cores.iter().map(|core| core.clouds.desk(world.view().cloud()).unwrap()).collect();
+    let (seat, gf40) = (&desks[0].seat, Side::Gf40.field());
+    let kinds = [TupleKind::SQUARE, TupleKind::SQUARE.over_binary(40)];
+    let limit = std::time::Duration::from_secs(120);
+    for kind in kinds {
+        desks.iter().for_each(|desk| desk.klyshko.want(kind, COUNT));
+        let made = |core: &Core| {
+            let stock = core.clouds.stores().castor.stock(world.scope());
+            stock.iter().any(|own| own.kind == kind && own.generated >= COUNT)
+        };
+        let waiting = async {
+            while !world.cores.iter().all(made) {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(limit, waiting).await.expect("the members make tuples");
+    }
+    let alphas = desks.iter().map(|desk| desk.seat.alpha.alpha()).collect();
+    assert_squares(&world, kinds[0], &seat.field, alphas, COUNT).await;
+    let mut alphas = Vec::new();
+    for desk in &desks {
+        let unused = SecretBytes::new(Vec::new());
+        let share = desk.seat.mac_keys.side_share(desk.seat.scope, Side::Gf40.byte(), unused).await.unwrap();
+        alphas.push(gf40.from_bytes(share.expose().try_into().unwrap()).unwrap());
+    }
+    assert_squares(&world, kinds[1], &gf40, alphas, COUNT).await;
 }
 
 /// The setup of a restarted session is linked to the key's first one, and so is MASCOT's beside it, which daBits take.

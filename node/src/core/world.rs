@@ -26,6 +26,7 @@ use polyyne_protocol::view::CloudView;
 use polyyne_protocol::vote::Upload;
 use serde_bytes::ByteBuf;
 use std::collections::BTreeMap;
+use std::num::NonZero;
 use tempfile::TempDir;
 
 pub struct World {
@@ -56,6 +57,8 @@ impl World {
             config.network.listen = vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()];
             config.network.mdns = false;
             config.network.private_addresses = true;
+            // large batches are divided, whatever the machine
+            config.generation.threads = NonZero::new(2);
             config.data.listen = "127.0.0.1:0".parse().unwrap();
             let layout = Layout::new(dir.path().join("node"));
             layout.init(&config).unwrap();

@@ -100,7 +100,7 @@ impl Demand {
             }
         };
         let kinds = stock.iter().zip(flows).map(&mut wish).collect();
-        Wish { paused, busy: self.running.load(Ordering::Relaxed) > 0, kinds }
+        Wish { paused, busy: self.running.load(Ordering::Relaxed) > 0, threads: 1, kinds }
     }
 }
 

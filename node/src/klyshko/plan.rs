@@ -57,6 +57,8 @@ pub struct Wish {
     pub paused: bool,
     /// Executions run at this member.
     pub busy: bool,
+    /// Threads that this member offers; all use as many as the one that offers least.
+    pub threads: u16,
     pub kinds: Vec<KindWish>,
 }
 

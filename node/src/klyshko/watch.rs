@@ -10,27 +10,30 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 /// What was waited for, over all links of a session. Clones share it.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Watch {
     waits: Arc<Mutex<Vec<Wait>>>,
 }
 
-#[derive(Clone, Copy, Default)]
+/// What was waited for over one link.
+#[derive(Clone, Copy)]
 struct Wait {
+    rank: usize,
     total: Duration,
     since: Option<Instant>,
 }
 
 impl Watch {
-    /// Watches the links, which are ordered by rank.
-    pub fn over(links: Vec<Option<Box<dyn Channel>>>) -> (Self, Vec<Option<Box<dyn Channel>>>) {
-        let watch = Self { waits: Arc::new(Mutex::new(vec![Wait::default(); links.len()])) };
-        let watched = links.into_iter().enumerate().map(|(rank, link)| {
-            let watch = watch.clone();
-            link.map(|link| Box::new(Watched { link, rank, watch }) as Box<dyn Channel>)
-        });
-        let watched = watched.collect();
-        (watch, watched)
+    /// Watches these links too; they are ordered by rank.
+    pub fn add(&self, links: Vec<Option<Box<dyn Channel>>>) -> Vec<Option<Box<dyn Channel>>> {
+        let watched = |(rank, link): (usize, Option<Box<dyn Channel>>)| {
+            link.map(|link| {
+                let mut waits = self.waits();
+                waits.push(Wait { rank, total: Duration::ZERO, since: None });
+                Box::new(Watched { link, number: waits.len() - 1, watch: self.clone() }) as Box<dyn Channel>
+            })
+        };
+        links.into_iter().enumerate().map(watched).collect()
     }
 
     fn waits(&self) -> MutexGuard<'_, Vec<Wait>> {
@@ -39,19 +42,19 @@ impl Watch {
 
     /// Forgets the past: a batch begins.
     pub fn begin(&self) {
-        self.waits().fill(Wait::default());
+        self.waits().iter_mut().for_each(|wait| *wait = Wait { rank: wait.rank, total: Duration::ZERO, since: None });
     }
 
     /// The rank of the member that was waited for longest since [`Self::begin`], and how long; `None` if for nobody.
     pub fn slowest(&self, now: Instant) -> Option<(usize, Duration)> {
         let waited = |wait: &Wait| wait.total + wait.since.map_or(Duration::ZERO, |since| now.duration_since(since));
         let waits = self.waits();
-        let longest = waits.iter().map(waited).enumerate().max_by_key(|(_, waited)| *waited)?;
+        let longest = waits.iter().map(|wait| (wait.rank, waited(wait))).max_by_key(|(_, waited)| *waited)?;
         (longest.1 > Duration::ZERO).then_some(longest)
     }
 
-    fn note(&self, rank: usize, waits: bool, now: Instant) {
-        let wait = &mut self.waits()[rank];
+    fn note(&self, number: usize, waits: bool, now: Instant) {
+        let wait = &mut self.waits()[number];
         match (wait.since, waits) {
             (None, true) => wait.since = Some(now),
             (Some(since), false) => {
@@ -65,7 +68,8 @@ impl Watch {
 
 struct Watched {
     link: Box<dyn Channel>,
-    rank: usize,
+    /// Its place among the waits.
+    number: usize,
     watch: Watch,
 }
 
@@ -76,7 +80,7 @@ impl Channel for Watched {
 
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<u8>, ChannelError>> {
         let polled = self.link.poll_recv(cx);
-        self.watch.note(self.rank, polled.is_pending(), Instant::now());
+        self.watch.note(self.number, polled.is_pending(), Instant::now());
         polled
     }
 
@@ -112,7 +116,10 @@ mod tests {
     #[test]
     fn the_member_that_was_waited_for_longest_is_named() {
         let links: Vec<Option<Box<dyn Channel>>> = vec![None, Some(Box::new(After(0))), Some(Box::new(After(2)))];
-        let (watch, mut links) = Watch::over(links);
+        let watch = Watch::default();
+        let mut links = watch.add(links);
+        let more: Vec<Option<Box<dyn Channel>>> = vec![None, Some(Box::new(After(0))), None];
+        links.extend(watch.add(more));
         let mut cx = Context::from_waker(std::task::Waker::noop());
         assert_eq!(watch.slowest(Instant::now()), None);
         for link in links.iter_mut().flatten() {
@@ -123,7 +130,7 @@ mod tests {
         assert_eq!(rank, 2);
         assert!(waited >= Duration::from_secs(5));
         let mut received = 0;
-        while received < 2 {
+        while received < 5 {
             received +=
                 links.iter_mut().flatten().map(|link| usize::from(link.poll_recv(&mut cx).is_ready())).sum::<usize>();
         }

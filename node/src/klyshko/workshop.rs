@@ -2,16 +2,20 @@
 //!
 //! The prime field's, of the generator that the cloud's record names, is there from the beginning of a session; one of
 //! another field, which is MASCOT's, is set up by all members when the first batch over it is due, so that a cloud pays
-//! for the fields that it uses.
+//! for the fields that it uses. The session's [`Crew`] has workshops of its own, for MASCOT alone.
 
 use super::anchor::Anchoring;
+use super::crew::Crew;
+use super::plan::Wish;
 use super::{Ended, Shared, protocol};
-use crate::castor::TupleKind;
+use crate::castor::{Over, TupleKind};
+use crate::session::Crashed;
 use crate::session::side::{Side, field_byte};
 use crate::session::take::{beside, engine_kind, mask_rows, rows};
+use futures::future::try_join;
 use polyyne_engine::bit_tuples::{DaBits, EdaBits};
 use polyyne_engine::field::{BinaryField, PrimeField};
-use polyyne_engine::generator::Generator;
+use polyyne_engine::generator::{Generator, Protocol};
 use polyyne_engine::mac_check::MacCheck;
 use polyyne_engine::mascot::{Setup, World};
 use polyyne_engine::party::Party;
@@ -21,10 +25,15 @@ use polyyne_engine::workers::Workers;
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
-/// The workshops of a session.
+const OPENED: &str = "whoever needs it has opened it";
+
+/// The workshops of a session, or of a hand of its crew.
+#[derive(Default)]
 pub(super) struct Workshops {
-    prime: Prime,
+    prime: Option<Prime>,
     sides: BTreeMap<Side, Binary>,
+    /// None at a hand.
+    crew: Option<Crew>,
 }
 
 struct Prime {
@@ -41,11 +50,17 @@ struct Binary {
 
 impl Prime {
     /// Sets up and links to what was made under the key before.
-    async fn open(shared: &Shared, party: &mut Party) -> Result<Self, Ended> {
+    async fn open(shared: &Shared, party: &mut Party, protocol: Protocol) -> Result<Self, Ended> {
         let (field, mut mac) = (shared.seat.field, shared.seat.mac_check(party));
         let anchoring = Anchoring::agree(shared, party, &field, field_byte(None)).await?;
-        let protocol = protocol(&shared.seat);
-        let (known, workers) = (anchoring.known(), Workers::default());
+        let workers = match protocol {
+            Protocol::Mascot(_) => Workers::default(),
+            Protocol::LowGear(_) => Workers::new(shared.threads.into()).map_err(|error| {
+                tracing::error!(%error, "threads for generation cannot be started");
+                Crashed
+            })?,
+        };
+        let known = anchoring.known();
         let generator = Generator::establish(party, field, &mut mac, protocol, known, &workers).await?;
         anchoring.confirm(shared, party, &field, generator.anchor()).await?;
         Ok(Self { field, mac, generator })
@@ -92,11 +107,22 @@ impl Binary {
 }
 
 impl Workshops {
-    pub async fn open(shared: &Shared, party: &mut Party) -> Result<Self, Ended> {
-        Ok(Self { prime: Prime::open(shared, party).await?, sides: BTreeMap::new() })
+    pub async fn open(shared: &Shared, party: &mut Party, crew: Crew) -> Result<Self, Ended> {
+        let prime = Prime::open(shared, party, protocol(&shared.seat)).await?;
+        Ok(Self { prime: Some(prime), sides: BTreeMap::new(), crew: Some(crew) })
     }
 
-    /// Checked tuples as they are stored.
+    /// What all members have just said.
+    pub fn hear(&mut self, wishes: &[Wish]) {
+        self.crew.iter_mut().for_each(|crew| crew.hear(wishes));
+    }
+
+    /// Those of a hand: set up when they are needed.
+    pub fn of_hand() -> Self {
+        Self::default()
+    }
+
+    /// Checked tuples as they are stored, made by the crew.
     pub async fn make(
         &mut self,
         shared: &Shared,
@@ -104,11 +130,36 @@ impl Workshops {
         kind: TupleKind,
         count: usize,
     ) -> Result<Zeroizing<Vec<u8>>, Ended> {
+        let of_mascot = Side::of(kind).is_some() || matches!(protocol(&shared.seat), Protocol::Mascot(_));
+        let Some(mut crew) = self.crew.take_if(|crew| of_mascot && crew.divides(count)) else {
+            return self.make_here(shared, party, kind, count).await;
+        };
+        // the anchors that the hands' setups are linked to are made here
+        if let Some(side) = Side::of(kind) {
+            let own = self.side(shared, party, side).await?;
+            self.sides.insert(side, own);
+        }
+        let (left, others) = crew.divide(party, kind, count).await?;
+        let (mut rows, others) = try_join(self.make_here(shared, party, kind, left), others).await?;
+        others.iter().for_each(|more| rows.extend_from_slice(more));
+        self.crew = Some(crew);
+        Ok(rows)
+    }
+
+    /// Checked tuples as they are stored, made on this thread.
+    pub async fn make_here(
+        &mut self,
+        shared: &Shared,
+        party: &mut Party,
+        kind: TupleKind,
+        count: usize,
+    ) -> Result<Zeroizing<Vec<u8>>, Ended> {
+        self.open_prime(shared, party, kind).await?;
         if let Some(owner) = kind.owner() {
             return self.make_masks(shared, party, kind, owner, count).await;
         }
         let Some(side) = Side::of(kind) else {
-            let Prime { field, mac, generator } = &mut self.prime;
+            let Prime { field, mac, generator } = self.prime.as_mut().expect(OPENED);
             let kind = engine_kind(kind).expect("a planned kind is one that this node makes");
             return Ok(rows(field, &generator.generate(party, mac, kind, count).await?));
         };
@@ -118,7 +169,10 @@ impl Workshops {
                 let triples = own.setup.generate_and_triples(party, &mut own.mac, count).await?;
                 rows(&own.field, &[triples.a, triples.b, triples.c])
             }
-            kind if kind.is_of_dabits() => self.prime.make_of_dabits(party, &mut own, kind, count).await?,
+            kind if kind.is_of_dabits() => {
+                let prime = self.prime.as_mut().expect(OPENED);
+                prime.make_of_dabits(party, &mut own, kind, count).await?
+            }
             kind => {
                 let kind = engine_kind(kind).expect("a planned kind is one that this node makes");
                 rows(&own.field, &own.setup.generate(party, &mut own.mac, kind, count).await?)
@@ -135,14 +189,14 @@ impl Workshops {
         kind: Kind,
         count: usize,
     ) -> Result<[Shares<PrimeField>; N], Ended> {
-        let Prime { mac, generator, .. } = &mut self.prime;
+        let Prime { mac, generator, .. } = self.prime.as_mut().expect(OPENED);
         let columns = generator.generate(party, mac, kind, count).await?;
         Ok(columns.try_into().unwrap_or_else(|_| unreachable!("a column for each element of the kind")))
     }
 
     /// The MAC check over the prime field.
     pub fn prime_mac(&mut self) -> &mut MacCheck<PrimeField> {
-        &mut self.prime.mac
+        &mut self.prime.as_mut().expect(OPENED).mac
     }
 
     /// Masks beside the values of those that are this member's.
@@ -155,7 +209,7 @@ impl Workshops {
         count: usize,
     ) -> Result<Zeroizing<Vec<u8>>, Ended> {
         let Some(side) = Side::of(kind) else {
-            let Prime { field, mac, generator } = &mut self.prime;
+            let Prime { field, mac, generator } = self.prime.as_mut().expect(OPENED);
             let masks = generator.generate_input_masks(party, mac, owner, count).await?;
             return Ok(mask_rows(field, &masks));
         };
@@ -167,6 +221,16 @@ impl Workshops {
         let rows = mask_rows(&own.field, &masks);
         self.sides.insert(side, own);
         Ok(rows)
+    }
+
+    /// Sets up over the prime field if the kind needs that and it is not there: at a hand.
+    async fn open_prime(&mut self, shared: &Shared, party: &mut Party, kind: TupleKind) -> Result<(), Ended> {
+        let needed = matches!(kind.over(), Over::Prime) || kind.is_of_dabits();
+        if needed && self.prime.is_none() {
+            let protocol = Protocol::Mascot(protocol(&shared.seat).mascot());
+            self.prime = Some(Prime::open(shared, party, protocol).await?);
+        }
+        Ok(())
     }
 
     /// The workshop of a field, taken out: after an error it is gone, as its setup is.

@@ -286,7 +286,7 @@ fn wish() -> Wish {
         taken_per_1000_s: 5_000,
         next: 512,
     };
-    Wish { paused: false, busy: false, kinds: TupleKind::PRIME.iter().map(kind).collect() }
+    Wish { paused: false, busy: false, threads: 1, kinds: TupleKind::PRIME.iter().map(kind).collect() }
 }
 
 async fn wish_all(hall: &Hall, story: &str, cheat: Option<Cheat>) -> Vec<Result<Vec<Wish>, String>> {

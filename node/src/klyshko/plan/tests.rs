@@ -11,7 +11,7 @@ fn kind(kind: TupleKind, available: u64, next: u64) -> KindWish {
 }
 
 fn wish(available: u64, next: u64) -> Wish {
-    Wish { paused: false, busy: false, kinds: KINDS.iter().map(|&of| kind(of, available, next)).collect() }
+    Wish { paused: false, busy: false, threads: 1, kinds: KINDS.iter().map(|&of| kind(of, available, next)).collect() }
 }
 
 fn rules(rule: StockRule) -> Vec<(TupleKind, StockRule)> {
@@ -181,7 +181,7 @@ proptest! {
         let mut waited = 0;
         // the demand repeats until it has lasted long enough to starve somebody
         for (demands, busy) in rounds.iter().cycle().take(rounds.len().max(2 * bound as usize)) {
-            let mut wish = Wish { paused: false, busy: *busy, kinds: Vec::new() };
+            let mut wish = Wish { paused: false, busy: *busy, threads: 1, kinds: Vec::new() };
             for (of, &(available, short, quoted, taken_per_1000_s)) in KINDS.into_iter().zip(demands) {
                 wish.kinds.push(KindWish { kind: of.code, available, short, quoted, taken_per_1000_s, next: 9_000 });
             }
@@ -206,7 +206,7 @@ proptest! {
         for wishes in rounds {
             let wish = |([available, short, quoted, taken_per_1000_s], next, [paused, busy]): ([u64; 4], u64, [bool; 2])| {
                 let kinds = KINDS.iter().map(|of| KindWish { kind: of.code, available, short, quoted, taken_per_1000_s, next });
-                Wish { paused: paused && busy, busy, kinds: kinds.collect() }
+                Wish { paused: paused && busy, busy, threads: 1, kinds: kinds.collect() }
             };
             let wishes: Vec<Wish> = wishes.into_iter().map(wish).collect();
             let plan = one.next(&wishes, &rules);
