@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use libp2p::Multiaddr;
 use polyyne_protocol::id::{CloudId, PeerKey, ProgramHash, SecretId};
+use polyyne_protocol::limits::GENERATION_THREADS_MAX;
 use polyyne_protocol::stock::{BadRule, StockRule};
 
 /// Virtual cloud provider: secure multiparty computation among peers, in one binary.
@@ -539,7 +540,7 @@ pub struct Run {
 #[derive(Debug, Subcommand)]
 pub enum Bench {
     /// Making tuples, each party a process of its own on loopback.
-    Offline(BenchOptions),
+    Offline(OfflineOptions),
     /// Running programs, each party a process of its own on loopback; taking tuples; executions in a cloud.
     Online(BenchOptions),
     /// One party of a measurement; started by the one above.
@@ -567,6 +568,16 @@ pub struct BenchOptions {
     /// A few items of each: whether it works, not how fast it is.
     #[arg(long, hide = true)]
     pub quick: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct OfflineOptions {
+    #[command(flatten)]
+    pub common: BenchOptions,
+    /// On how many threads each party computes; several numbers are measured one after the other. Not said: on one, and on
+    /// as many as there are processors.
+    #[arg(long, value_name = "NUMBER", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..=i64::from(GENERATION_THREADS_MAX)))]
+    pub threads: Vec<u16>,
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -13,14 +13,16 @@ mod programs;
 mod shaper;
 mod store;
 
-use super::arguments::{Bench, BenchOptions};
+use super::arguments::{Bench, BenchOptions, OfflineOptions};
 use super::failure::Failure;
 use super::screen::Screen;
 use measured::{Measured, Stored};
 
 pub fn run(screen: &Screen, wish: &Bench) -> Result<(), Failure> {
     match wish {
-        Bench::Offline(options) => report(screen, options, offline::run),
+        Bench::Offline(OfflineOptions { common, threads }) => {
+            report(screen, common, |screen, options| offline::run(screen, options, threads))
+        }
         Bench::Online(options) => report(screen, options, online::run),
         Bench::Party => party::run(),
     }

@@ -44,6 +44,11 @@ impl Measured {
         }
     }
 
+    /// Items per second of parties with so many threads each.
+    pub fn on_threads(name: &str, parties: u16, threads: u16) -> Self {
+        Self { threads: threads.into(), ..Self::new(name, parties) }
+    }
+
     /// With the percentiles of these laps, if there are any.
     pub fn with_laps(mut self, laps_ns: &mut [u64]) -> Self {
         laps_ns.sort_unstable();
@@ -70,6 +75,7 @@ impl Measured {
         vec![
             self.name.clone(),
             self.parties.to_string(),
+            self.threads.to_string(),
             shown(self.value),
             self.unit.clone(),
             self.bytes_per_item.map(|bytes| format!("{bytes:.0}")).unwrap_or_default(),
@@ -125,7 +131,7 @@ impl<'a> Filter<'a> {
 /// A table, or JSON.
 pub fn show(screen: &Screen, results: &Vec<Measured>) {
     screen.show(results, |screen, results| {
-        let heading = ["name", "parties", "value", "", "bytes/item", "p50 µs", "p99 µs", "peak memory"];
+        let heading = ["name", "parties", "threads", "value", "", "bytes/item", "p50 µs", "p99 µs", "peak memory"];
         screen.table(&heading, results.iter().map(Measured::row), "nothing was measured");
     });
 }

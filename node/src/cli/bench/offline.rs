@@ -1,8 +1,11 @@
 //! Making tuples: `offline.PROTOCOL.KIND`, and `offline.PROTOCOL.first` in a new cloud.
 
+use indicatif::ProgressBar;
 use polyyne_engine::field::PrimeField;
 use polyyne_engine::generator::Protocol;
 use polyyne_engine::tuples::Kind;
+use polyyne_protocol::limits::GENERATION_THREADS_MAX;
+use std::collections::BTreeSet;
 
 use crate::castor::TupleKind;
 use crate::session::take::engine_kind;
@@ -13,6 +16,7 @@ use super::party::Order;
 use crate::cli::arguments::BenchOptions;
 use crate::cli::failure::Failure;
 use crate::cli::screen::Screen;
+use crate::config::Generation;
 
 /// Tuples of the first batch in a new cloud.
 const FIRST: usize = 256;
@@ -61,57 +65,81 @@ impl Plan {
     }
 }
 
-pub fn run(screen: &Screen, options: &BenchOptions) -> Result<Vec<Measured>, Failure> {
+/// On so many threads each party, or if there are no numbers on one and on all processors.
+pub fn run(screen: &Screen, options: &BenchOptions, threads: &[u16]) -> Result<Vec<Measured>, Failure> {
     let plans = PROTOCOLS.map(Plan::of);
     let filter = Filter::new(options.filter.as_deref(), plans.iter().flat_map(Plan::names))?;
-    let wanted = |plan: &Plan| plan.names().filter(|name| filter.wants(name)).count() as u64;
-    let bar = screen.bar("measuring", plans.iter().map(wanted).sum());
+    let threads = if threads.is_empty() { usual_threads() } else { threads.iter().copied().collect() };
+    let wanted = |plan: &Plan| plan.names().filter(|name| filter.wants(name)).count();
+    let bar = screen.bar("measuring", (threads.len() * plans.iter().map(wanted).sum::<usize>()) as u64);
     let mut results = Vec::new();
     for plan in plans.iter().filter(|plan| wanted(plan) > 0) {
-        let mut parties = Parties::start(options.n)?;
-        let count = if options.quick { 1 } else { FIRST };
-        let protocol = plan.protocol.to_owned();
-        let took = parties.meet(&options.link.into(), |meeting| Order::Establish {
-            meeting,
-            protocol: protocol.clone(),
-            count,
-        })?;
-        if filter.wants(&plan.first) {
-            results.push(Measured {
-                value: took.seconds,
-                unit: "s".into(),
-                peak_rss_bytes: Some(took.peak_rss_bytes),
-                ..Measured::new(&plan.first, options.n)
-            });
-            bar.inc(1);
-        }
-        for (name, kind) in plan.kinds.iter().filter(|(name, _)| filter.wants(name)) {
-            bar.set_message(name.clone());
-            results.push(measure(&mut parties, options, plan.protocol, name, *kind)?);
-            bar.inc(1);
+        for &threads in &threads {
+            results.extend(measure(&bar, options, &filter, plan, threads)?);
         }
     }
     bar.finish_and_clear();
     Ok(results)
 }
 
+fn usual_threads() -> BTreeSet<u16> {
+    [1, Generation::default().threads().min(GENERATION_THREADS_MAX)].into()
+}
+
+/// Everything that is wanted of one protocol in a new cloud.
+fn measure(
+    bar: &ProgressBar,
+    options: &BenchOptions,
+    filter: &Filter<'_>,
+    plan: &Plan,
+    threads: u16,
+) -> Result<Vec<Measured>, Failure> {
+    let mut results = Vec::new();
+    let mut parties = Parties::start(options.n)?;
+    let count = if options.quick { 1 } else { FIRST };
+    let protocol = plan.protocol.to_owned();
+    let took = parties.meet(&options.link.into(), |meeting| Order::Establish {
+        meeting,
+        protocol: protocol.clone(),
+        count,
+        threads,
+    })?;
+    if filter.wants(&plan.first) {
+        results.push(Measured {
+            value: took.seconds,
+            unit: "s".into(),
+            peak_rss_bytes: Some(took.peak_rss_bytes),
+            ..Measured::on_threads(&plan.first, options.n, threads)
+        });
+        bar.inc(1);
+    }
+    for (name, kind) in plan.kinds.iter().filter(|(name, _)| filter.wants(name)) {
+        bar.set_message(name.clone());
+        let measured = Measured::on_threads(name, options.n, threads);
+        results.push(measure_kind(&mut parties, options, plan.protocol, *kind, measured)?);
+        bar.inc(1);
+    }
+    Ok(results)
+}
+
 /// LowGear makes whole batches and keeps what is left over: an order is for as much as a batch makes, so that nothing
 /// that was made before the time started is counted.
-fn batch(protocol: &str, n: u16, kind: TupleKind) -> usize {
+fn batch(protocol: &str, n: u16, kind: TupleKind, threads: usize) -> usize {
     match Protocol::named(protocol, &PrimeField::carbyne(), 64) {
         Some(Protocol::LowGear(params)) => params.batch(engine_kind(kind).unwrap_or(Kind::InputMask), n.into()),
-        _ => kind.chunk_max(),
+        _ => kind.chunk_max() * threads,
     }
 }
 
-fn measure(
+fn measure_kind(
     parties: &mut Parties,
     options: &BenchOptions,
     protocol: &str,
-    name: &str,
     kind: TupleKind,
+    measured: Measured,
 ) -> Result<Measured, Failure> {
-    let count = if options.quick { 16 } else { batch(protocol, options.n, kind) };
+    let threads = measured.threads as usize;
+    let count = if options.quick { 16 * threads } else { batch(protocol, options.n, kind, threads) };
     let seconds_min = if options.quick { 0.0 } else { SECONDS_MIN };
     let order = Order::Generate { kind: kind.name(), count };
     let (mut items, mut seconds, mut bytes, mut peak) = (0u64, 0.0, 0, 0);
@@ -126,6 +154,6 @@ fn measure(
         value: items as f64 / seconds,
         bytes_per_item: Some(bytes as f64 / items as f64),
         peak_rss_bytes: Some(peak),
-        ..Measured::new(name, options.n)
+        ..measured
     })
 }

@@ -8,9 +8,10 @@ mod sides;
 
 use std::io::{BufRead as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
+use polyyne_engine::digest::Transcript;
 use polyyne_engine::party::Party;
 use polyyne_engine::port::{Channel, Rng};
 use polyyne_protocol::id::{Digest, PeerKey};
@@ -30,8 +31,8 @@ use runner::Runner;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
-    /// Open links to all, and make a setup and the first tuples.
-    Establish { meeting: Meeting, protocol: String, count: usize },
+    /// Open links to all, and make setups for so many threads; the time is that until one has made the first tuples.
+    Establish { meeting: Meeting, protocol: String, count: usize, threads: u16 },
     /// Make tuples.
     Generate { kind: String, count: usize },
     /// Open links to all, and get tuples from the dealer of this seed.
@@ -101,17 +102,17 @@ async fn serve() -> Result<(), Failure> {
 impl Roles {
     async fn obey(&mut self, links: &Links, order: Order) -> Result<Took, Failure> {
         match order {
-            Order::Establish { meeting, protocol, count } => {
-                let began = Instant::now();
-                let generator = Generator::establish(join(links, &meeting).await?, &protocol).await?;
-                self.generator.insert(generator).generate("triple", count, began).await
+            Order::Establish { meeting, protocol, count, threads } => {
+                let (generator, took) = Generator::establish(links, &meeting, &protocol, count, threads).await?;
+                self.generator = Some(generator);
+                Ok(took)
             }
             Order::Generate { kind, count } => {
                 let generator = self.generator.as_mut().ok_or_else(out_of_turn)?;
-                generator.generate(&kind, count, Instant::now()).await
+                generator.generate(&kind, count).await
             }
             Order::Gather { meeting, seed } => {
-                self.runner = Some(Runner::new(join(links, &meeting).await?, seed.0));
+                self.runner = Some(Runner::new(join(links, &meeting, 0).await?, seed.0));
                 Ok(Took::default())
             }
             Order::Load { program, expected } => {
@@ -127,14 +128,14 @@ fn out_of_turn() -> Failure {
     Failure::failed("an order that comes too early")
 }
 
-/// This end of a session with all others, over data links.
-async fn join(links: &Links, meeting: &Meeting) -> Result<Party, Failure> {
+/// This end of a session with all others, over data links; a session for each thread.
+async fn join(links: &Links, meeting: &Meeting, thread: u16) -> Result<Party, Failure> {
     let Meeting { label, rank, roster } = meeting;
     links.admit(roster.iter().map(|place| place.key));
     let others = (0u16..).zip(roster).filter(|(other, _)| other != rank);
     let peers: Vec<LinkPeer> =
         others.map(|(rank, place)| LinkPeer { rank, key: place.key, addresses: vec![place.address] }).collect();
-    let session = SessionLabel { label: label.0, thread: 0 };
+    let session = SessionLabel { label: label.0, thread: thread.into() };
     let opened = links.open(session, *rank, &peers, PATIENCE).await.map_err(Failure::unreachable)?;
     let mut channels: Vec<Option<Box<dyn Channel>>> = roster.iter().map(|_| None).collect();
     for link in opened {
@@ -142,7 +143,8 @@ async fn join(links: &Links, meeting: &Meeting) -> Result<Party, Failure> {
         channels[at] = Some(Box::new(link));
     }
     let rng = Rng::try_from_rng(&mut SysRng).or_failed("the operating system gives no randomness")?;
-    Ok(Party::new((*rank).into(), label.0, channels, rng))
+    let id = Transcript::new("bench").bytes(&label.0).number(thread.into()).finish();
+    Ok(Party::new((*rank).into(), id, channels, rng))
 }
 
 fn say(answer: &impl Serialize) -> Result<(), Failure> {

@@ -25,10 +25,10 @@ struct Open {
 }
 
 impl Sides {
-    /// Sets a field up; false if it was there.
-    pub async fn open(&mut self, party: &mut Party, side: Side) -> Result<bool, Failure> {
+    /// Sets a field up if it is not there, under a key of this thread's own.
+    pub async fn open(&mut self, party: &mut Party, side: Side) -> Result<(), Failure> {
         if self.0.contains_key(&side) {
-            return Ok(false);
+            return Ok(());
         }
         let field = side.field();
         let key = MacKeyShare::new(field.random(&mut party.rng), party.is_first());
@@ -36,7 +36,7 @@ impl Sides {
         let made = Setup::establish(party, field, &mut mac, Params::default(), None).await;
         let (setup, _) = made.map_err(Failure::aborted)?;
         self.0.insert(side, Open { mac, setup });
-        Ok(true)
+        Ok(())
     }
 
     /// Makes tuples over a field that is set up; `prime` makes the other half of what is over two fields.
