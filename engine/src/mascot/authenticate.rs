@@ -264,16 +264,16 @@ mod tests {
     }
 
     /// Another input in one digit of the key: its MAC is wrong by that digit, which the cheater may guess. Over all keys
-    /// a guess is right one time in 16, and what passes then is the right MAC of the right input.
+    /// a guess is right one time in 8, and what passes then is the right MAC of the right input.
     #[test]
     fn an_inconsistent_digit_passes_with_the_right_guess_of_it_alone() {
-        const EACH: usize = 64;
+        const EACH: usize = 128;
         let f = PrimeField::new(257).expect("a prime");
-        let found: Vec<usize> = (0..16).map(|digit| passed(f, EACH, 0x60 + digit, 0..1, 5)).collect();
+        let found: Vec<usize> = (0..8).map(|digit| passed(f, EACH, 0x60 + digit, 0..1, 5)).collect();
         assert_eq!(found[5], EACH, "the right guess");
         let miss = 256.0f64 / 257.0;
-        let expected = 1.0 / 16.0 + 15.0 / 16.0 * (1.0 - miss * miss);
-        assert_rate(found.iter().sum(), 16 * EACH, expected, "a guess of a digit of four bits");
+        let expected = 1.0 / 8.0 + 7.0 / 8.0 * (1.0 - miss * miss);
+        assert_rate(found.iter().sum(), 8 * EACH, expected, "a guess of a digit of three bits");
     }
 
     /// An opening shows every party's share; the shares of an input must not show the input.
