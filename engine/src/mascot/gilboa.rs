@@ -13,8 +13,8 @@ use crate::party::{Outgoing, PartyIndex, Pieces};
 use crate::step::Step;
 use zeroize::Zeroize;
 
-/// Blocks of OTs in one piece of a message: 64 KiB.
-const PIECE: usize = 32;
+/// Blocks of OTs in one piece of a message: 128 KiB.
+const PIECE: usize = 64;
 
 /// The round of d: to every peer, and −t into c; of every peer, and q into c.
 pub(super) struct Gilboa<'a, F: MascotField> {

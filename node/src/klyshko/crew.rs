@@ -23,8 +23,8 @@ use std::future::Future;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// Tuples of a batch for each thread: for fewer, another thread costs more than it brings.
-const SHARE_MIN: usize = 512;
+/// Parts of a chunk, at most: with a smaller one, another thread costs more than it brings.
+const PARTS_MAX: usize = 8;
 
 /// Checked tuples as they are stored.
 type Rows = Zeroizing<Vec<u8>>;
@@ -52,13 +52,13 @@ impl Crew {
     }
 
     /// How many hands a batch of this many is worth; the same at all members.
-    fn hands_for(&self, count: usize) -> usize {
-        self.size.min((count / SHARE_MIN).saturating_sub(1))
+    fn hands_for(&self, kind: TupleKind, count: usize) -> usize {
+        self.size.min((count * PARTS_MAX / kind.chunk_max()).saturating_sub(1))
     }
 
     /// Whether a batch of this many is worth dividing.
-    pub fn divides(&self, count: usize) -> bool {
-        self.hands_for(count) > 0
+    pub fn divides(&self, kind: TupleKind, count: usize) -> bool {
+        self.hands_for(kind, count) > 0
     }
 
     /// Gives every hand its share now. What is left for the own thread, and the hands' tuples when they are there.
@@ -68,7 +68,7 @@ impl Crew {
         kind: TupleKind,
         count: usize,
     ) -> Result<(usize, impl Future<Output = Result<Vec<Rows>, Ended>> + use<>), Ended> {
-        let hands = self.hands_for(count);
+        let hands = self.hands_for(kind, count);
         while self.hands.len() < hands {
             let hand = self.enlist(party, self.hands.len() as u32 + 1).await?;
             self.hands.push(hand);

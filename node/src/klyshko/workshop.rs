@@ -131,7 +131,7 @@ impl Workshops {
         count: usize,
     ) -> Result<Zeroizing<Vec<u8>>, Ended> {
         let of_mascot = Side::of(kind).is_some() || matches!(protocol(&shared.seat), Protocol::Mascot(_));
-        let Some(mut crew) = self.crew.take_if(|crew| of_mascot && crew.divides(count)) else {
+        let Some(mut crew) = self.crew.take_if(|crew| of_mascot && crew.divides(kind, count)) else {
             return self.make_here(shared, party, kind, count).await;
         };
         // the anchors that the hands' setups are linked to are made here

@@ -4,7 +4,7 @@ use indicatif::ProgressBar;
 use polyyne_engine::field::PrimeField;
 use polyyne_engine::generator::Protocol;
 use polyyne_engine::tuples::Kind;
-use polyyne_protocol::limits::GENERATION_THREADS_MAX;
+use polyyne_protocol::limits::{CONCURRENCY_MAX, GENERATION_THREADS_MAX};
 use std::collections::BTreeSet;
 
 use crate::castor::TupleKind;
@@ -22,6 +22,8 @@ use crate::config::Generation;
 const FIRST: usize = 256;
 /// How long each kind is measured, at least.
 const SECONDS_MIN: f64 = 4.0;
+/// How long one order takes, at least, if it may be for more.
+const ORDER_SECONDS_MIN: f64 = 1.5;
 /// Bits of the edaBits that are measured: those that a comparison of 64-bit integers takes.
 const EDABIT_BITS: u32 = 64;
 const PROTOCOLS: [&str; 2] = ["mascot", "lowgear"];
@@ -122,12 +124,32 @@ fn measure(
     Ok(results)
 }
 
-/// LowGear makes whole batches and keeps what is left over: an order is for as much as a batch makes, so that nothing
-/// that was made before the time started is counted.
-fn batch(protocol: &str, n: u16, kind: TupleKind, threads: usize) -> usize {
-    match Protocol::named(protocol, &PrimeField::carbyne(), 64) {
-        Some(Protocol::LowGear(params)) => params.batch(engine_kind(kind).unwrap_or(Kind::InputMask), n.into()),
-        _ => kind.chunk_max() * threads,
+/// How many tuples parties are asked for at once.
+struct Size {
+    first: usize,
+    /// Doubled up to here while an order takes less than [`ORDER_SECONDS_MIN`].
+    most: usize,
+}
+
+impl Size {
+    /// LowGear makes whole batches and keeps what is left over: an order is for as much as a batch makes, so that nothing
+    /// that was made before the time started is counted. MASCOT makes as many chunks as a cloud's rule may ask for.
+    fn of(protocol: &str, n: u16, kind: TupleKind, threads: usize) -> Self {
+        match Protocol::named(protocol, &PrimeField::carbyne(), 64) {
+            Some(Protocol::LowGear(params)) => {
+                let batch = params.batch(engine_kind(kind).unwrap_or(Kind::InputMask), n.into());
+                Self { first: batch, most: batch }
+            }
+            _ => {
+                let chunk = kind.chunk_max() * threads;
+                Self { first: chunk, most: chunk * usize::from(CONCURRENCY_MAX) }
+            }
+        }
+    }
+
+    /// Whether it works, not how fast.
+    fn quick(threads: usize) -> Self {
+        Self { first: 16 * threads, most: 16 * threads }
     }
 }
 
@@ -139,16 +161,23 @@ fn measure_kind(
     measured: Measured,
 ) -> Result<Measured, Failure> {
     let threads = measured.threads as usize;
-    let count = if options.quick { 16 * threads } else { batch(protocol, options.n, kind, threads) };
-    let seconds_min = if options.quick { 0.0 } else { SECONDS_MIN };
-    let order = Order::Generate { kind: kind.name(), count };
+    let (size, seconds_min) = match options.quick {
+        true => (Size::quick(threads), 0.0),
+        false => (Size::of(protocol, options.n, kind, threads), SECONDS_MIN),
+    };
+    let mut count = size.first;
     let (mut items, mut seconds, mut bytes, mut peak) = (0u64, 0.0, 0, 0);
     while items == 0 || seconds < seconds_min {
-        let took = parties.all(&order)?;
+        let took = parties.all(&Order::Generate { kind: kind.name(), count })?;
+        peak = took.peak_rss_bytes.max(peak);
+        if took.seconds < ORDER_SECONDS_MIN && 2 * count <= size.most {
+            // not counted: too short
+            count *= 2;
+            continue;
+        }
         items += count as u64;
         seconds += took.seconds;
         bytes += took.bytes_sent;
-        peak = took.peak_rss_bytes.max(peak);
     }
     Ok(Measured {
         value: items as f64 / seconds,
