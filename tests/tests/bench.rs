@@ -39,7 +39,7 @@ fn every_measurement_of_programs_and_of_the_store_gives_its_figures() {
 
 #[test]
 fn both_generators_are_measured_for_every_kind_also_over_a_slow_network() {
-    let ended = vcp!().run(&["--json", "bench", "offline", "--quick", "--link", "1gbit"]).ok();
+    let ended = vcp!().run(&["--json", "bench", "offline", "--quick", "--threads", "2", "--link", "1gbit"]).ok();
     let all = ended.json();
     let names: Vec<&str> = all.as_array().unwrap().iter().map(|measured| measured["name"].as_str().unwrap()).collect();
     let of = |protocol: &str, kinds: &[&str]| -> Vec<String> {
@@ -54,6 +54,7 @@ fn both_generators_are_measured_for_every_kind_also_over_a_slow_network() {
     let mascot = [&prime[..], &bits, &binary].concat();
     assert_eq!(names, [of("mascot", &mascot), of("lowgear", &prime)].concat());
     for measured in all.as_array().unwrap() {
+        assert_eq!(measured["threads"], 2);
         assert!(
             measured["value"].as_f64() > Some(0.0) && measured["peak_rss_bytes"].as_f64() > Some(0.0),
             "{measured}"
