@@ -173,6 +173,11 @@ pub(crate) enum Ended {
     Plugin(#[from] PluginError),
     #[error("tuples of kind {kind} are labelled {label:?}, which the record of the cloud does not accept")]
     Unacceptable { kind: String, label: String },
+    #[error(
+        "the cloud's record names parameters of its generator that this build does not have: run the build that the \
+         cloud was formed with, or form another cloud"
+    )]
+    Parameters,
     #[error("generation was stopped here")]
     Stopped,
     #[error("a batch was not made in time; member {} was waited for longest, {} s", peer.peer_id(), waited.as_secs())]
@@ -201,7 +206,14 @@ impl Ended {
     /// Whether the operator has to look before there is another setup.
     fn needs_operator(&self) -> bool {
         matches!(self, Ended::Engine(error) if error.severity() >= Severity::SetupOver)
-            || matches!(self, Ended::Anchor | Ended::AnchorLost(_) | Ended::Plugin(_) | Ended::Unacceptable { .. })
+            || matches!(
+                self,
+                Ended::Anchor
+                    | Ended::AnchorLost(_)
+                    | Ended::Parameters
+                    | Ended::Plugin(_)
+                    | Ended::Unacceptable { .. }
+            )
     }
 }
 
@@ -405,6 +417,9 @@ async fn generate(
 ) -> Result<std::convert::Infallible, Ended> {
     shared.set_phase(Phase::SettingUp);
     let seat = &shared.seat;
+    if parameters_hash(&protocol(seat)) != seat.view.parameters().generator_parameters {
+        return Err(Ended::Parameters);
+    }
     let crew = Crew::new(shared.clone(), label, watch.clone());
     let mut workshops = Workshops::open(shared, &mut party, crew).await?;
     tracing::info!("generation is set up");
@@ -545,6 +560,11 @@ pub(crate) fn protocol(seat: &Seat) -> Protocol {
 /// Whether the prime is large enough for bits over both fields.
 pub(crate) fn dabits_fit(seat: &Seat) -> polyyne_engine::error::Result<()> {
     mascot::dabits_fit(&protocol(seat).mascot(), &seat.field, seat.view.n())
+}
+
+/// What the record says of a generator's own parameters.
+pub fn parameters_hash(protocol: &Protocol) -> Digest {
+    canonical::hash("generator-parameters", &(protocol.name(), protocol.numbers()))
 }
 
 impl Shared {

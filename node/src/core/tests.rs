@@ -581,3 +581,20 @@ async fn members_that_pause_generation_or_keep_it_waiting_are_named() {
     until("a member that does not come is named", Box::new(move || told.stalled_by() == Some(gone))).await;
     assert!(klyshko.stalls()[&gone] >= 1);
 }
+
+/// Members of one build with a cloud of another: what they would sign of their tuples were not true.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_made_in_a_cloud_of_other_parameters_and_operators_hear_why() {
+    let world = World::on(Generator::Mascot, 2, 256, |record| record.parameters.generator_parameters.0[0] ^= 1).await;
+    let desks = world.cores.iter().map(|core| core.clouds.desk(world.view().cloud()).unwrap());
+    for desk in desks {
+        let trouble = async {
+            while desk.klyshko.trouble().is_none() {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(60), trouble).await.expect("it is refused");
+        assert!(desk.klyshko.trouble().unwrap().contains("parameters of its generator"));
+        assert_eq!(desk.seat.castor.stock(desk.seat.scope).iter().map(|own| own.generated).sum::<u64>(), 0);
+    }
+}

@@ -6,8 +6,11 @@ use super::clouds::scope_of;
 use crate::castor::TupleKind;
 use crate::config::Config;
 use crate::data_dir::Layout;
+use crate::klyshko;
 use crate::store::durable::Reads as _;
 use ed25519_dalek::SigningKey;
+use polyyne_engine::field::PrimeField;
+use polyyne_engine::generator::Protocol;
 use polyyne_protocol::assurance::Acceptance;
 use polyyne_protocol::certificate::MemberSignature;
 use polyyne_protocol::client_io;
@@ -49,6 +52,12 @@ impl World {
 
     /// [`Self::making`], with more kinds in the record.
     pub async fn keeping(more: &[(TupleKind, u64)], generator: Generator, n: usize, target: u64) -> Self {
+        let rules = more.iter().map(|(kind, target)| (kind.name(), keep(*target)));
+        Self::on(generator, n, target, |record| record.stock.extend(rules)).await
+    }
+
+    /// [`Self::making`], with another record.
+    pub async fn on(generator: Generator, n: usize, target: u64, change: impl FnOnce(&mut Membership)) -> Self {
         let mut cores = Vec::new();
         let (mut keys, mut dirs) = (Vec::new(), Vec::new());
         for _ in 0..n {
@@ -67,7 +76,7 @@ impl World {
             cores.push(Core::start(&config, data).await.unwrap());
             dirs.push(dir);
         }
-        let mut world = Self { log: found(&cores, &keys, more, generator, target), cores, keys, _dirs: dirs };
+        let mut world = Self { log: found(&cores, &keys, generator, target, change), cores, keys, _dirs: dirs };
         world.connect().await;
         world.rekey().await;
         world
@@ -210,9 +219,9 @@ impl World {
 fn found(
     cores: &[Core],
     keys: &[SigningKey],
-    more: &[(TupleKind, u64)],
     generator: Generator,
     target: u64,
+    change: impl FnOnce(&mut Membership),
 ) -> CloudLog {
     let members = cores.iter().enumerate().map(|(index, core)| Member {
         index: PartyIndex(index as u16),
@@ -220,18 +229,22 @@ fn found(
         seal: core.identity.seal.public(),
         addresses: core.network.listen_addrs().iter().map(ToString::to_string).collect(),
     });
-    let keep = |target| StockRule { threshold: target, ..StockRule::keep(target) };
-    let every = TupleKind::PRIME.map(|kind| (kind, target));
-    let stock = every.iter().chain(more).map(|(kind, target)| (kind.name(), keep(*target)));
-    let record = Membership {
+    let stock = TupleKind::PRIME.map(|kind| (kind.name(), keep(target)));
+    let protocol = Protocol::named(generator.name(), &PrimeField::carbyne(), 64).unwrap();
+    let mut record = Membership {
         head: Head { cloud: None, previous: None, epoch: Epoch(0), attempt: Attempt(0), nonce: Nonce(rand::random()) },
         name: "world".into(),
         members: members.collect(),
-        parameters: SecurityParameters::new(Prime::DEFAULT, generator, Digest([0; 32])),
+        parameters: SecurityParameters::new(Prime::DEFAULT, generator, klyshko::parameters_hash(&protocol)),
         stock: BTreeMap::from_iter(stock),
         acceptance: Acceptance::default(),
     };
+    change(&mut record);
     CloudLog::found(sign_all(Record::Membership(record), keys)).unwrap()
+}
+
+fn keep(target: u64) -> StockRule {
+    StockRule { threshold: target, ..StockRule::keep(target) }
 }
 
 fn sign_all(record: Record, keys: &[SigningKey]) -> SignedRecord {

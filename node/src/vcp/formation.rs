@@ -4,6 +4,7 @@ use super::Vcp;
 use super::stock::{default_stock, refuse_rules};
 use crate::core::unknown_cloud;
 use crate::federation::membership::{CloudStatus, Invitation as Open, MembershipError};
+use crate::klyshko;
 use polyyne_engine::field::PrimeField;
 use polyyne_engine::generator::Protocol;
 use polyyne_engine::mascot;
@@ -183,7 +184,7 @@ fn parameters(form: &Form) -> Result<(Protocol, SecurityParameters), Refusal> {
         Protocol::Mascot(_) => Generator::Mascot,
         Protocol::LowGear(_) => Generator::Lowgear,
     };
-    let own = polyyne_protocol::canonical::hash("generator-parameters", &(protocol.name(), protocol.numbers()));
+    let own = klyshko::parameters_hash(&protocol);
     let parameters = SecurityParameters { sigma: form.sigma, ..SecurityParameters::new(form.prime, generator, own) };
     Ok((protocol, parameters))
 }
