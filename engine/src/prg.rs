@@ -73,6 +73,13 @@ impl Prg {
         Self { cipher: cipher(&key.to_le_bytes()), counter }
     }
 
+    /// A generator of the next `len` elements, after which this one goes on.
+    pub fn skip_elements(&mut self, len: usize) -> Self {
+        let skipped = Self { cipher: self.cipher.clone(), counter: self.counter };
+        self.counter = self.counter.wrapping_add(2 * len as u128);
+        skipped
+    }
+
     /// The next blocks of key stream.
     pub fn fill_blocks(&mut self, out: &mut [u128]) {
         count_up(&self.cipher, self.counter, out);
@@ -191,6 +198,15 @@ mod tests {
         let seed = [stream[0].to_le_bytes(), stream[1].to_le_bytes()].concat();
         Prg::new(seed.try_into().expect("two blocks")).fill_blocks(&mut expected);
         assert_eq!(forked, expected);
+    }
+
+    #[test]
+    fn skipped_elements_are_those_that_would_have_come() {
+        let field = PrimeField::carbyne();
+        let (mut whole, mut parts) = (Prg::new([9; 32]), Prg::new([9; 32]));
+        let mut skipped = parts.skip_elements(100);
+        assert!(parts.elements(&field, 3) == whole.elements(&field, 103)[100..]);
+        assert!(skipped.elements(&field, 100) == Prg::new([9; 32]).elements(&field, 100));
     }
 
     #[test]

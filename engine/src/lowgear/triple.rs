@@ -25,7 +25,7 @@ use super::ring::{Poly, Values};
 use super::sampling::Randomness;
 use super::setup::{Live, secret_prg};
 use crate::coin;
-use crate::digest::{Hash, Transcript};
+use crate::digest::{Hash, Transcript, long_item};
 use crate::error::{ConsistencyCheck, Error, Malformed, Result};
 use crate::field::{Field, Fp, PrimeField};
 use crate::mac_check::MacCheck;
@@ -57,14 +57,19 @@ impl Live {
         blocks: usize,
     ) -> Result<[Shares<PrimeField>; 3]> {
         let (own, mut encrypted) = self.encrypt(party, blocks).await?;
-        let mut columns: [Shares<PrimeField>; 5] = Default::default();
+        let mut made: Vec<[Shares<PrimeField>; 5]> = Vec::with_capacity(blocks);
         for (k, block) in own.iter().enumerate().rev() {
             let ciphertexts: Encrypted =
                 encrypted.iter_mut().map(|all| all.split_off((2 * k).min(all.len()))).collect();
-            let new = self.block(party, block, &ciphertexts).await?;
-            columns.iter_mut().zip(&new).for_each(|(all, new)| all.append(new));
+            made.push(self.block(party, block, &ciphertexts).await?);
         }
         drop(own);
+        // Whole columns only when the ciphertexts are gone, and with their room at once: one that grows leaves copies.
+        let mut columns: [Shares<PrimeField>; 5] = std::array::from_fn(|k| {
+            let mut column = Shares::with_capacity(blocks * self.scheme.n());
+            made.iter_mut().for_each(|block| column.append(&std::mem::take(&mut block[k])));
+            column
+        });
         let coin = coin::toss(party).await?;
         self.check_linear(party, mac, &coin, &mut columns).await?;
         self.sacrifice(party, mac, &coin, columns).await
@@ -81,49 +86,54 @@ impl Live {
         let mut encrypted: Encrypted = vec![Vec::new(); party.n()];
         let (mut own, mut openings) = (Vec::with_capacity(blocks), Vec::with_capacity(2 * blocks));
         for _ in 0..blocks {
-            let mut block = self.random_block(&mut prg);
+            let b = Zeroizing::new(prg.elements(&self.scheme.field, self.scheme.n()));
+            let prgs = [0; 2].map(|_| prg.fork());
             let mut message = Vec::with_capacity(2 * self.scheme.ciphertext_bytes());
-            let factors = [&mut block.a, &mut block.a_hat].map(|factor| (factor, prg.fork()));
-            for (encoded, opening) in self.scheme.workers.map(factors, |(factor, prg)| self.encrypted(factor, prg)) {
+            let [a, a_hat] = self.encrypted(prgs).map(|(factor, encoded, opening)| {
                 message.extend(encoded);
                 openings.push(opening);
-            }
-            own.push(block);
+                factor
+            });
+            own.push(Block { a, a_hat, b });
             let messages = party.send_all(step, message).await?;
-            for (j, message) in messages.iter().enumerate() {
-                contexts[j] = contexts[j].clone().long(message);
-                if j != party.index().get() {
-                    encrypted[j].extend(self.received(party, PartyIndex(j as u16), message)?);
-                }
+            for (j, (digest, ciphertexts)) in self.received(party, &messages)?.into_iter().enumerate() {
+                contexts[j] = contexts[j].clone().bytes(&digest);
+                encrypted[j].extend(ciphertexts);
             }
         }
         self.prove(party, &contexts, &openings, &mut encrypted, &mut prg).await?;
         Ok((own, encrypted))
     }
 
-    /// The encoded encryption of a factor, and its opening; doubles the factor.
-    fn encrypted(&self, factor: &mut Column, mut prg: Prg) -> (Vec<u8>, Vector) {
+    /// Two factors, the encoded encryptions of their halves, and the openings of these.
+    fn encrypted(&self, prgs: [Prg; 2]) -> [(Column, Vec<u8>, Vector); 2] {
         let scheme = &self.scheme;
-        let plaintext = scheme.coefficients_of(factor);
-        let randomness = Randomness::sample(&mut prg, scheme.n());
-        let mut encoded = Vec::with_capacity(scheme.ciphertext_bytes());
-        scheme.encode(&scheme.encrypt(&self.public, &plaintext, &randomness), &mut encoded);
-        factor.iter_mut().for_each(|x| *x = scheme.field.add(*x, *x));
-        (encoded, Vector::opening(scheme, &plaintext, randomness))
+        let made = scheme.workers.map(prgs, |mut prg| {
+            let mut factor = Zeroizing::new(prg.elements(&scheme.field, scheme.n()));
+            let plaintext = scheme.coefficients_of(&factor);
+            let randomness = Randomness::sample(&mut prg, scheme.n());
+            let mut encoded = Vec::with_capacity(scheme.ciphertext_bytes());
+            scheme.encode(&scheme.encrypt(&self.public, &plaintext, &randomness), &mut encoded);
+            factor.iter_mut().for_each(|x| *x = scheme.field.add(*x, *x));
+            (factor, encoded, Vector::opening(scheme, &plaintext, randomness))
+        });
+        made.try_into().unwrap_or_else(|_| unreachable!("two factors of two generators"))
     }
 
-    fn random_block(&self, prg: &mut Prg) -> Block {
-        let [a, a_hat, b] = [0; 3].map(|_| Zeroizing::new(prg.elements(&self.scheme.field, self.scheme.n())));
-        Block { a, a_hat, b }
-    }
-
-    fn received(&self, party: &Party, peer: PartyIndex, message: &[u8]) -> Result<Vec<Ciphertext>> {
-        let step = Step::LowGearCiphertext;
-        let each = self.scheme.ciphertext_bytes();
-        party.expect_len(peer, step, message, 2 * each)?;
-        let malformed = Error::Malformed { peer, step, what: Malformed::Element };
-        let ciphertexts = self.scheme.workers.map(message.chunks_exact(each), |bytes| self.scheme.decode(bytes));
-        ciphertexts.into_iter().collect::<Option<_>>().ok_or(malformed)
+    /// Digests of everyone's messages and what peers sent in them, by party index.
+    fn received(&self, party: &Party, messages: &[Vec<u8>]) -> Result<Vec<(Hash, Vec<Ciphertext>)>> {
+        let (step, scheme, own) = (Step::LowGearCiphertext, &self.scheme, party.index().get());
+        let each = scheme.ciphertext_bytes();
+        for peer in party.peers() {
+            party.expect_len(peer, step, &messages[peer.get()], 2 * each)?;
+        }
+        let received = scheme.workers.map(messages.iter().enumerate(), |(j, message)| {
+            let theirs = if j == own { &[][..] } else { message };
+            let ciphertexts = scheme.workers.map(theirs.chunks_exact(each), |bytes| scheme.decode(bytes));
+            let malformed = Error::Malformed { peer: PartyIndex(j as u16), step, what: Malformed::Element };
+            Ok((long_item(message), ciphertexts.into_iter().collect::<Option<_>>().ok_or(malformed)?))
+        });
+        received.into_iter().collect()
     }
 
     async fn prove(
@@ -201,16 +211,16 @@ impl Live {
     ) -> Result<()> {
         let f = self.scheme.field;
         let mut prg = Prg::new(party.transcript("lowgear/linear check").bytes(coin).finish());
-        let mut sum = (f.zero(), f.zero());
-        for (k, column) in columns.iter_mut().enumerate() {
+        let columns = columns.iter_mut().map(|column| {
             let mask = column.split_off(column.len() - 1);
-            let (value, mac) = column.combine(&f, &prg.elements(&f, column.len()));
-            sum = (f.add(sum.0, value), f.add(sum.1, mac));
-            if k == 0 {
-                let (value, mac) = mask.get(0);
-                sum = (f.add(sum.0, value), f.add(sum.1, mac));
-            }
-        }
+            (prg.skip_elements(column.len()), &*column, mask)
+        });
+        let terms = self
+            .scheme
+            .workers
+            .map(columns, |(mut prg, column, mask)| (column.combine(&f, &prg.elements(&f, column.len())), mask.get(0)));
+        let masked = terms.iter().map(|(term, _)| term).chain(terms.first().map(|(_, mask)| mask));
+        let sum = masked.fold((f.zero(), f.zero()), |sum, term| (f.add(sum.0, term.0), f.add(sum.1, term.1)));
         let _combination = mac.open(party, &Shares::new(vec![sum.0], vec![sum.1])).await?;
         Ok(())
     }
