@@ -97,12 +97,18 @@ impl AuditLog {
         Ok(Self(Arc::new(Mutex::new(writer))))
     }
 
-    /// Writes an event down; durable when this returns.
+    /// Writes an event down; durable when this returns, and written to its end if the caller goes before: a line without
+    /// its head would let the next one break the chain.
     ///
     /// # Errors
     /// If it cannot be; the answer must not leave then.
+    ///
+    /// # Panics
+    /// If writing does.
     pub async fn record(&self, event: Event) -> Result<(), AuditLogError> {
-        self.0.lock().await.write(event).await
+        let writer = self.0.clone();
+        let written = tokio::spawn(async move { writer.lock().await.write(event).await });
+        written.await.expect("writing a line does not panic")
     }
 }
 
@@ -236,6 +242,23 @@ mod tests {
             assert_eq!(lines[lines.len() - 2].event.what, broken().what);
             assert_eq!(lines.last().unwrap().sequence, 4);
         }
+    }
+
+    /// A client left while its request was being written down: the next line had the same number, and after the next start
+    /// the log was said to have been changed.
+    #[tokio::test]
+    async fn an_event_whose_asker_has_gone_is_written_to_its_end() {
+        let place = Place::new();
+        let log = place.open().await;
+        let mut left = Box::pin(log.record(event("get")));
+        assert!(futures::poll!(&mut left).is_pending());
+        drop(left);
+        log.record(event("execute")).await.unwrap();
+        drop(log);
+        assert!(place.is_whole());
+        drop(place.open().await);
+        let told: Vec<String> = place.lines().into_iter().map(|line| line.event.what).collect();
+        assert_eq!(told, ["get", "execute"]);
     }
 
     #[tokio::test]
