@@ -88,7 +88,7 @@ pub struct Params {
 
 impl Default for Params {
     fn default() -> Self {
-        Self { statistical: 64, ot_width: 4, cope_width: 3, tile_ots: 96 << 10 }
+        Self { statistical: 64, ot_width: 4, cope_width: 3, tile_ots: 192 << 10 }
     }
 }
 

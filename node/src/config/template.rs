@@ -88,7 +88,8 @@ accept_members = {accept}
 [generation]
 # Whether this node takes part from its start; `vcp klyshko pause` and `resume` change it for as long as it runs.
 enabled = {enabled}
-# Threads to compute on; as many as there are processors if not said. Members use as many as the one that has fewest.
+# Threads to compute on; as many as there are processors if not said. For MASCOT members use as many as the one that has
+# fewest; LowGear takes two at most.
 {threads}
 # External generators, which records of clouds may name (see docs/plugins.md): the program with its arguments, and where
 # those of all members listen for each other, in the members' order.

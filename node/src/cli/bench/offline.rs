@@ -21,9 +21,9 @@ use crate::config::Generation;
 /// Tuples of the first batch in a new cloud.
 const FIRST: usize = 256;
 /// How long each kind is measured, at least.
-const SECONDS_MIN: f64 = 2.5;
+const SECONDS_MIN: f64 = 4.0;
 /// How long one order takes, at least, if it may be for more.
-const ORDER_SECONDS_MIN: f64 = 1.0;
+const ORDER_SECONDS_MIN: f64 = 2.0;
 /// Bits of the edaBits that are measured: those that a comparison of 64-bit integers takes.
 const EDABIT_BITS: u32 = 64;
 const PROTOCOLS: [&str; 2] = ["mascot", "lowgear"];
