@@ -7,7 +7,7 @@ use crate::mac_check::MacCheck;
 use crate::mascot::{Bill, BitBill, World};
 use crate::party::Party;
 use crate::share::Shares;
-use crate::tuples::{InputMasks, Kind, Pool};
+use crate::tuples::{InputMasks, Kind, MatrixTriples, Pool, Shape};
 use crate::workers::Workers;
 use crate::{lowgear, mascot};
 
@@ -140,6 +140,23 @@ impl Generator {
         match &mut self.lowgear {
             Some(setup) => setup.generate_input_masks(party, mac, owner, count).await,
             None => self.mascot(party, mac).await?.generate_input_masks(party, mac, owner, count).await,
+        }
+    }
+
+    /// Makes `count` matrix triples, covered by a MAC check.
+    ///
+    /// # Errors
+    /// Any error ends the setup.
+    pub async fn generate_matrices(
+        &mut self,
+        party: &mut Party,
+        mac: &mut MacCheck<PrimeField>,
+        shape: Shape,
+        count: usize,
+    ) -> Result<MatrixTriples<PrimeField>> {
+        match &mut self.lowgear {
+            Some(setup) => setup.generate_matrices(party, mac, shape, count).await,
+            None => self.mascot(party, mac).await?.generate_matrices(party, mac, shape, count).await,
         }
     }
 

@@ -57,7 +57,7 @@ use crate::field::{Field, PrimeField};
 use crate::mac_check::MacCheck;
 use crate::party::Party;
 use crate::share::Shares;
-use crate::tuples::{InputMasks, Kind};
+use crate::tuples::{InputMasks, Kind, MatrixTriples, Shape};
 use crate::workers::Workers;
 pub use params::Params;
 use setup::Live;
@@ -137,6 +137,26 @@ impl Setup {
         let masks = live.input_masks(party, mac, owner, count).await?;
         self.live = Some(live);
         Ok(masks)
+    }
+
+    /// Makes `count` matrix triples, covered by a MAC check; see [`crate::from_triples`].
+    ///
+    /// # Errors
+    /// Any error ends the setup.
+    ///
+    /// # Panics
+    /// If `mac` is under another key than the setup.
+    pub async fn generate_matrices(
+        &mut self,
+        party: &mut Party,
+        mac: &mut MacCheck<PrimeField>,
+        shape: Shape,
+        count: usize,
+    ) -> Result<MatrixTriples<PrimeField>> {
+        let mut live = self.begin(mac)?;
+        let matrices = live.matrices(party, mac, shape, count).await?;
+        self.live = Some(live);
+        Ok(matrices)
     }
 
     /// Whether an error has ended this setup.

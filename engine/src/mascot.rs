@@ -63,7 +63,7 @@ use crate::field::{BinaryField, Field, PrimeField};
 use crate::mac_check::MacCheck;
 use crate::party::Party;
 use crate::share::Shares;
-use crate::tuples::{InputMasks, Kind, Pool, Triples};
+use crate::tuples::{InputMasks, Kind, MatrixTriples, Pool, Shape, Triples};
 use authenticate::Authenticator;
 use coins::Coins;
 pub use dabit::{World, dabits_fit, generate_dabits, generate_edabits};
@@ -209,6 +209,26 @@ impl<F: MascotField> Setup<F> {
         let masks = derive::input_masks(&mut live, party, mac, owner, count).await?;
         self.live = Some(live);
         Ok(masks)
+    }
+
+    /// Makes `count` matrix triples, covered by a MAC check; see [`crate::from_triples`].
+    ///
+    /// # Errors
+    /// Any error ends the setup.
+    ///
+    /// # Panics
+    /// If `mac` is under another key than the setup.
+    pub async fn generate_matrices(
+        &mut self,
+        party: &mut Party,
+        mac: &mut MacCheck<F>,
+        shape: Shape,
+        count: usize,
+    ) -> Result<MatrixTriples<F>> {
+        let mut live = self.begin(mac)?;
+        let matrices = derive::matrices(&mut live, party, mac, shape, count).await?;
+        self.live = Some(live);
+        Ok(matrices)
     }
 
     /// Whether an error has ended this setup.

@@ -1,5 +1,6 @@
 //! All parties of a generation session in the simulator, whatever the generator, and what must hold of their shares.
 
+mod matrices;
 pub(crate) mod spoiling;
 mod uniformity;
 
@@ -13,7 +14,7 @@ use crate::port::{LocalGate, Rng};
 use crate::share::{MacKeyShare, Shares};
 use crate::sim::Simulator;
 use crate::step::Step;
-use crate::tuples::{InputMasks, Kind};
+use crate::tuples::{InputMasks, Kind, MatrixTriples, Shape};
 use crate::workers::Workers;
 use crate::{lowgear, mascot};
 use rand_core::SeedableRng;
@@ -48,6 +49,14 @@ pub(crate) trait Maker: Sized {
         owner: usize,
         count: usize,
     ) -> Result<InputMasks<Self::Field>>;
+
+    async fn matrices(
+        &mut self,
+        party: &mut Party,
+        mac: &mut MacCheck<Self::Field>,
+        shape: Shape,
+        count: usize,
+    ) -> Result<MatrixTriples<Self::Field>>;
 
     fn is_over(&self) -> bool;
 }
@@ -86,6 +95,16 @@ macro_rules! maker {
                 count: usize,
             ) -> Result<InputMasks<$field>> {
                 self.generate_input_masks(party, mac, owner, count).await
+            }
+
+            async fn matrices(
+                &mut self,
+                party: &mut Party,
+                mac: &mut MacCheck<$field>,
+                shape: Shape,
+                count: usize,
+            ) -> Result<MatrixTriples<$field>> {
+                self.generate_matrices(party, mac, shape, count).await
             }
 
             fn is_over(&self) -> bool {

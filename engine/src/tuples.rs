@@ -4,10 +4,12 @@
 //! types can be copied, printed or serialised. Using one twice breaks confidentiality
 //! (x − a and y − a give x − y), not just correctness.
 
+mod matrix;
 mod queue;
 
 use crate::field::Field;
 use crate::share::Shares;
+pub use matrix::{MatrixTriples, Shape};
 pub(crate) use queue::Queue;
 use std::collections::{BTreeMap, VecDeque};
 use thiserror::Error;
@@ -101,7 +103,13 @@ pub trait Tuples<F: Field>: Send {
     /// Masks that party `owner` knows.
     fn input_masks(&mut self, owner: usize, count: usize) -> Result<InputMasks<F>, Shortage>;
 
-    /// Sets tuples apart for an independent user (a VM thread). Whatever either takes afterwards, and when, all parties
+    /// One matrix triple of a shape; `None` where none is left, and a product of matrices spends triples of elements.
+    /// All parties' sources hold the same.
+    fn matrices(&mut self, _shape: Shape) -> Option<MatrixTriples<F>> {
+        None
+    }
+
+    /// Sets tuples apart for an independent user (a VM thread): matrix triples none. Whatever either takes afterwards, and when, all parties
     /// give it the same.
     fn split(&mut self, counts: &Counts) -> Result<Box<dyn Tuples<F>>, Shortage> {
         let mut pool = Pool::new();
@@ -141,6 +149,8 @@ pub trait Tuples<F: Field>: Send {
 pub struct Pool<F: Field> {
     columns: BTreeMap<Kind, Queue<Shares<F>>>,
     masks: BTreeMap<usize, KnownMasks<F>>,
+    /// One by one.
+    matrices: BTreeMap<Shape, VecDeque<MatrixTriples<F>>>,
 }
 
 /// Masks of one owner, with their values at it.
@@ -148,7 +158,7 @@ type KnownMasks<F> = (Queue<Shares<F>>, Option<VecDeque<<F as Field>::Element>>)
 
 impl<F: Field> Pool<F> {
     pub fn new() -> Self {
-        Self { columns: Default::default(), masks: Default::default() }
+        Self { columns: Default::default(), masks: Default::default(), matrices: Default::default() }
     }
 
     /// Adds tuples of a kind, a column per element.
@@ -167,6 +177,11 @@ impl<F: Field> Pool<F> {
         if let Some(more) = masks.clear {
             clear.get_or_insert_default().extend(more);
         }
+    }
+
+    /// Adds matrix triples.
+    pub fn add_matrices(&mut self, triples: MatrixTriples<F>) {
+        self.matrices.entry(triples.shape).or_default().extend(triples.apart());
     }
 
     /// Tuples of a kind that are left.
@@ -225,5 +240,9 @@ impl<F: Field> Tuples<F> for Pool<F> {
         let shares = known.0.take(count).map_or_else(Shares::default, |mut columns| columns.swap_remove(0));
         let clear = known.1.as_mut().map(|clear| clear.drain(..count).collect());
         Ok(InputMasks { shares, clear })
+    }
+
+    fn matrices(&mut self, shape: Shape) -> Option<MatrixTriples<F>> {
+        self.matrices.get_mut(&shape)?.pop_front()
     }
 }

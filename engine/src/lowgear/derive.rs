@@ -1,4 +1,5 @@
-//! Tuples of all kinds, in the numbers asked for; squares, inverses and bits by [`crate::from_triples`].
+//! Tuples of all kinds, in the numbers asked for; squares, inverses, bits and matrix triples by
+//! [`crate::from_triples`].
 //!
 //! All openings go through [`MacCheck::open`] and are checked before the tuples leave; what is opened is
 //! independent of every other value.
@@ -13,7 +14,7 @@ use crate::from_triples;
 use crate::mac_check::MacCheck;
 use crate::party::Party;
 use crate::share::Shares;
-use crate::tuples::{InputMasks, Kind};
+use crate::tuples::{InputMasks, Kind, MatrixTriples, Shape};
 
 impl Live {
     /// Makes `count` tuples that a MAC check has covered, a column per element.
@@ -33,6 +34,22 @@ impl Live {
         };
         mac.check(party).await?;
         Ok(columns)
+    }
+
+    /// Makes `count` matrix triples that a MAC check has covered.
+    pub async fn matrices(
+        &mut self,
+        party: &mut Party,
+        mac: &mut MacCheck<PrimeField>,
+        shape: Shape,
+        count: usize,
+    ) -> Result<MatrixTriples<PrimeField>> {
+        let (random, multiplications) = from_triples::needed_for_matrices(shape, count);
+        let random = self.take_randoms(party, mac, random).await?;
+        let triples = self.take_triples(party, mac, multiplications).await?;
+        let matrices = from_triples::matrices(&self.scheme.field, party, mac, shape, random, triples).await?;
+        mac.check(party).await?;
+        Ok(matrices)
     }
 
     async fn take_triples(

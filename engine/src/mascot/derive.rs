@@ -1,6 +1,6 @@
 //! Tuples of other kinds, from triples and authenticated inputs.
 //!
-//! - **Square, inverse, bit**: [`crate::from_triples`].
+//! - **Square, inverse, bit, matrix triple**: [`crate::from_triples`].
 //! - **Bit in characteristic 2**: every party inputs a random bit ([`super::bit_inputs`]); the sum.
 //! - **Random**: every party inputs a uniform element; the sum.
 //! - **Input mask** of an owner: the owner alone inputs.
@@ -17,7 +17,7 @@ use crate::mac_check::MacCheck;
 use crate::party::Party;
 use crate::port::Rng;
 use crate::share::Shares;
-use crate::tuples::{InputMasks, Kind};
+use crate::tuples::{InputMasks, Kind, MatrixTriples, Shape};
 use rand_core::Rng as _;
 use zeroize::Zeroizing;
 
@@ -35,14 +35,37 @@ pub(crate) async fn generate<F: MascotField>(
         Kind::Inverse => inverses(live, party, mac, count).await?.into(),
         Kind::Bit if live.field.is_binary() => vec![binary_bits(live, party, mac, count).await?],
         Kind::Bit => vec![bits(live, party, mac, count).await?],
-        Kind::Random | Kind::InputMask => {
-            let everyone = vec![true; party.n()];
-            let own = Zeroizing::new(live.field.random_vec(&mut party.rng, count));
-            vec![inputs(live, party, mac, What::Elements, &own, &everyone, count).await?]
-        }
+        Kind::Random | Kind::InputMask => vec![randoms(live, party, mac, count).await?],
     };
     mac.check(party).await?;
     Ok(columns)
+}
+
+/// Makes `count` matrix triples that a MAC check has covered.
+pub(crate) async fn matrices<F: MascotField>(
+    live: &mut Live<F>,
+    party: &mut Party,
+    mac: &mut MacCheck<F>,
+    shape: Shape,
+    count: usize,
+) -> Result<MatrixTriples<F>> {
+    let (random, multiplications) = from_triples::needed_for_matrices(shape, count);
+    let random = randoms(live, party, mac, random).await?;
+    let triples = triples(live, party, mac, multiplications).await?;
+    let matrices = from_triples::matrices(&live.field, party, mac, shape, random, triples).await?;
+    mac.check(party).await?;
+    Ok(matrices)
+}
+
+async fn randoms<F: MascotField>(
+    live: &mut Live<F>,
+    party: &mut Party,
+    mac: &mut MacCheck<F>,
+    count: usize,
+) -> Result<Shares<F>> {
+    let everyone = vec![true; party.n()];
+    let own = Zeroizing::new(live.field.random_vec(&mut party.rng, count));
+    inputs(live, party, mac, What::Elements, &own, &everyone, count).await
 }
 
 /// Masks that `owner` knows, covered by a MAC check.

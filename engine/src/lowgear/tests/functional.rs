@@ -40,6 +40,14 @@ fn everything_is_uniform_and_independent() {
 }
 
 #[test]
+fn matrix_triples_multiply_and_a_lie_in_them_is_caught() {
+    for n in 2..=3 {
+        World::new(DEFAULT_PRIME, 3, n, 11).matrix_triples_multiply();
+    }
+    World::new(DEFAULT_PRIME, 3, 2, 12).a_lie_in_any_opening_of_matrices_is_caught();
+}
+
+#[test]
 fn everything_of_many_calls_is_distinct() {
     World::new(DEFAULT_PRIME, 3, 2, 6).everything_of_many_calls_is_distinct();
 }

@@ -126,6 +126,15 @@ fn everything_is_uniform_and_independent() {
 }
 
 #[test]
+fn matrix_triples_multiply_and_a_lie_in_them_is_caught() {
+    for n in 2..=3 {
+        World::new(DEFAULT_PRIME, n, 11).matrix_triples_multiply();
+        World::new(DEFAULT_PRIME, n, 12).a_lie_in_any_opening_of_matrices_is_caught();
+    }
+    World::binary(128, 2, 13).matrix_triples_multiply();
+}
+
+#[test]
 fn everything_of_many_calls_is_distinct() {
     World::new(DEFAULT_PRIME, 2, 6).everything_of_many_calls_is_distinct();
 }
