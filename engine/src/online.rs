@@ -13,8 +13,10 @@ use crate::step::Step;
 use crate::tuples::{InputMasks, Tuples};
 
 mod beaver;
+mod matrices;
 
 pub use beaver::{Factors, Reader, Run, Sums, Work, multiply};
+pub use matrices::{MatrixProduct, multiply_matrices};
 
 /// A session in its online phase: the party, its pending openings and its tuples.
 pub struct Online<F: Field> {

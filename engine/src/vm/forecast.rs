@@ -10,11 +10,12 @@ use super::code::{Op, Tape};
 use super::image::Image;
 use super::{integer, twin};
 use crate::field::BinaryField;
-use polyyne_bytecode::{Access, Bank, Bill, Item, Opcode, TupleDomain, Verified, is_interactive, spans};
+use polyyne_bytecode::{Access, Amount, Bank, Bill, Item, Opcode, TupleDomain, Verified, is_interactive, spans};
 use std::collections::BTreeMap;
 use thiserror::Error;
 
-/// What a run will take.
+/// What a run will take. [`Item::Matmul`] counts the products of matrices over the prime field for which matrix triples
+/// may serve: all but those of threads that run beside their starter. Their multiplications are among the triples too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forecast {
     pub bill: Bill,
@@ -284,8 +285,10 @@ impl Walk<'_> {
             let beside = counted && thread <= self.threads_max && self.image.beside(tape).is_some();
             if beside {
                 for (item, amount) in self.declared[tape].clone().items() {
-                    if let polyyne_bytecode::Amount::Exactly(count) = amount {
-                        self.cost(item, count);
+                    match (item, amount) {
+                        // no matrix triples are set apart for threads
+                        (Item::Matmul { .. }, _) | (_, Amount::Unknown) => {}
+                        (_, Amount::Exactly(count)) => self.cost(item, count),
                     }
                 }
             }
@@ -425,8 +428,12 @@ impl Walk<'_> {
 
     fn matrices<'a>(&mut self, domain: TupleDomain, groups: impl Iterator<Item = &'a [i64]>) {
         for group in groups {
-            let products = [3, 4, 5].map(|k| group[k] as u64).into_iter().fold(1, u64::saturating_mul);
+            let [rows, inner, columns] = [3, 4, 5].map(|k| group[k] as u32);
+            let products = [rows, inner, columns].into_iter().fold(1, |all, k| u64::saturating_mul(all, k.into()));
             self.cost(Item::Triple(domain), products);
+            if domain == TupleDomain::Prime {
+                self.cost(Item::Matmul { rows, inner, columns }, 1);
+            }
         }
     }
 

@@ -7,10 +7,10 @@ use super::memory::PairMemory;
 use super::state::{Pair, address, copy_shares};
 use crate::field::Field;
 use crate::mac_check::MacCheck;
-use crate::online::{Factors, Run as Factor, Sums, multiply};
+use crate::online::{Factors, MatrixProduct, Run as Factor, Sums, multiply, multiply_matrices};
 use crate::party::Party;
 use crate::share::Shares;
-use crate::tuples::{InputMasks, Shortage, Tuples};
+use crate::tuples::{InputMasks, MatrixTriples, Shape, Shortage, Tuples};
 use polyyne_bytecode::{Bank, Opcode};
 
 /// Elements that are taken at once.
@@ -110,26 +110,55 @@ impl<F: Field> Rounds<'_, F> {
     /// Row-major products of matrices in registers.
     async fn matrix_products(&mut self, args: &[i64]) -> Step {
         let mut terms = Terms { y: Some(Shares::default()), ..Terms::default() };
+        let mut whole = Whole::default();
         for group in args.chunks_exact(6) {
             let [to, a, b, rows, inner, columns] = usizes(group);
-            terms.matrix([rows, inner, columns], to, a, |k, c| self.registers.s.get(b + k * columns + c));
+            let shape = Shape { rows, inner, columns };
+            let s = &self.registers.s;
+            match self.tuples.matrices(shape) {
+                Some(triple) => {
+                    whole.add(to, s.slice(a..a + shape.left()), s.slice(b..b + shape.right()), triple);
+                }
+                None => terms.matrix([rows, inner, columns], to, a, |k, c| s.get(b + k * columns + c)),
+            }
         }
-        self.finish(terms).await
+        self.finish_matrices(terms, whole).await
     }
 
     /// Products of matrices in memory, rows and columns picked by index vectors.
     async fn matrix_products_from_memory(&mut self, args: &[i64]) -> Step {
         let mut terms = Terms { y: Some(Shares::default()), ..Terms::default() };
+        let mut whole = Whole::default();
         let mut x = Shares::default();
         for group in args.chunks_exact(12) {
             let [to, _, _, rows, inner, columns, rows_a, columns_a, rows_b, columns_b, ..] = usizes::<12>(group);
-            let a = x.len();
-            x.append(&self.indexed(group[1], (rows_a, rows), (columns_a, inner), group[10])?);
+            let a = self.indexed(group[1], (rows_a, rows), (columns_a, inner), group[10])?;
             let b = self.indexed(group[2], (rows_b, inner), (columns_b, columns), group[11])?;
-            terms.matrix([rows, inner, columns], to, a, |k, c| b.get(k * columns + c));
+            match self.tuples.matrices(Shape { rows, inner, columns }) {
+                Some(triple) => whole.add(to, a, b, triple),
+                None => {
+                    let start = x.len();
+                    x.append(&a);
+                    terms.matrix([rows, inner, columns], to, start, |k, c| b.get(k * columns + c));
+                }
+            }
         }
         terms.x = Some(x);
-        self.finish(terms).await
+        self.finish_matrices(terms, whole).await
+    }
+
+    /// Products with matrix triples in a round of their own, then the others; results are written when all factors
+    /// have been read.
+    async fn finish_matrices(&mut self, terms: Terms<F>, whole: Whole<F>) -> Step {
+        let products = match whole.products.is_empty() {
+            true => Vec::new(),
+            false => multiply_matrices(self.field, self.party, self.mac, &whole.products).await?,
+        };
+        self.finish(terms).await?;
+        for (product, to) in products.iter().zip(whole.targets) {
+            copy_shares(&mut self.registers.s, to, product, 0, product.len());
+        }
+        Ok(())
     }
 
     /// memory[base + row·stride + column] for all rows and columns that two index vectors name.
@@ -230,6 +259,25 @@ pub(super) fn scatter<F: Field>(s: &mut Shares<F>, shares: &Shares<F>, runs: imp
     for (first, count) in runs {
         copy_shares(s, first, shares, start, count);
         start += count;
+    }
+}
+
+/// Products of matrices for which there are matrix triples, and where they go.
+struct Whole<F: Field> {
+    products: Vec<MatrixProduct<F>>,
+    targets: Vec<usize>,
+}
+
+impl<F: Field> Default for Whole<F> {
+    fn default() -> Self {
+        Self { products: Vec::new(), targets: Vec::new() }
+    }
+}
+
+impl<F: Field> Whole<F> {
+    fn add(&mut self, to: usize, x: Shares<F>, y: Shares<F>, triple: MatrixTriples<F>) {
+        self.products.push(MatrixProduct { x, y, triple });
+        self.targets.push(to);
     }
 }
 
