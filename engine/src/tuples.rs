@@ -109,8 +109,8 @@ pub trait Tuples<F: Field>: Send {
         None
     }
 
-    /// Sets tuples apart for an independent user (a VM thread): matrix triples none. Whatever either takes afterwards, and when, all parties
-    /// give it the same.
+    /// Sets tuples apart for an independent user (a VM thread), matrix triples none. Whatever either takes afterwards, and
+    /// when, all parties give it the same.
     fn split(&mut self, counts: &Counts) -> Result<Box<dyn Tuples<F>>, Shortage> {
         let mut pool = Pool::new();
         for kind in Kind::STOCK {

@@ -1,8 +1,8 @@
 //! Castor: the tuple store. A tuple leaves it once, by one durable transaction, and never comes back.
 //!
 //! Positions: under each (cloud, MAC key, kind) tuples have positions that only grow. Chunks cover ranges of positions
-//! (they are what the members make and sign together, at most 4,096 tuples); on disk a chunk is rows of 64, so that a
-//! take deletes whole rows and rewrites at most one per kind.
+//! (they are what the members make and sign together, at most 4,096 tuples); on disk a chunk is rows of at most 64, so
+//! that a take deletes whole rows and rewrites at most one per kind.
 //!
 //! ```text
 //! stage ─▶ STAGED ─ activate (n signatures) ─▶ ACTIVE ─ take ─▶ gone

@@ -47,7 +47,7 @@ fn both_generators_are_measured_for_every_kind_also_over_a_slow_network() {
     };
     let over =
         |field: &str| ["triple", "square", "inverse", "bit", "random", "mask"].map(|kind| format!("{field}_{kind}"));
-    let prime = ["first", "triple", "square", "inverse", "bit", "random", "input_mask"];
+    let prime = ["first", "triple", "square", "inverse", "bit", "random", "input_mask", "matrix_10x10x10"];
     let bits = ["and_triple", "shared_bit", "bit_mask", "dabit", "edabit_64"];
     let (gf40, gf128) = (over("gf40"), over("gf128"));
     let binary: Vec<&str> = gf40.iter().chain(&gf128).map(String::as_str).collect();

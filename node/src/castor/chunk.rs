@@ -17,8 +17,6 @@ use crate::store::{ChunkId, Fault, MacScope};
 
 /// Tuples in a chunk.
 pub const CHUNK_TUPLES_MAX: usize = 4096;
-/// Tuples in a row.
-pub(super) const ROW_TUPLES: usize = 64;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Chunk {
@@ -249,8 +247,8 @@ impl Tables {
 
     fn seal_rows(&self, data_key: &DataKey, pool: Pool, new: &NewChunk) -> Result<Vec<Row>, Fault> {
         let width = usize::from(new.kind.arity) * ELEMENT_BYTES;
-        let starts = (new.start..).step_by(ROW_TUPLES);
-        let rows = new.tuples.chunks(ROW_TUPLES * width).zip(starts);
+        let starts = (new.start..).step_by(new.kind.row_tuples());
+        let rows = new.tuples.chunks(new.kind.row_tuples() * width).zip(starts);
         rows.map(|(tuples, start)| {
             let key = pool.key_at(start);
             let sealed = self.seal_row(data_key, &key, tuples)?;

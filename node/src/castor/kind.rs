@@ -1,8 +1,9 @@
 //! Kinds of tuples: a code that never changes its meaning, and how many authenticated elements one tuple has.
 //!
-//! Most kinds exist in every cloud. Those with a parameter (edaBits of so many bits) exist where the cloud's record
-//! names them among what is kept in stock.
+//! Most kinds exist in every cloud. Those with a parameter (edaBits of so many bits, matrix triples of a shape) exist
+//! where the cloud's record names them among what is kept in stock.
 
+use polyyne_engine::tuples::Shape;
 use polyyne_protocol::limits::{CHUNK_MAX, MEMBERS_MAX, ROW_TUPLES};
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,13 @@ const MASK: u16 = 0x80;
 const EDABIT: u16 = 0x0300;
 /// Bits of an edaBit in stock, at most.
 const EDABIT_BITS_MAX: u32 = 127;
+/// In the code of matrix triples; below it stands the shape, which [`SIDES`] makes a number of three digits.
+const MATRIX: u16 = 0x4000;
+const MATRIX_END: u16 = MATRIX + (SIDES.len() * SIDES.len() * SIDES.len()) as u16;
+/// Rows and columns that matrices in stock can have. The order never changes.
+const SIDES: [u8; 25] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 20, 24, 28, 32, 48, 50, 64, 100, 128];
+/// Multiplications in one product, at most: a single tuple is a batch of moderate size.
+const MULTIPLICATIONS_MAX: usize = 1 << 17;
 
 /// What tuples are over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,26 +104,64 @@ impl TupleKind {
         (self.code & 0xff00 == EDABIT && Self::edabit(bits) == Some(self)).then_some(bits)
     }
 
+    /// Matrices A, B and A·B, row by row; `None` where there is no such kind.
+    pub fn matrix(shape: Shape) -> Option<Self> {
+        let digit = |side: usize| SIDES.iter().position(|&known| usize::from(known) == side);
+        let digits = [digit(shape.rows)?, digit(shape.inner)?, digit(shape.columns)?];
+        let number = digits.into_iter().fold(0, |number, digit| number * SIDES.len() + digit);
+        let kind = Self { code: MATRIX + number as u16, arity: u16::try_from(shape.elements()).ok()? };
+        (shape.multiplications() <= MULTIPLICATIONS_MAX).then_some(kind)
+    }
+
+    /// The shape of a matrix triple.
+    pub fn shape(self) -> Option<Shape> {
+        Self::shape_of(self.code).filter(|&shape| Self::matrix(shape) == Some(self))
+    }
+
+    fn shape_of(code: u16) -> Option<Shape> {
+        let number = usize::from(code.checked_sub(MATRIX).filter(|_| code < MATRIX_END)?);
+        let side = |number: usize| usize::from(SIDES[number % SIDES.len()]);
+        let (rows, inner) = (side(number / SIDES.len() / SIDES.len()), side(number / SIDES.len()));
+        Some(Shape { rows, inner, columns: side(number) })
+    }
+
     /// Whether it is made of bits over both fields, which takes a large prime.
     pub fn is_of_dabits(self) -> bool {
         self == Self::DABIT || self.edabit_bits().is_some()
     }
 
-    /// The kind with a parameter that has this name, such as `edabit-64`.
+    /// The kind with a parameter that has this name, such as `edabit-64` or `matrix-2x3x4`.
     pub fn with_parameter(name: &str) -> Option<Self> {
-        let kind = Self::edabit(name.strip_prefix("edabit-")?.parse().ok()?)?;
+        let kind = match name.split_once('-')? {
+            ("edabit", bits) => Self::edabit(bits.parse().ok()?)?,
+            ("matrix", shape) => {
+                let sides: Option<Vec<usize>> = shape.split('x').map(|side| side.parse().ok()).collect();
+                let [rows, inner, columns] = sides?.try_into().ok()?;
+                Self::matrix(Shape { rows, inner, columns })?
+            }
+            _ => return None,
+        };
         (kind.name() == name).then_some(kind)
     }
 
     /// Tuples in a chunk, at most: of wide kinds fewer, so that a batch is no more work than one of others.
     pub fn chunk_max(self) -> usize {
-        let bits = self.edabit_bits().map_or(1, |bits| bits.next_power_of_two() as usize);
-        (CHUNK_MAX / bits).max(ROW_TUPLES)
+        let (work, least) = match (self.edabit_bits(), self.shape()) {
+            (Some(bits), _) => (bits as usize, ROW_TUPLES),
+            (_, Some(shape)) => (shape.multiplications(), 1),
+            (None, None) => (1, CHUNK_MAX),
+        };
+        (CHUNK_MAX / work.next_power_of_two()).max(least)
+    }
+
+    /// Tuples in a row of the store.
+    pub fn row_tuples(self) -> usize {
+        ROW_TUPLES.min(self.chunk_max())
     }
 
     /// Who knows the value, if somebody does.
     pub fn owner(self) -> Option<usize> {
-        (self.code & MASK != 0).then_some(usize::from(self.code & (MASK - 1)))
+        (self.code & MASK != 0 && self.shape().is_none()).then_some(usize::from(self.code & (MASK - 1)))
     }
 
     /// The kinds that every cloud of so many members has.
@@ -135,6 +181,7 @@ impl TupleKind {
         match self.code >> 8 {
             0 => Over::Prime,
             2 | 3 => Over::Bits,
+            _ if self.shape().is_some() => Over::Prime,
             degree => Over::Binary(degree.into()),
         }
     }
@@ -142,7 +189,8 @@ impl TupleKind {
     /// The kind with this code, if it is known here.
     pub fn from_code(code: u16) -> Option<Self> {
         let edabit = Self::edabit(u32::from(code & !EDABIT));
-        Self::in_cloud(MEMBERS_MAX).into_iter().chain(edabit).find(|kind| kind.code == code)
+        let matrix = Self::shape_of(code).and_then(Self::matrix);
+        Self::in_cloud(MEMBERS_MAX).into_iter().chain(edabit).chain(matrix).find(|kind| kind.code == code)
     }
 
     /// The kind with this name, if there is one in any cloud.
@@ -164,6 +212,9 @@ impl TupleKind {
     pub fn name(self) -> String {
         if let Some(bits) = self.edabit_bits() {
             return format!("edabit-{bits}");
+        }
+        if let Some(Shape { rows, inner, columns }) = self.shape() {
+            return format!("matrix-{rows}x{inner}x{columns}");
         }
         let bare = Self { code: self.code & 0xff, ..self };
         match self.over() {
@@ -227,6 +278,35 @@ mod tests {
     }
 
     #[test]
+    fn matrix_triples_of_every_shape_have_codes_and_names_of_their_own() {
+        let sides = || SIDES.map(usize::from).into_iter();
+        let pairs = sides().flat_map(|rows| sides().map(move |inner| (rows, inner)));
+        let shapes = pairs.flat_map(|(rows, inner)| sides().map(move |columns| Shape { rows, inner, columns }));
+        let known: Vec<(Shape, TupleKind)> =
+            shapes.filter_map(|shape| Some((shape, TupleKind::matrix(shape)?))).collect();
+        assert!(known.len() > 14_000 && known.len() < SIDES.len().pow(3), "{}", known.len());
+        let edabits = (1..=EDABIT_BITS_MAX).map(|bits| TupleKind::edabit(bits).unwrap());
+        let others = TupleKind::in_cloud(MEMBERS_MAX).into_iter().chain(edabits);
+        let codes: BTreeSet<u16> = known.iter().map(|(_, kind)| *kind).chain(others).map(|kind| kind.code).collect();
+        assert_eq!(codes.len(), known.len() + 18 + 4 * MEMBERS_MAX + EDABIT_BITS_MAX as usize);
+        for (shape, kind) in known {
+            assert_eq!((kind.shape(), kind.over(), kind.owner()), (Some(shape), Over::Prime, None));
+            assert_eq!(usize::from(kind.arity), shape.elements());
+            let Shape { rows, inner, columns } = shape;
+            let name = format!("matrix-{rows}x{inner}x{columns}");
+            assert_eq!((kind.name(), kind.family()), (name.clone(), name.clone()));
+            assert_eq!(TupleKind::with_parameter(&name), Some(kind));
+            assert!(kind.chunk_max().is_multiple_of(kind.row_tuples()));
+            assert!(kind.chunk_max() == 1 || kind.chunk_max() * shape.multiplications() <= CHUNK_MAX);
+        }
+        let shape = |rows, inner, columns| TupleKind::matrix(Shape { rows, inner, columns });
+        assert_eq!(shape(1, 1, 1).map(|kind| (kind.code, kind.row_tuples())), Some((0x4000, ROW_TUPLES)));
+        assert_eq!(shape(10, 10, 10).map(|kind| (kind.code, kind.row_tuples())), Some((0x4000 + 9 * 651, 4)));
+        assert_eq!(TupleKind::from_code(0x4000 + 9 * 651), shape(10, 10, 10));
+        assert_eq!((shape(17, 1, 1), shape(128, 128, 128), shape(0, 1, 1)), (None, None, None));
+    }
+
+    #[test]
     fn edabits_of_every_length_have_codes_and_names_of_their_own() {
         let edabits: Vec<TupleKind> = (1..=EDABIT_BITS_MAX).map(|bits| TupleKind::edabit(bits).unwrap()).collect();
         let all: Vec<TupleKind> = TupleKind::in_cloud(MEMBERS_MAX).into_iter().chain(edabits.clone()).collect();
@@ -242,7 +322,21 @@ mod tests {
         }
         assert_eq!(TupleKind::edabit(64).map(|kind| (kind.code, kind.chunk_max())), Some((0x0340, ROW_TUPLES)));
         assert!(TupleKind::ALL.iter().all(|kind| kind.edabit_bits().is_none() && kind.chunk_max() == CHUNK_MAX));
-        for name in ["edabit-0", "edabit-128", "edabit-064", "edabit-+1", "edabit-", "edabit", "dabit", "triple"] {
+        for name in [
+            "matrix-2x3",
+            "matrix-2x3x4x5",
+            "matrix-17x1x1",
+            "matrix-128x128x128",
+            "matrix-02x1x1",
+            "edabit-0",
+            "edabit-128",
+            "edabit-064",
+            "edabit-+1",
+            "edabit-",
+            "edabit",
+            "dabit",
+            "triple",
+        ] {
             assert_eq!(TupleKind::with_parameter(name), None, "{name}");
         }
     }

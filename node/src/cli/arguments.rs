@@ -265,7 +265,7 @@ pub struct CloudForm {
     /// How to keep a kind of tuples in stock: how many, and optionally from how few on they are refilled, the kind's
     /// share of generation (1 to 16) and the chunks made at once (1 to 8), such as
     /// triple=100000,threshold=80000,priority=4,concurrency=2; repeat for several. edaBits are kept by their length in
-    /// bits, such as edabit-64=1000.
+    /// bits, such as edabit-64=1000, matrix triples by rows, inner side and columns, such as matrix-10x10x10=50.
     #[arg(long, value_name = "KIND=COUNT[,threshold=N][,priority=N][,concurrency=N]", value_parser = target)]
     pub target: Vec<(String, StockRule)>,
     /// Tuples of a kind come from an external generator that every member has in its config file; repeat for several.

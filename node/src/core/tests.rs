@@ -10,6 +10,7 @@ use crate::store::sealed::SecretBytes;
 use ed25519_dalek::SigningKey;
 use polyyne_bytecode::{Entry, Instruction, Operand, Program as Bytecode, Schedule, Tape};
 use polyyne_engine::field::{Field, PrimeField};
+use polyyne_engine::tuples::Shape;
 use polyyne_protocol::client_io;
 use polyyne_protocol::id::{ExecutionId, SecretId};
 use polyyne_protocol::request::*;
@@ -344,6 +345,29 @@ async fn edabits_of_lengths_that_the_record_names_are_kept_and_taken_as_such() {
         assert!(accounts.iter().all(|account| account.balances()), "{accounts:?}");
         let kept = accounts.iter().find(|account| account.kind == long).unwrap();
         assert!(kept.generated >= 100, "{kept:?}");
+    }
+}
+
+/// Products of a named shape take matrix triples, and no triples of elements; products of others are as ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn matrix_triples_of_shapes_that_the_record_names_are_kept_and_taken() {
+    let [often, once] = [[3, 4, 2], [2, 2, 2]].map(|[rows, inner, columns]| Shape { rows, inner, columns });
+    let [kept, asked] = [often, once].map(|shape| TupleKind::matrix(shape).unwrap());
+    let world = World::keeping(&[(kept, 100), (asked, 0)], Generator::Mascot, 2, 256).await;
+    let client = client(5);
+    let (program, expected) = conformance("c11_matmul");
+    for _ in 0..2 {
+        let answers = world.ask(0, &client, Request::Execute(execute(program.clone(), &[], true))).await;
+        assert!(executed(&answers).iter().all(|executed| executed.printed == expected));
+    }
+    for core in &world.cores {
+        let accounts = core.clouds.stores().castor.audit(world.scope()).unwrap();
+        let account = |kind| accounts.iter().find(|account| account.kind == kind).unwrap();
+        let declared = 302 - 3 * often.multiplications() - once.multiplications();
+        let taken = [kept, asked, TupleKind::TRIPLE].map(|kind| account(kind).taken);
+        assert_eq!(taken, [6, 2, 2 * declared as u64], "what the program declares, twice");
+        assert!(accounts.iter().all(|account| account.balances()), "{accounts:?}");
+        assert!(account(kept).generated >= 100, "{accounts:?}");
     }
 }
 

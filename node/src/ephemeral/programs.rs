@@ -9,6 +9,7 @@ use crate::session::take::Bill;
 use polyyne_bytecode::{
     self as bytecode, Amount, Certainty, Item, Machine, Outline, SizeLimits, Traffic, TupleDomain, Verified,
 };
+use polyyne_engine::tuples::Shape;
 use polyyne_engine::vm::{self, Unforeseen};
 use polyyne_protocol::id::ProgramHash;
 use polyyne_protocol::limits::EXECUTION_THREADS_MAX;
@@ -163,9 +164,15 @@ fn opcodes(program: &bytecode::Program) -> impl Iterator<Item = bytecode::Opcode
 fn expected(program: &Verified) -> (bytecode::Bill, Option<Unforeseen>) {
     match vm::forecast(program, EXECUTION_THREADS_MAX, FORECAST_STEPS_MAX) {
         Ok(forecast) => (forecast.bill, None),
-        Err(_) if program.bill().is_static() => (program.bill().clone(), None),
-        Err(unforeseen) => (program.bill().clone(), Some(unforeseen)),
+        Err(_) if program.bill().is_static() => (declared(program), None),
+        Err(unforeseen) => (declared(program), Some(unforeseen)),
     }
+}
+
+/// What the program declares, but for products of matrices: which of these threads make is not said, and for those no
+/// matrix triples are set apart.
+fn declared(program: &Verified) -> bytecode::Bill {
+    program.bill().without(|item| matches!(item, Item::Matmul { .. }))
 }
 
 /// Whether a socket instruction moves something else than shares: what stored secrets cannot be.
@@ -185,7 +192,7 @@ fn needs_client(opcode: bytecode::Opcode) -> bool {
 ///
 /// It follows from the program and the cloud's record alone, so that it is the same at all members whatever each has in
 /// stock: edaBits of a length that the record names are taken as such, and waited for if there are too few; all others
-/// are made of daBits.
+/// are made of daBits. The same holds for matrix triples of a shape that the record names, and triples of elements.
 fn bill(expected: &bytecode::Bill, gf2n: u32, view: &CloudView) -> Result<Bill, String> {
     let parties = view.n() as u32;
     let over = |domain: TupleDomain, kind: TupleKind| match domain {
@@ -226,7 +233,24 @@ fn bill(expected: &bytecode::Bill, gf2n: u32, view: &CloudView) -> Result<Bill, 
             None => bill.push((kind, count)),
         }
     }
+    for (item, amount) in expected.items() {
+        if let (Item::Matmul { rows, inner, columns }, Amount::Exactly(count)) = (item, amount) {
+            let [rows, inner, columns] = [rows, inner, columns].map(|side| side as usize);
+            with_matrices(&mut bill, Shape { rows, inner, columns }, count, view);
+        }
+    }
     Ok(bill)
+}
+
+/// Takes matrix triples of a shape that the record names, and none of the triples that these products would take.
+fn with_matrices(bill: &mut Bill, shape: Shape, count: u64, view: &CloudView) {
+    let kind = TupleKind::matrix(shape).filter(|kind| count > 0 && rules::is_named(view, *kind));
+    let triples = bill.iter_mut().find(|(kind, _)| *kind == TupleKind::TRIPLE);
+    let (Some(kind), Some((_, triples))) = (kind, triples) else { return };
+    let instead = count.checked_mul(shape.multiplications() as u64);
+    let Some(left) = instead.and_then(|instead| triples.checked_sub(instead)) else { return };
+    *triples = left;
+    bill.push((kind, count));
 }
 
 impl Ready {

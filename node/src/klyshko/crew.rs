@@ -53,7 +53,8 @@ impl Crew {
 
     /// How many hands a batch of this many is worth; the same at all members.
     fn hands_for(&self, kind: TupleKind, count: usize) -> usize {
-        self.size.min((count * PARTS_MAX / kind.chunk_max()).saturating_sub(1))
+        let parts = (count * PARTS_MAX / kind.chunk_max()).min(count);
+        self.size.min(parts.saturating_sub(1))
     }
 
     /// Whether a batch of this many is worth dividing.

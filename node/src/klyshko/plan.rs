@@ -17,7 +17,7 @@
 //! A lying member can steer what is made, or stop it; it can do no more than refuse to work.
 
 use crate::castor::TupleKind;
-use polyyne_protocol::limits::{BATCH_FIRST, ROW_TUPLES, TARGET_MAX};
+use polyyne_protocol::limits::{BATCH_FIRST, TARGET_MAX};
 use polyyne_protocol::stock::StockRule;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -229,7 +229,7 @@ impl Need {
             // somebody waits: no more than that, and all of it however new the kind is
             self.short.clamp(self.first_batch(), self.full_batch().max(self.chunk()))
         } else {
-            self.rule.target.saturating_sub(self.available).clamp(ROW_TUPLES as u64, self.full_batch())
+            self.rule.target.saturating_sub(self.available).clamp(self.kind.row_tuples() as u64, self.full_batch())
         };
         Batch { kind: self.kind, count: count as usize, start: self.next }
     }

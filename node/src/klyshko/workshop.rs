@@ -11,7 +11,7 @@ use super::{Ended, Shared, protocol};
 use crate::castor::{Over, TupleKind};
 use crate::session::Crashed;
 use crate::session::side::{Side, field_byte};
-use crate::session::take::{beside, engine_kind, mask_rows, rows};
+use crate::session::take::{beside, engine_kind, mask_rows, matrix_rows, rows};
 use futures::future::try_join;
 use polyyne_engine::bit_tuples::{DaBits, EdaBits};
 use polyyne_engine::field::{BinaryField, PrimeField};
@@ -162,6 +162,9 @@ impl Workshops {
         }
         let Some(side) = Side::of(kind) else {
             let Prime { field, mac, generator } = self.prime.as_mut().expect(OPENED);
+            if let Some(shape) = kind.shape() {
+                return Ok(matrix_rows(field, &generator.generate_matrices(party, mac, shape, count).await?));
+            }
             let kind = engine_kind(kind).expect("a planned kind is one that this node makes");
             return Ok(rows(field, &generator.generate(party, mac, kind, count).await?));
         };

@@ -18,9 +18,9 @@ use polyyne_engine::bit_tuples::{BitPool, DaBits, EdaBits};
 use polyyne_engine::error::Error as EngineError;
 use polyyne_engine::field::{self, BinaryField, Field, PrimeField};
 use polyyne_engine::party::Party;
-use polyyne_engine::share::{BitShares, Shares};
+use polyyne_engine::share::{BitShares, Shares, Vector as _};
 use polyyne_engine::step::Step;
-use polyyne_engine::tuples::{InputMasks, Kind, Pool, Triples};
+use polyyne_engine::tuples::{InputMasks, Kind, MatrixTriples, Pool, Shape, Triples};
 use polyyne_protocol::canonical;
 use polyyne_protocol::certificate::Certificate;
 use polyyne_protocol::id::{Attempt, Digest, MacKeyId, PeerKey, ProgramHash};
@@ -227,6 +227,10 @@ impl Pools {
             }
             return Some(());
         }
+        if let Some(shape) = kind.shape() {
+            self.prime.add_matrices(matrices_of(prime, taken, shape)?);
+            return Some(());
+        }
         let Some(side) = Side::of(kind) else {
             self.prime.add(engine_kind(kind)?, columns(prime, taken)?);
             return Some(());
@@ -337,6 +341,31 @@ pub fn mask_rows<F: Field>(field: &F, masks: &InputMasks<F>) -> zeroize::Zeroizi
 fn masks_of<F: Field>(field: &F, taken: TakenKind, owner: usize, me: usize) -> Option<InputMasks<F>> {
     let [shares, mut clear] = columns(field, taken)?.try_into().ok()?;
     Some(InputMasks { shares, clear: (owner == me).then(|| std::mem::take(&mut clear.values)) })
+}
+
+/// Matrix triples as they are stored: of each A, B and A·B, row by row.
+pub fn matrix_rows<F: Field>(field: &F, triples: &MatrixTriples<F>) -> zeroize::Zeroizing<Vec<u8>> {
+    let parts = [(&triples.a, triples.shape.left()), (&triples.b, triples.shape.right())];
+    let parts = parts.into_iter().chain([(&triples.c, triples.shape.product())]);
+    let mut all = Shares::with_capacity(triples.count() * triples.shape.elements());
+    for at in 0..triples.count() {
+        parts.clone().for_each(|(matrices, size)| all.append_range(matrices, at * size..(at + 1) * size));
+    }
+    rows(field, &[all])
+}
+
+/// What [`matrix_rows`] wrote.
+fn matrices_of<F: Field>(field: &F, taken: TakenKind, shape: Shape) -> Option<MatrixTriples<F>> {
+    let all = shares_of(field, &taken.into_bytes())?;
+    let [mut a, mut b, mut c] = [shape.left(), shape.right(), shape.product()]
+        .map(|size| Shares::with_capacity(all.len() / shape.elements() * size));
+    for start in (0..all.len()).step_by(shape.elements()) {
+        let (b_at, c_at) = (start + shape.left(), start + shape.left() + shape.right());
+        a.append_range(&all, start..b_at);
+        b.append_range(&all, b_at..c_at);
+        c.append_range(&all, c_at..start + shape.elements());
+    }
+    Some(MatrixTriples { shape, a, b, c })
 }
 
 /// Authenticated elements as [`rows`] writes a single column.

@@ -33,7 +33,10 @@ pub(super) fn refuse_rules(form: &Form, dabits_fit: &Result<(), EngineError>) ->
             let known = Vec::from_iter(&families).into_iter().map(String::as_str).collect::<Vec<_>>().join(", ");
             return malformed(
                 format!("there is no kind of tuples {name:?}"),
-                format!("The kinds are {known}, and edabit-BITS of 1 to 127 bits."),
+                format!(
+                    "The kinds are {known}, edabit-BITS of 1 to 127 bits, and matrix-ROWSxINNERxCOLUMNS: sides of 1 to \
+                     16, 20, 24, 28, 32, 48, 50, 64, 100 or 128, and at most 2^17 multiplications."
+                ),
             );
         }
         if let (Some(true), Err(error)) = (kind.map(TupleKind::is_of_dabits), dabits_fit) {
@@ -86,12 +89,18 @@ mod tests {
 
     #[test]
     fn rules_for_kinds_that_nobody_makes_are_refused() {
-        for name in ["triples", "edabit-0", "edabit-128", "edabit", "mask-99"] {
+        for name in ["triples", "edabit-0", "edabit-128", "edabit", "mask-99", "matrix-17x1x1", "matrix-2x2"] {
             assert!(refuse_rules(&form(name), &Ok(())).is_err(), "{name}");
         }
         let small = || Err(EngineError::PrimeTooSmall { bits: 80 });
-        for (name, fits) in [("edabit-64", false), ("dabit", false), ("triple", true), ("mask", true), ("mask-1", true)]
-        {
+        for (name, fits) in [
+            ("edabit-64", false),
+            ("dabit", false),
+            ("matrix-2x3x4", true),
+            ("triple", true),
+            ("mask", true),
+            ("mask-1", true),
+        ] {
             assert!(refuse_rules(&form(name), &Ok(())).is_ok(), "{name}");
             assert_eq!(refuse_rules(&form(name), &small()).is_ok(), fits, "{name}");
         }

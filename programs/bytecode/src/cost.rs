@@ -114,6 +114,13 @@ impl Bill {
         bill
     }
 
+    /// The bill without some of its items.
+    #[must_use]
+    pub fn without(&self, some: impl Fn(&self::Item) -> bool) -> Self {
+        let items = self.items.iter().filter(|(item, _)| !some(item));
+        Self { items: items.map(|(&item, &amount)| (item, amount)).collect() }
+    }
+
     fn add(&mut self, item: Item, amount: Amount) {
         let old = self.items.entry(item).or_insert(Amount::Exactly(0));
         *old = match (*old, amount) {

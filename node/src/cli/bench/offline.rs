@@ -3,7 +3,7 @@
 use indicatif::ProgressBar;
 use polyyne_engine::field::PrimeField;
 use polyyne_engine::generator::Protocol;
-use polyyne_engine::tuples::Kind;
+use polyyne_engine::tuples::{Kind, Shape};
 use polyyne_protocol::limits::{CONCURRENCY_MAX, GENERATION_THREADS_MAX};
 use std::collections::BTreeSet;
 
@@ -26,6 +26,8 @@ const SECONDS_MIN: f64 = 4.0;
 const ORDER_SECONDS_MIN: f64 = 2.0;
 /// Bits of the edaBits that are measured: those that a comparison of 64-bit integers takes.
 const EDABIT_BITS: u32 = 64;
+/// The shape of the matrix triples that are measured.
+const MATRIX: Shape = Shape { rows: 10, inner: 10, columns: 10 };
 const PROTOCOLS: [&str; 2] = ["mascot", "lowgear"];
 
 /// What is measured of one protocol, with the names of the measurements.
@@ -38,7 +40,8 @@ struct Plan {
 /// Every kind that a protocol makes. What one party knows is party 0's.
 fn kinds(protocol: &str) -> Vec<TupleKind> {
     let over_prime = || TupleKind::PRIME.into_iter().chain([TupleKind::mask(0)]);
-    let mut kinds: Vec<TupleKind> = over_prime().collect();
+    let mut kinds: Vec<TupleKind> =
+        over_prime().chain([TupleKind::matrix(MATRIX).expect("a shape that there is")]).collect();
     if protocol == "mascot" {
         let edabit = TupleKind::edabit(EDABIT_BITS).expect("a length that there is");
         kinds.extend([TupleKind::AND_TRIPLE, TupleKind::SHARED_BIT, TupleKind::bit_mask(0), TupleKind::DABIT, edabit]);
@@ -133,11 +136,14 @@ struct Size {
 
 impl Size {
     /// LowGear makes whole batches and keeps what is left over: an order is for as much as a batch makes, so that nothing
-    /// that was made before the time started is counted. MASCOT makes as many chunks as a cloud's rule may ask for.
+    /// that was made before the time started is counted, of matrix triples what a batch of triples makes. MASCOT makes as many chunks as a cloud's rule may ask for.
     fn of(protocol: &str, n: u16, kind: TupleKind, threads: usize) -> Self {
         match Protocol::named(protocol, &PrimeField::carbyne(), 64) {
             Some(Protocol::LowGear(params)) => {
-                let batch = params.batch(engine_kind(kind).unwrap_or(Kind::InputMask), n.into());
+                let batch = match kind.shape() {
+                    Some(shape) => params.batch(Kind::Triple, n.into()) / shape.multiplications(),
+                    None => params.batch(engine_kind(kind).unwrap_or(Kind::InputMask), n.into()),
+                };
                 Self { first: batch, most: batch }
             }
             _ => {

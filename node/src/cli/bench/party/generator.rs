@@ -133,6 +133,8 @@ impl Hand {
         let (began, before) = (Instant::now(), party.traffic().bytes_sent);
         if Side::of(kind).is_some() {
             sides.generate(party, (mac, engine), kind, count).await?;
+        } else if let Some(shape) = kind.shape() {
+            engine.generate_matrices(party, mac, shape, count).await.map(drop).map_err(Failure::aborted)?;
         } else if let Some(owner) = kind.owner() {
             let made = engine.generate_input_masks(party, mac, owner, count).await;
             made.map(drop).map_err(Failure::aborted)?;
