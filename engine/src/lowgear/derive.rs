@@ -16,6 +16,9 @@ use crate::party::Party;
 use crate::share::Shares;
 use crate::tuples::{InputMasks, Kind, MatrixTriples, Shape};
 
+/// Tuples that are derived from triples at once, so that memory stays small however many are asked for.
+const DERIVED: usize = 32 << 10;
+
 impl Live {
     /// Makes `count` tuples that a MAC check has covered, a column per element.
     pub async fn generate(
@@ -117,8 +120,13 @@ impl Live {
         mac: &mut MacCheck<PrimeField>,
         count: usize,
     ) -> Result<[Shares<PrimeField>; 2]> {
-        let triples = self.take_triples(party, mac, count).await?;
-        from_triples::squares(&self.scheme.field, party, mac, triples).await
+        let mut all: [Shares<PrimeField>; 2] = Default::default();
+        while all[0].len() < count {
+            let triples = self.take_triples(party, mac, DERIVED.min(count - all[0].len())).await?;
+            let squares = from_triples::squares(&self.scheme.field, party, mac, triples).await?;
+            all.iter_mut().zip(&squares).for_each(|(all, new)| all.append(new));
+        }
+        Ok(all)
     }
 
     async fn inverses(
@@ -129,7 +137,7 @@ impl Live {
     ) -> Result<[Shares<PrimeField>; 2]> {
         let mut all: [Shares<PrimeField>; 2] = Default::default();
         while all[0].len() < count {
-            let triples = self.take_triples(party, mac, count - all[0].len()).await?;
+            let triples = self.take_triples(party, mac, DERIVED.min(count - all[0].len())).await?;
             from_triples::append_inverses(&self.scheme.field, party, mac, triples, &mut all).await?;
         }
         Ok(all)
@@ -143,7 +151,7 @@ impl Live {
     ) -> Result<Shares<PrimeField>> {
         let mut all = Shares::default();
         while all.len() < count {
-            let squares = self.squares(party, mac, count - all.len()).await?;
+            let squares = self.squares(party, mac, DERIVED.min(count - all.len())).await?;
             from_triples::append_bits(&self.scheme.field, party, mac, squares, &mut all).await?;
         }
         Ok(all)
