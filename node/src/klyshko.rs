@@ -67,6 +67,8 @@ const IDLE: Duration = Duration::from_millis(200);
 const RETRY: Duration = Duration::from_millis(300);
 /// For telling a member this one's token.
 const TELL_PATIENCE: Duration = Duration::from_secs(3);
+/// Each but the first takes some 70 MB, which is why the operator has to ask for them: a node stays below 400 MB.
+const LOWGEAR_THREADS_MAX: u16 = 2;
 const WISH_BYTES_MAX: usize = 32 << 10;
 
 /// Keeps what [`anchor`] stores, by field ([`crate::session::side::field_byte`]).
@@ -111,6 +113,8 @@ struct Shared {
     plugins: Plugins,
     /// That this node offers.
     threads: u16,
+    /// Threads that LowGear computes on here.
+    workers: usize,
     paused: AtomicBool,
     stopped: AtomicBool,
     wake: Notify,
@@ -227,6 +231,7 @@ impl Klyshko {
             anchors,
             plugins: generation.external.clone(),
             threads: generation.threads(),
+            workers: generation.threads.map_or(1, |threads| threads.get().min(LOWGEAR_THREADS_MAX).into()),
             paused: AtomicBool::new(!generation.enabled),
             stopped: AtomicBool::new(false),
             wake: Notify::new(),

@@ -89,7 +89,7 @@ accept_members = {accept}
 # Whether this node takes part from its start; `vcp klyshko pause` and `resume` change it for as long as it runs.
 enabled = {enabled}
 # Threads to compute on; as many as there are processors if not said. For MASCOT members use as many as the one that has
-# fewest; LowGear takes two at most.
+# fewest. LowGear takes one if not said, since another costs some 70 MB, and two at most.
 {threads}
 # External generators, which records of clouds may name (see docs/plugins.md): the program with its arguments, and where
 # those of all members listen for each other, in the members' order.

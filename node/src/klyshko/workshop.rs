@@ -25,8 +25,6 @@ use polyyne_engine::workers::Workers;
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
-/// Each takes some 40 MB, and a node is to stay below 400 MB.
-const LOWGEAR_THREADS_MAX: usize = 2;
 const OPENED: &str = "whoever needs it has opened it";
 
 /// The workshops of a session, or of a hand of its crew.
@@ -57,7 +55,7 @@ impl Prime {
         let anchoring = Anchoring::agree(shared, party, &field, field_byte(None)).await?;
         let workers = match protocol {
             Protocol::Mascot(_) => Workers::default(),
-            Protocol::LowGear(_) => Workers::new(LOWGEAR_THREADS_MAX.min(shared.threads.into())).map_err(|error| {
+            Protocol::LowGear(_) => Workers::new(shared.workers).map_err(|error| {
                 tracing::error!(%error, "threads for generation cannot be started");
                 Crashed
             })?,
