@@ -12,7 +12,7 @@
 //! key stays frozen: the operator decides.
 
 use crate::federation::{Network, Service};
-use crate::journal::{Check, CheckPhase, Journal};
+use crate::journal::{Check, CheckPhase, Journal, KeyState};
 use crate::order::Turn;
 use crate::session::side::Side;
 use crate::store::mac_keys::MacKeys;
@@ -79,6 +79,8 @@ type BurnHook = Arc<dyn Fn(MacScope) + Send + Sync>;
 pub struct Finisher {
     shared: Arc<Shared>,
     queue: mpsc::UnboundedSender<Unfinished>,
+    /// The node's, which outlives every session.
+    runtime: tokio::runtime::Handle,
 }
 
 struct Shared {
@@ -102,7 +104,7 @@ impl Finisher {
         // Bounded by one unfinished check per MAC key.
         let (queue, checks) = mpsc::unbounded_channel();
         tokio::spawn(work(shared.clone(), checks));
-        let finisher = Self { shared, queue };
+        let finisher = Self { shared, queue, runtime: tokio::runtime::Handle::current() };
         finisher.answer_members();
         finisher
     }
@@ -123,9 +125,12 @@ impl Finisher {
         drop(self.queue.send(check));
     }
 
-    /// Burns a key: durable when this returns.
-    pub async fn burn(&self, scope: MacScope, evidence: &str) {
-        self.shared.burn(scope, evidence).await;
+    /// Burns a key: durable when this returns, and brought to its end if the caller stops waiting.
+    pub async fn burn(&self, scope: MacScope, evidence: &'static str) {
+        let shared = self.shared.clone();
+        let burning = self.runtime.spawn(async move { shared.burn(scope, evidence).await });
+        // it ends early only with the node
+        drop(burning.await);
     }
 
     fn answer_members(&self) {
@@ -196,6 +201,9 @@ impl Shared {
     /// One try; true when the check has ended.
     async fn try_finish(&self, scope: MacScope, number: u64) -> bool {
         let Some(holders) = self.holders_of(scope) else { return false };
+        if matches!(self.journal.key_state(scope), Ok(KeyState::Compromised { .. })) {
+            return true;
+        }
         let check = match self.journal.last_check(scope) {
             Ok(Some(check)) if check.number == number => check,
             Ok(_) => return true,

@@ -2,7 +2,7 @@
 //!
 //! [`KeyGate`] implements the engine's port. A check waits for its turn ([`crate::order`]), is
 //! durable before its commitment leaves and again before its opening leaves, and holds the turn
-//! until the verdict. A check that breaks after its commitment may have left is handed to the
+//! until the verdict. A check that breaks after it may have been written down is handed to the
 //! [`Finisher`] together with the turn, so that no other check starts before it has been finished.
 
 use crate::journal::{CheckError, Journal, KeyState, NewCheck};
@@ -59,7 +59,7 @@ struct KeyGate {
 struct Held {
     turn: Turn,
     covers: Hash,
-    /// Its number in the journal, once its commitment may have left.
+    /// Its number, once it may be in the journal.
     journalled: Option<u64>,
 }
 
@@ -93,8 +93,12 @@ impl KeyGate {
             opening: SecretBytes::new(own.opening.clone()),
             commitment: own.commitment.to_vec(),
         };
-        self.guard.journal.begin_check(check).await.map_err(refused)?;
+        // Before the write: whoever stops waiting for it does not undo it, and the check has to be finished all the same.
         held.journalled = Some(number);
+        if let Err(error) = self.guard.journal.begin_check(check).await {
+            held.journalled = None;
+            return Err(refused(error));
+        }
         crate::failpoint::pass("check-begun");
         Ok(())
     }

@@ -11,6 +11,7 @@ use ed25519_dalek::SigningKey;
 use futures::future::join_all;
 use polyyne_engine::error::{Error as EngineError, Severity};
 use polyyne_engine::field::{Field as _, Fp, Gf2n};
+use polyyne_engine::port::OwnSigma;
 use polyyne_engine::share::Shares;
 use polyyne_engine::step::Step;
 use polyyne_protocol::request::{Answer, Get, RefusalCode, Request};
@@ -143,6 +144,39 @@ async fn a_check_that_one_member_never_began_is_given_up_without_harm() {
         let results = open_all(&hall, "afterwards", None, None).await;
         assert!(results.iter().all(Result::is_ok), "{:?}", errors(&results));
     }
+}
+
+/// A session may end while its check is being written down, as a generating thread does when another one fails.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_whose_session_stops_waiting_for_the_disk_does_not_block_the_key() {
+    let hall = Hall::new(2, 256).await;
+    for leaver in [0, 1] {
+        let story = format!("{leaver} leaves");
+        let mut gates: Vec<_> = hall.seats.iter().map(|seat| seat.guard.gate([leaver as u8; 32])).collect();
+        for entered in all(&story, gates.iter_mut().map(|gate| gate.enter([7; 32]))).await {
+            entered.expect("all members ask for this turn");
+        }
+        let own = OwnSigma { counter: 0, commitment: [1; 32], opening: vec![2; 48] };
+        let begun = || hall.seats[leaver].guard.journal.key_record(hall.seats[leaver].scope).unwrap().last_check;
+        let before = begun();
+        // handed to the writer by the first poll
+        assert!(futures::poll!(gates[leaver].commit(own)).is_pending(), "{story}");
+        drop(gates);
+        until(&story, || begun() > before && hall.seats.iter().all(|seat| at_rest(seat))).await;
+        let results = open_all(&hall, "afterwards", None, None).await;
+        assert!(results.iter().all(Result::is_ok), "{:?}", errors(&results));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burn_whose_session_ends_meanwhile_is_brought_to_its_end() {
+    let hall = Hall::new(2, 8).await;
+    let (seat, cloud) = (&hall.seats[0], hall.world.view().cloud());
+    let burning = Box::pin(seat.guard.finisher.burn(seat.scope, "a test's order"));
+    assert!(futures::poll!(burning).is_pending());
+    until("the key is burned", || hall.world.cores[0].clouds.serving(cloud).is_err()).await;
+    assert!(matches!(key_state(seat), KeyState::Compromised { .. }));
+    assert!(seat.castor.stock(seat.scope).iter().all(|kind| kind.available == 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
