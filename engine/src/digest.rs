@@ -50,7 +50,41 @@ impl Transcript {
 
 /// What [`Transcript::long`] takes of an item, for items that are hashed side by side.
 pub fn long_item(item: &[u8]) -> Hash {
-    *blake3::Hasher::new_derive_key("polyyne/1 long item").update(item).finalize().as_bytes()
+    LongItem::default().bytes(item).finish()
+}
+
+/// [`long_item`] of what comes in pieces.
+pub struct LongItem(blake3::Hasher);
+
+impl Default for LongItem {
+    fn default() -> Self {
+        Self(blake3::Hasher::new_derive_key("polyyne/1 long item"))
+    }
+}
+
+impl LongItem {
+    /// Appends bytes.
+    pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.0.update(bytes);
+        self
+    }
+
+    /// Appends numbers, little endian.
+    pub fn numbers(&mut self, numbers: &[u64]) -> &mut Self {
+        // enough for all lanes of the hash
+        const TOGETHER: usize = 2048;
+        let mut bytes = [0; 8 * TOGETHER];
+        for numbers in numbers.chunks(TOGETHER) {
+            let (places, _) = bytes.as_chunks_mut();
+            places.iter_mut().zip(numbers).for_each(|(place, number)| *place = number.to_le_bytes());
+            self.0.update(&bytes[..8 * numbers.len()]);
+        }
+        self
+    }
+
+    pub fn finish(&self) -> Hash {
+        *self.0.finalize().as_bytes()
+    }
 }
 
 #[cfg(test)]
@@ -76,6 +110,15 @@ mod tests {
         let digest = |item: &[u8]| Transcript::new("known answer").long(item).finish();
         assert_eq!(hex::encode(digest(&[7; 3000])), KNOWN_LONG);
         assert_ne!(digest(&[7; 3000]), digest(&[7; 2999]));
+    }
+
+    #[test]
+    fn a_long_item_in_pieces_is_the_same() {
+        let numbers: Vec<u64> = (0..5_000u64).map(|x| x * x << 30 | x).collect();
+        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        let mut pieces = LongItem::default();
+        pieces.numbers(&numbers[..7]).bytes(&bytes[56..600]).numbers(&numbers[75..]);
+        assert_eq!(pieces.finish(), long_item(&bytes));
     }
 
     const KNOWN_LONG: &str = "2a7d6bb364c2ef905e53e683c02ecb747e960cf018135c6cb53c6d447796f0d5";

@@ -234,10 +234,21 @@ impl Scheme {
 
     /// a·s + p·e.
     pub fn key_image(&self, a: &Poly<Values>, s: &Small, e: &Small) -> Poly<Values> {
-        let mut b = self.values_of(&[(&Integers::small(s), Factor::One)]);
-        self.ring.multiply(&mut b, a);
-        self.ring.add(&mut b, &self.values_of(&[(&Integers::small(e), Factor::P)]));
+        let mut b = self.ring.zero(self.ring.limbs());
+        self.each_limb_of_key(a, s, e, |limb, words| self.ring.limb_mut(&mut b, limb).copy_from_slice(words));
         b
+    }
+
+    /// a·s + p·e limb after limb, by values.
+    pub fn each_limb_of_key(&self, a: &Poly<Values>, s: &Small, e: &Small, mut take: impl FnMut(usize, &mut [u64])) {
+        let [s, e] = [s, e].map(Integers::small);
+        let [mut s_values, mut b] = [(); 2].map(|()| self.scratch());
+        for limb in 0..self.ring.limbs() {
+            self.limb_values(limb, &[(&s, Factor::One)], &mut s_values);
+            self.limb_values(limb, &[(&e, Factor::P)], &mut b);
+            simd::multiply_add(self.ring.modulus(limb), &mut b, &s_values, self.ring.limb(a, limb));
+            take(limb, &mut b);
+        }
     }
 
     /// The public key of a proved b.
@@ -246,26 +257,45 @@ impl Scheme {
         PublicKey { a, b }
     }
 
-    /// Enc(m; u, v, w) for any integers within the bounds of a proof.
-    pub fn encrypt_wide(&self, key: &PublicKey, m: &[Wide], randomness: &Randomness) -> Ciphertext {
-        self.encrypt_integers(key, &Integers::wide(m), randomness)
+    /// Enc(m; u, v, w) for any integers within the bounds of a proof, limb after limb, by values.
+    pub fn each_limb_of_encryption(
+        &self,
+        key: &PublicKey,
+        m: &[Wide],
+        [u, v, w]: [&Small; 3],
+        mut take: impl FnMut(usize, [&mut [u64]; 2]),
+    ) {
+        let ([u, v, w], m) = ([u, v, w].map(Integers::small), Integers::wide(m));
+        let [mut u_values, mut c0, mut c1] = [(); 3].map(|()| self.scratch());
+        for limb in 0..self.ring.limbs() {
+            self.limb_values(limb, &[(&u, Factor::One)], &mut u_values);
+            self.encrypt_limb(limb, key, &u_values, [&m, &v, &w], [&mut c0, &mut c1]);
+            take(limb, [&mut c0, &mut c1]);
+        }
     }
 
     /// Enc(m; u, v, w) for a plaintext by coefficients.
     pub fn encrypt(&self, key: &PublicKey, m: &[Fp], randomness: &Randomness) -> Ciphertext {
-        self.encrypt_integers(key, &Integers::plain(&self.field, m), randomness)
+        let [u, v, w] = [&randomness.u, &randomness.v, &randomness.w].map(Integers::small);
+        let m = Integers::plain(&self.field, m);
+        let [c0, c1] = self.with_randomness(&u, |limb, u, c| self.encrypt_limb(limb, key, u, [&m, &v, &w], c));
+        Ciphertext { c0, c1 }
     }
 
-    fn encrypt_integers(&self, key: &PublicKey, m: &Integers, randomness: &Randomness) -> Ciphertext {
-        let [u, v, w] = [&randomness.u, &randomness.v, &randomness.w].map(Integers::small);
-        let [c0, c1] = self.with_randomness(&u, |limb, u, [c0, c1]| {
-            let modulus = self.ring.modulus(limb);
-            self.limb_values(limb, &[(&w, Factor::P), (m, Factor::One)], c0);
-            simd::multiply_add(modulus, c0, u, self.ring.limb(&key.b, limb));
-            self.limb_values(limb, &[(&v, Factor::P)], c1);
-            simd::multiply_add(modulus, c1, u, self.ring.limb(&key.a, limb));
-        });
-        Ciphertext { c0, c1 }
+    /// Both parts of an encryption in one limb, of the values of u there.
+    fn encrypt_limb(
+        &self,
+        limb: usize,
+        key: &PublicKey,
+        u: &[u64],
+        [m, v, w]: [&Integers; 3],
+        [c0, c1]: [&mut [u64]; 2],
+    ) {
+        let modulus = self.ring.modulus(limb);
+        self.limb_values(limb, &[(w, Factor::P), (m, Factor::One)], c0);
+        simd::multiply_add(modulus, c0, u, self.ring.limb(&key.b, limb));
+        self.limb_values(limb, &[(v, Factor::P)], c1);
+        simd::multiply_add(modulus, c1, u, self.ring.limb(&key.a, limb));
     }
 
     pub fn scale(&self, ciphertext: &mut Ciphertext, factor: u64) {

@@ -28,7 +28,7 @@ use super::ring::{Poly, Values};
 use super::sampling::{self, Randomness, Small};
 use super::simd;
 use super::wide::Wide;
-use crate::digest::{Hash, Transcript, long_item};
+use crate::digest::{Hash, LongItem, Transcript};
 use crate::field::{Field, Fp};
 use crate::prg::Prg;
 use subtle::ConstantTimeEq;
@@ -53,11 +53,6 @@ impl Vector {
     /// s and e of a key.
     pub fn key(secret: Randomness) -> Self {
         Self { plain: Zeroizing::default(), small: vec![secret.u, secret.v] }
-    }
-
-    fn randomness(&self) -> Randomness {
-        let [u, v, w] = std::array::from_fn(|k| self.small[k].clone());
-        Randomness { u, v, w }
     }
 
     /// self + challenge·secret.
@@ -189,8 +184,8 @@ pub(crate) trait Statement: Sync {
     fn columns(&self) -> usize;
     fn shape(&self) -> Shape;
     fn draw(&self, prg: &mut Prg) -> Challenge;
-    /// The encoding of image(z) − Σ challenge·image of the column.
-    fn image(&self, z: &Vector, challenges: &[Challenge]) -> Vec<u8>;
+    /// The digest of image(z) − Σ challenge·image of the column. It is made limb after limb, and never is there whole.
+    fn image(&self, z: &Vector, challenges: &[Challenge]) -> Hash;
 }
 
 fn monomial(scheme: &Scheme, prg: &mut Prg) -> Challenge {
@@ -225,7 +220,7 @@ fn attempt<S: Statement>(statement: &S, context: &Transcript, secrets: &[Vector]
     let (shape, workers) = (statement.shape(), &statement.scheme().workers);
     let prgs: Vec<Prg> = (0..statement.rows()).map(|_| prg.fork()).collect();
     let mut answers = workers.map(prgs, |mut prg| shape.mask(&mut prg));
-    let images = workers.map(&answers, |mask| long_item(&statement.image(mask, &[])));
+    let images = workers.map(&answers, |mask| statement.image(mask, &[]));
     let hash = images.iter().fold(context.clone(), |hash, image| hash.bytes(image)).finish();
     workers.map(answers.iter_mut().zip(challenges(statement, &hash)), |(answer, row)| {
         row.iter().zip(secrets).for_each(|(&challenge, secret)| answer.add(challenge, secret));
@@ -246,7 +241,7 @@ pub(crate) fn verify<S: Statement>(statement: &S, context: &Transcript, proof: &
     }
     let image = |(bytes, row): (&[u8], Vec<Challenge>)| {
         let answer = shape.decode(bytes).filter(|answer| shape.is_within(answer))?;
-        Some(long_item(&statement.image(&answer, &row)))
+        Some(statement.image(&answer, &row))
     };
     let rows = answers.chunks_exact(shape.bytes()).zip(challenges(statement, hash));
     let Some(images) = workers.map(rows, image).into_iter().collect::<Option<Vec<Hash>>>() else { return false };
@@ -254,18 +249,28 @@ pub(crate) fn verify<S: Statement>(statement: &S, context: &Transcript, proof: &
     images.finish().ct_eq(hash).into()
 }
 
-/// x ← x − challenge·y, by values.
-fn subtract(scheme: &Scheme, x: &mut [&mut Poly<Values>], challenge: Challenge, y: &[&Poly<Values>]) {
-    let n = scheme.n();
-    let mut factor = vec![0; n];
-    for (limb, table) in scheme.ring.tables.iter().enumerate() {
+/// Subtracts multiples from what is in one limb, by values.
+struct Subtraction<'a> {
+    scheme: &'a Scheme,
+    factor: Vec<u64>,
+}
+
+impl<'a> Subtraction<'a> {
+    fn new(scheme: &'a Scheme) -> Self {
+        Self { scheme, factor: vec![0; scheme.n()] }
+    }
+
+    /// x ← x − challenge·y.
+    fn subtract(&mut self, limb: usize, challenge: Challenge, pairs: &mut [(&mut [u64], &Poly<Values>)]) {
+        let (ring, n) = (&self.scheme.ring, self.scheme.n());
+        let table = &ring.tables[limb];
         match challenge {
             // −X^e = X^(e + N)
-            Challenge::Monomial(e) => table.monomial((e + n) % (2 * n), &mut factor),
-            Challenge::Digit(digit) => factor.fill(table.modulus.neg(digit)),
+            Challenge::Monomial(e) => table.monomial((e + n) % (2 * n), &mut self.factor),
+            Challenge::Digit(digit) => self.factor.fill(table.modulus.neg(digit)),
         }
-        for (x, y) in x.iter_mut().zip(y) {
-            simd::multiply_add(&table.modulus, scheme.ring.limb_mut(x, limb), scheme.ring.limb(y, limb), &factor);
+        for (x, y) in pairs {
+            simd::multiply_add(&table.modulus, x, ring.limb(y, limb), &self.factor);
         }
     }
 }
@@ -275,15 +280,18 @@ fn opening_image(
     key: &PublicKey,
     z: &Vector,
     plain: &[Wide],
-    terms: &mut dyn Iterator<Item = (Challenge, &Ciphertext)>,
-) -> Vec<u8> {
-    let mut image = scheme.encrypt_wide(key, plain, &z.randomness());
-    for (challenge, c) in terms {
-        subtract(scheme, &mut [&mut image.c0, &mut image.c1], challenge, &[&c.c0, &c.c1]);
-    }
-    let mut bytes = Vec::with_capacity(scheme.ciphertext_bytes());
-    scheme.encode(&image, &mut bytes);
-    bytes
+    challenges: &[Challenge],
+    ciphertexts: &[Ciphertext],
+) -> Hash {
+    let (mut hash, mut terms) = (LongItem::default(), Subtraction::new(scheme));
+    let [u, v, w] = [0, 1, 2].map(|k| &z.small[k]);
+    scheme.each_limb_of_encryption(key, plain, [u, v, w], |limb, [c0, c1]| {
+        for (&challenge, c) in challenges.iter().zip(ciphertexts) {
+            terms.subtract(limb, challenge, &mut [(c0, &c.c0), (c1, &c.c1)]);
+        }
+        hash.numbers(c0).numbers(c1);
+    });
+    hash.finish()
 }
 
 fn opening_shape(scheme: &Scheme, masks: &Masks, plain_len: usize, reach: u64) -> Shape {
@@ -326,9 +334,8 @@ impl Statement for Plaintexts<'_> {
         monomial(self.scheme, prg)
     }
 
-    fn image(&self, z: &Vector, challenges: &[Challenge]) -> Vec<u8> {
-        let mut terms = challenges.iter().copied().zip(self.ciphertexts);
-        opening_image(self.scheme, self.key, z, &z.plain, &mut terms)
+    fn image(&self, z: &Vector, challenges: &[Challenge]) -> Hash {
+        opening_image(self.scheme, self.key, z, &z.plain, challenges, self.ciphertexts)
     }
 }
 
@@ -362,11 +369,10 @@ impl Statement for Constant<'_> {
         Challenge::Digit(block[0] as u64 & (SMALL_CHALLENGES - 1))
     }
 
-    fn image(&self, z: &Vector, challenges: &[Challenge]) -> Vec<u8> {
+    fn image(&self, z: &Vector, challenges: &[Challenge]) -> Hash {
         let mut plain = Zeroizing::new(vec![Wide::default(); self.scheme.n()]);
         plain[0] = z.plain[0];
-        let mut terms = challenges.iter().map(|&challenge| (challenge, self.ciphertext));
-        opening_image(self.scheme, self.key, z, &plain, &mut terms)
+        opening_image(self.scheme, self.key, z, &plain, challenges, std::slice::from_ref(self.ciphertext))
     }
 }
 
@@ -400,14 +406,13 @@ impl Statement for Key<'_> {
         monomial(self.scheme, prg)
     }
 
-    fn image(&self, z: &Vector, challenges: &[Challenge]) -> Vec<u8> {
-        let mut image = self.scheme.key_image(self.a, &z.small[0], &z.small[1]);
-        for &challenge in challenges {
-            subtract(self.scheme, &mut [&mut image], challenge, &[self.b]);
-        }
-        let mut bytes = Vec::new();
-        self.scheme.ring.encode(&image, &mut bytes);
-        bytes
+    fn image(&self, z: &Vector, challenges: &[Challenge]) -> Hash {
+        let (mut hash, mut terms) = (LongItem::default(), Subtraction::new(self.scheme));
+        self.scheme.each_limb_of_key(self.a, &z.small[0], &z.small[1], |limb, b| {
+            challenges.iter().for_each(|&challenge| terms.subtract(limb, challenge, &mut [(b, self.b)]));
+            hash.numbers(b);
+        });
+        hash.finish()
     }
 }
 
@@ -585,7 +590,7 @@ mod tests {
             self.0.draw(prg)
         }
 
-        fn image(&self, z: &Vector, challenges: &[Challenge]) -> Vec<u8> {
+        fn image(&self, z: &Vector, challenges: &[Challenge]) -> Hash {
             self.0.image(z, challenges)
         }
     }
@@ -604,7 +609,7 @@ mod tests {
                     break answer;
                 }
             };
-            let hash = context.clone().long(&statement.image(&answer, &[guess])).finish();
+            let hash = context.clone().bytes(&statement.image(&answer, &[guess])).finish();
             let mut proof = hash.to_vec();
             shape.encode(&answer, &mut proof);
             verify(statement, &context, &proof)
@@ -690,7 +695,7 @@ mod tests {
                         mask.small[column][5] = (1 << k) - 1 - slack;
                     }
                 }
-                let images = answers.iter().fold(context(), |hash, mask| hash.long(&statement.image(mask, &[])));
+                let images = answers.iter().fold(context(), |hash, mask| hash.bytes(&statement.image(mask, &[])));
                 let hash = images.finish();
                 for (answer, row) in answers.iter_mut().zip(challenges(&statement, &hash)) {
                     row.iter().zip(&secrets).for_each(|(&challenge, secret)| answer.add(challenge, secret));

@@ -83,12 +83,6 @@ dispatch!(
     x.len()
 );
 dispatch!(
-    /// x ← x + y.
-    add(modulus: &Modulus, x: &mut [u64], y: &[u64]),
-    x.len()
-);
-
-dispatch!(
     /// out = constant + Σ x·k, for at most [`TERMS_MAX`] terms of x below 2^50 and residues k.
     combine(modulus: &Modulus, constant: u64, terms: &[(&[u64], u64)], out: &mut [u64]),
     out.len()
@@ -127,11 +121,6 @@ mod portable {
             *sum = modulus.add(*sum, modulus.mul(x, y));
         }
     }
-
-    #[inline(always)]
-    pub fn add(modulus: &Modulus, x: &mut [u64], y: &[u64]) {
-        x.iter_mut().zip(y).for_each(|(x, &y)| *x = modulus.add(*x, y));
-    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -155,7 +144,6 @@ mod x86 {
             scaled(modulus: &Modulus, x: &[u64], constant: Constant, out: &mut [u64]);
             multiply(modulus: &Modulus, x: &mut [u64], y: &[u64]);
             multiply_add(modulus: &Modulus, sum: &mut [u64], x: &[u64], y: &[u64]);
-            add(modulus: &Modulus, x: &mut [u64], y: &[u64]);
             combine(modulus: &Modulus, constant: u64, terms: &[(&[u64], u64)], out: &mut [u64]);
         }
     }
@@ -391,15 +379,6 @@ mod x86 {
             }
         }
 
-        #[target_feature(enable = "avx512f,avx512ifma,avx512dq,avx512vl,avx2,bmi2,adx")]
-        pub fn add(modulus: &Modulus, x: &mut [u64], y: &[u64]) {
-            let m = lanes(modulus);
-            for (x, y) in x.chunks_exact_mut(LANES).zip(y.chunks_exact(LANES)) {
-                let total = _mm512_add_epi64(load(x), load(y));
-                store(x, subtract_once(total, m.q));
-            }
-        }
-
         /// The two halves of the products add up apart; the upper one then counts 2^52.
         #[target_feature(enable = "avx512f,avx512ifma,avx512dq,avx512vl,avx2,bmi2,adx")]
         pub fn combine(modulus: &Modulus, constant: u64, terms: &[(&[u64], u64)], out: &mut [u64]) {
@@ -463,9 +442,6 @@ mod tests {
                 multiply_add(&m, &mut fast, &y, &z);
                 portable::multiply_add(&m, &mut plain, &y, &z);
                 assert_eq!(fast, plain, "multiply_add");
-                add(&m, &mut fast, &z);
-                portable::add(&m, &mut plain, &z);
-                assert_eq!(fast, plain, "add");
                 let wide: Vec<Vec<u64>> = (0..TERMS_MAX as u64)
                     .map(|t| z.iter().map(|&z| if t < 9 { (1 << 50) - 1 - t } else { z }).collect())
                     .collect();
