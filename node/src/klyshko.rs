@@ -14,6 +14,7 @@ mod crew;
 pub mod demand;
 pub mod external;
 mod generator;
+pub mod making;
 pub mod muster;
 pub mod plan;
 pub mod rules;

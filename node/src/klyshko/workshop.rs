@@ -6,26 +6,23 @@
 
 use super::anchor::Anchoring;
 use super::crew::Crew;
+use super::making::{Binary, Prime};
 use super::plan::Wish;
 use super::{Ended, Shared, protocol};
 use crate::castor::{Over, TupleKind};
 use crate::session::Crashed;
 use crate::session::side::{Side, field_byte};
-use crate::session::take::{beside, engine_kind, mask_rows, matrix_rows, rows};
 use futures::future::try_join;
-use polyyne_engine::bit_tuples::{DaBits, EdaBits};
-use polyyne_engine::field::{BinaryField, PrimeField};
+use polyyne_engine::field::PrimeField;
 use polyyne_engine::generator::{Generator, Protocol};
 use polyyne_engine::mac_check::MacCheck;
-use polyyne_engine::mascot::{Setup, World};
+use polyyne_engine::mascot::Setup;
 use polyyne_engine::party::Party;
 use polyyne_engine::share::Shares;
 use polyyne_engine::tuples::Kind;
 use polyyne_engine::workers::Workers;
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
-
-const OPENED: &str = "whoever needs it has opened it";
 
 /// The workshops of a session, or of a hand of its crew.
 #[derive(Default)]
@@ -34,18 +31,6 @@ pub(super) struct Workshops {
     sides: BTreeMap<Side, Binary>,
     /// None at a hand.
     crew: Option<Crew>,
-}
-
-struct Prime {
-    field: PrimeField,
-    mac: MacCheck<PrimeField>,
-    generator: Generator,
-}
-
-struct Binary {
-    field: BinaryField,
-    mac: MacCheck<BinaryField>,
-    setup: Setup<BinaryField>,
 }
 
 impl Prime {
@@ -64,33 +49,6 @@ impl Prime {
         let generator = Generator::establish(party, field, &mut mac, protocol, known, &workers).await?;
         anchoring.confirm(shared, party, &field, generator.anchor()).await?;
         Ok(Self { field, mac, generator })
-    }
-}
-
-impl Prime {
-    /// daBits and edaBits: the element of the prime field, then the bits.
-    async fn make_of_dabits(
-        &mut self,
-        party: &mut Party,
-        bits: &mut Binary,
-        kind: TupleKind,
-        count: usize,
-    ) -> Result<Zeroizing<Vec<u8>>, Ended> {
-        let Prime { field, mac, generator } = self;
-        let binary = World { setup: &mut bits.setup, mac: &mut bits.mac };
-        let (arithmetic, columns) = match kind.edabit_bits() {
-            None => {
-                let DaBits { arithmetic, binary } = generator.generate_dabits(party, mac, binary, count).await?;
-                (arithmetic, vec![binary])
-            }
-            Some(length) => {
-                let EdaBits { arithmetic, bits } =
-                    generator.generate_edabits(party, mac, binary, length, count).await?;
-                (arithmetic, bits)
-            }
-        };
-        let columns: Vec<_> = columns.iter().map(|column| column.unpacked(&bits.field)).collect();
-        Ok(beside(&rows(field, &[arithmetic]), &rows(&bits.field, &columns), columns.len()))
     }
 }
 
@@ -155,34 +113,17 @@ impl Workshops {
         count: usize,
     ) -> Result<Zeroizing<Vec<u8>>, Ended> {
         self.open_prime(shared, party, kind).await?;
-        if let Some(owner) = kind.owner() {
-            return self.make_masks(shared, party, kind, owner, count).await;
-        }
         let Some(side) = Side::of(kind) else {
-            let Prime { field, mac, generator } = self.prime.as_mut().expect(OPENED);
-            if let Some(shape) = kind.shape() {
-                return Ok(matrix_rows(field, &generator.generate_matrices(party, mac, shape, count).await?));
-            }
-            let kind = engine_kind(kind).expect("a planned kind is one that this node makes");
-            return Ok(rows(field, &generator.generate(party, mac, kind, count).await?));
+            return Ok(self.prime().make(party, kind, count).await?.rows());
         };
         let mut own = self.side(shared, party, side).await?;
-        let tuples = match kind {
-            TupleKind::AND_TRIPLE => {
-                let triples = own.setup.generate_and_triples(party, &mut own.mac, count).await?;
-                rows(&own.field, &[triples.a, triples.b, triples.c])
-            }
-            kind if kind.is_of_dabits() => {
-                let prime = self.prime.as_mut().expect(OPENED);
-                prime.make_of_dabits(party, &mut own, kind, count).await?
-            }
-            kind => {
-                let kind = engine_kind(kind).expect("a planned kind is one that this node makes");
-                rows(&own.field, &own.setup.generate(party, &mut own.mac, kind, count).await?)
-            }
+        let made = if kind.is_of_dabits() {
+            self.prime().make_over_both(party, &mut own, kind, count).await?
+        } else {
+            own.make(party, kind, count).await?
         };
         self.sides.insert(side, own);
-        Ok(tuples)
+        Ok(made.rows())
     }
 
     /// Own tuples over the prime field against which those of others are checked.
@@ -192,38 +133,18 @@ impl Workshops {
         kind: Kind,
         count: usize,
     ) -> Result<[Shares<PrimeField>; N], Ended> {
-        let Prime { mac, generator, .. } = self.prime.as_mut().expect(OPENED);
+        let Prime { mac, generator, .. } = self.prime();
         let columns = generator.generate(party, mac, kind, count).await?;
         Ok(columns.try_into().unwrap_or_else(|_| unreachable!("a column for each element of the kind")))
     }
 
     /// The MAC check over the prime field.
     pub fn prime_mac(&mut self) -> &mut MacCheck<PrimeField> {
-        &mut self.prime.as_mut().expect(OPENED).mac
+        &mut self.prime().mac
     }
 
-    /// Masks beside the values of those that are this member's.
-    async fn make_masks(
-        &mut self,
-        shared: &Shared,
-        party: &mut Party,
-        kind: TupleKind,
-        owner: usize,
-        count: usize,
-    ) -> Result<Zeroizing<Vec<u8>>, Ended> {
-        let Some(side) = Side::of(kind) else {
-            let Prime { field, mac, generator } = self.prime.as_mut().expect(OPENED);
-            let masks = generator.generate_input_masks(party, mac, owner, count).await?;
-            return Ok(mask_rows(field, &masks));
-        };
-        let mut own = self.side(shared, party, side).await?;
-        let masks = match side {
-            Side::Bits => own.setup.generate_bit_masks(party, &mut own.mac, owner, count).await?,
-            Side::Gf40 | Side::Gf128 => own.setup.generate_input_masks(party, &mut own.mac, owner, count).await?,
-        };
-        let rows = mask_rows(&own.field, &masks);
-        self.sides.insert(side, own);
-        Ok(rows)
+    fn prime(&mut self) -> &mut Prime {
+        self.prime.as_mut().expect("whoever needs it has opened it")
     }
 
     /// Sets up over the prime field if the kind needs that and it is not there: at a hand.

@@ -4,7 +4,6 @@
 mod generator;
 mod premade;
 mod runner;
-mod sides;
 
 use std::io::{BufRead as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};

@@ -1,12 +1,14 @@
 //! A party that makes tuples, on several threads if it is told so. For MASCOT each has a session and a setup of its own, as
 //! the hands of a node's generation have; LowGear divides what it computes.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use futures::future::try_join_all;
 use polyyne_engine::field::{Field as _, PrimeField};
 use polyyne_engine::generator::{Anchor, Generator as Engine, Protocol};
 use polyyne_engine::mac_check::MacCheck;
+use polyyne_engine::mascot::{Params, Setup};
 use polyyne_engine::party::Party;
 use polyyne_engine::port::{LocalGate, Rng};
 use polyyne_engine::share::MacKeyShare;
@@ -14,15 +16,14 @@ use polyyne_engine::workers::Workers;
 use rand::SeedableRng as _;
 use rand::rngs::SysRng;
 
-use super::sides::Sides;
 use super::{Meeting, Took, join};
 use crate::castor::TupleKind;
 use crate::cli::bench::measured::peak_rss_bytes;
 use crate::cli::failure::{Context as _, Failure};
+use crate::klyshko::making::{Binary, Prime};
 use crate::link::Links;
 use crate::session::Worker;
 use crate::session::side::Side;
-use crate::session::take::engine_kind;
 
 /// Bits of statistical security.
 const STATISTICAL: u32 = 64;
@@ -94,13 +95,13 @@ fn took(seconds: f64) -> Took {
 /// What a thread has. Its setups are made when they are first needed.
 struct Hand {
     party: Party,
-    mac: MacCheck<PrimeField>,
+    key: MacKeyShare<PrimeField>,
     protocol: Protocol,
     workers: Workers,
     /// Of the first hand's setup, at the others.
     anchor: Option<Anchor>,
-    engine: Option<Engine>,
-    sides: Sides,
+    prime: Option<Prime>,
+    sides: BTreeMap<Side, Binary>,
 }
 
 impl Hand {
@@ -111,8 +112,7 @@ impl Hand {
         workers: &Workers,
         anchor: Option<Anchor>,
     ) -> Self {
-        let mac = MacCheck::new(PrimeField::carbyne(), key, Box::new(LocalGate::default()));
-        Self { party, mac, protocol, workers: workers.clone(), anchor, engine: None, sides: Sides::default() }
+        Self { party, key, protocol, workers: workers.clone(), anchor, prime: None, sides: BTreeMap::new() }
     }
 
     fn start(mut self) -> Result<Maker, Failure> {
@@ -120,29 +120,46 @@ impl Hand {
     }
 
     async fn make(&mut self, kind: TupleKind, count: usize) -> Result<Made, Failure> {
-        let Self { party, mac, sides, .. } = self;
-        if self.engine.is_none() {
-            let (field, anchor) = (PrimeField::carbyne(), self.anchor.as_ref());
-            let made = Engine::establish(party, field, mac, self.protocol, anchor, &self.workers).await;
-            self.engine = Some(made.map_err(Failure::aborted)?);
-        }
-        let engine = self.engine.as_mut().ok_or_else(|| Failure::failed("no setup"))?;
-        if let Some(side) = Side::of(kind) {
-            sides.open(party, side).await?;
-        }
+        let mut prime = self.take_prime().await?;
+        let mut side = self.take_side(kind).await?;
+        let party = &mut self.party;
         let (began, before) = (Instant::now(), party.traffic().bytes_sent);
-        if Side::of(kind).is_some() {
-            sides.generate(party, (mac, engine), kind, count).await?;
-        } else if let Some(shape) = kind.shape() {
-            engine.generate_matrices(party, mac, shape, count).await.map(drop).map_err(Failure::aborted)?;
-        } else if let Some(owner) = kind.owner() {
-            let made = engine.generate_input_masks(party, mac, owner, count).await;
-            made.map(drop).map_err(Failure::aborted)?;
-        } else {
-            let kind = engine_kind(kind).ok_or_else(|| Failure::failed("no such kind"))?;
-            engine.generate(party, mac, kind, count).await.map(drop).map_err(Failure::aborted)?;
-        }
+        let made = match &mut side {
+            None => prime.make(party, kind, count).await,
+            Some((_, binary)) if kind.is_of_dabits() => prime.make_over_both(party, binary, kind, count).await,
+            Some((_, binary)) => binary.make(party, kind, count).await,
+        };
+        made.map_err(Failure::aborted)?;
         let bytes_sent = party.traffic().bytes_sent - before;
-        Ok(Made { seconds: began.elapsed().as_secs_f64(), bytes_sent, anchor: engine.anchor().clone() })
+        let made =
+            Made { seconds: began.elapsed().as_secs_f64(), bytes_sent, anchor: prime.generator.anchor().clone() };
+        self.prime = Some(prime);
+        self.sides.extend(side);
+        Ok(made)
+    }
+
+    /// The prime field's setup, taken out; made if it is not there.
+    async fn take_prime(&mut self) -> Result<Prime, Failure> {
+        if let Some(prime) = self.prime.take() {
+            return Ok(prime);
+        }
+        let (field, party) = (PrimeField::carbyne(), &mut self.party);
+        let mut mac = MacCheck::new(field, self.key.clone(), Box::new(LocalGate::default()));
+        let made = Engine::establish(party, field, &mut mac, self.protocol, self.anchor.as_ref(), &self.workers).await;
+        Ok(Prime { field, mac, generator: made.map_err(Failure::aborted)? })
+    }
+
+    /// The setup of the other field that a kind needs, by MASCOT under a key of this thread's own.
+    async fn take_side(&mut self, kind: TupleKind) -> Result<Option<(Side, Binary)>, Failure> {
+        let Some(side) = Side::of(kind) else { return Ok(None) };
+        if let Some(binary) = self.sides.remove(&side) {
+            return Ok(Some((side, binary)));
+        }
+        let (field, party) = (side.field(), &mut self.party);
+        let key = MacKeyShare::new(field.random(&mut party.rng), party.is_first());
+        let mut mac = MacCheck::new(field, key, Box::new(LocalGate::default()));
+        let made = Setup::establish(party, field, &mut mac, Params::default(), None).await;
+        let (setup, _) = made.map_err(Failure::aborted)?;
+        Ok(Some((side, Binary { field, mac, setup })))
     }
 }
