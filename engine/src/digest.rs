@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_long_item_in_pieces_is_the_same() {
-        let numbers: Vec<u64> = (0..5_000u64).map(|x| x * x << 30 | x).collect();
+        let numbers: Vec<u64> = (0..5_000u64).map(|x| x.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();
         let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
         let mut pieces = LongItem::default();
         pieces.numbers(&numbers[..7]).bytes(&bytes[56..600]).numbers(&numbers[75..]);

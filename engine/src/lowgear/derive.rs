@@ -16,10 +16,12 @@ use crate::party::Party;
 use crate::share::Shares;
 use crate::tuples::{InputMasks, Kind, MatrixTriples, Shape};
 
-/// Tuples that are derived from triples at once, so that memory stays small however many are asked for.
-const DERIVED: usize = 32 << 10;
-
 impl Live {
+    /// Tuples that are derived from triples at once, so that memory stays small however many are asked for.
+    fn part(&self) -> usize {
+        self.scheme.n()
+    }
+
     /// Makes `count` tuples that a MAC check has covered, a column per element.
     pub async fn generate(
         &mut self,
@@ -47,10 +49,14 @@ impl Live {
         shape: Shape,
         count: usize,
     ) -> Result<MatrixTriples<PrimeField>> {
-        let (random, multiplications) = from_triples::needed_for_matrices(shape, count);
-        let random = self.take_randoms(party, mac, random).await?;
-        let triples = self.take_triples(party, mac, multiplications).await?;
-        let matrices = from_triples::matrices(&self.scheme.field, party, mac, shape, random, triples).await?;
+        let at_once = (self.part() / shape.multiplications()).max(1);
+        let mut matrices = MatrixTriples::none(shape);
+        while matrices.count() < count {
+            let (random, products) = from_triples::needed_for_matrices(shape, at_once.min(count - matrices.count()));
+            let random = self.take_randoms(party, mac, random).await?;
+            let triples = self.take_triples(party, mac, products).await?;
+            matrices.append(&from_triples::matrices(&self.scheme.field, party, mac, shape, random, triples).await?);
+        }
         mac.check(party).await?;
         Ok(matrices)
     }
@@ -122,7 +128,7 @@ impl Live {
     ) -> Result<[Shares<PrimeField>; 2]> {
         let mut all: [Shares<PrimeField>; 2] = Default::default();
         while all[0].len() < count {
-            let triples = self.take_triples(party, mac, DERIVED.min(count - all[0].len())).await?;
+            let triples = self.take_triples(party, mac, self.part().min(count - all[0].len())).await?;
             let squares = from_triples::squares(&self.scheme.field, party, mac, triples).await?;
             all.iter_mut().zip(&squares).for_each(|(all, new)| all.append(new));
         }
@@ -137,7 +143,7 @@ impl Live {
     ) -> Result<[Shares<PrimeField>; 2]> {
         let mut all: [Shares<PrimeField>; 2] = Default::default();
         while all[0].len() < count {
-            let triples = self.take_triples(party, mac, DERIVED.min(count - all[0].len())).await?;
+            let triples = self.take_triples(party, mac, self.part().min(count - all[0].len())).await?;
             from_triples::append_inverses(&self.scheme.field, party, mac, triples, &mut all).await?;
         }
         Ok(all)
@@ -151,7 +157,7 @@ impl Live {
     ) -> Result<Shares<PrimeField>> {
         let mut all = Shares::default();
         while all.len() < count {
-            let squares = self.squares(party, mac, DERIVED.min(count - all.len())).await?;
+            let squares = self.squares(party, mac, self.part().min(count - all.len())).await?;
             from_triples::append_bits(&self.scheme.field, party, mac, squares, &mut all).await?;
         }
         Ok(all)

@@ -50,6 +50,18 @@ pub struct MatrixTriples<F: Field> {
 }
 
 impl<F: Field> MatrixTriples<F> {
+    /// None yet.
+    pub(crate) fn none(shape: Shape) -> Self {
+        Self { shape, a: Shares::default(), b: Shares::default(), c: Shares::default() }
+    }
+
+    pub(crate) fn append(&mut self, others: &Self) {
+        assert_eq!(self.shape, others.shape);
+        self.a.append(&others.a);
+        self.b.append(&others.b);
+        self.c.append(&others.c);
+    }
+
     /// Triples that are there.
     pub fn count(&self) -> usize {
         self.a.len() / self.shape.left()
