@@ -5,8 +5,8 @@ compared with what the engine's tests expect.
     scripts/known_answers.py           compares; a value that no source file has is an error
     scripts/known_answers.py --print   prints every value
 
-Standards: SHA-256 by Python's hashlib; AES-128 (FIPS 197) and ristretto255 (RFC 9496) are written out here and checked
-with the vectors of those texts first.
+Standards: SHA-256 by Python's hashlib; AES-128 (FIPS 197), BLAKE3 and ristretto255 (RFC 9496) are written out here and
+checked with the vectors of their texts first.
 """
 
 import hashlib
@@ -72,6 +72,56 @@ def le(x, size=16):
 def word(block):
     return int.from_bytes(block, "little")
 
+
+# ---- BLAKE3, its paper of 2021, §2
+
+BLAKE3_IV = [0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A, 0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19]
+BLAKE3_ORDER = [2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8]
+CHUNK_START, CHUNK_END, PARENT, ROOT, DERIVE_CONTEXT, DERIVE_MATERIAL = 1, 2, 4, 8, 32, 64
+COLUMNS_AND_DIAGONALS = [[i, 4 + (i + k) % 4, 8 + (i + 2 * k) % 4, 12 + (i + 3 * k) % 4] for k in (0, 1) for i in range(4)]
+
+
+def blake3_compress(chaining, block, number, flags):
+    words = [word(block.ljust(64, b"\0")[i : i + 4]) for i in range(0, 64, 4)]
+    v = [*chaining, *BLAKE3_IV[:4], number & 0xFFFFFFFF, number >> 32, len(block), flags]
+    for _ in range(7):
+        for k, (a, b, c, d) in enumerate(COLUMNS_AND_DIAGONALS):
+            for message, turn_d, turn_b in ((words[2 * k], 16, 12), (words[2 * k + 1], 8, 7)):
+                v[a] = (v[a] + v[b] + message) & 0xFFFFFFFF
+                v[d] = rotated_right(v[d] ^ v[a], turn_d)
+                v[c] = (v[c] + v[d]) & 0xFFFFFFFF
+                v[b] = rotated_right(v[b] ^ v[c], turn_b)
+        words = [words[i] for i in BLAKE3_ORDER]
+    return [v[i] ^ v[i + 8] for i in range(8)]
+
+
+def rotated_right(x, count):
+    return (x >> count | x << (32 - count)) & 0xFFFFFFFF
+
+
+def blake3_tree(key, data, first_chunk, flags):
+    """The chaining value of a subtree; the flag ROOT is for its top."""
+    inner = flags & ~ROOT
+    if len(data) > 1024:
+        left = 1024 << (((len(data) - 1) // 1024).bit_length() - 1)
+        halves = blake3_tree(key, data[:left], first_chunk, inner), blake3_tree(key, data[left:], first_chunk + left // 1024, inner)
+        return blake3_compress(key, b"".join(le(x, 4) for half in halves for x in half), 0, flags | PARENT)
+    blocks = [data[i : i + 64] for i in range(0, len(data), 64)] or [b""]
+    chaining = key
+    for i, block in enumerate(blocks):
+        start, end = CHUNK_START if i == 0 else 0, CHUNK_END | flags if i == len(blocks) - 1 else 0
+        chaining = blake3_compress(chaining, block, first_chunk, inner | start | end)
+    return chaining
+
+
+def blake3_derive_key(context, data):
+    key = blake3_tree(BLAKE3_IV, context.encode(), 0, ROOT | DERIVE_CONTEXT)
+    return b"".join(le(x, 4) for x in blake3_tree(key, data, 0, ROOT | DERIVE_MATERIAL))
+
+
+assert blake3_derive_key(
+    "BLAKE3 2019-12-27 16:29:52 test vectors context", bytes(i % 251 for i in range(3073))
+).hex() == "72613c9ec9ff7e40f8f5c173784c532ad852e827dba2bf85b2ab4b76f7079081", "the authors' vectors"
 
 # ---- ristretto255, RFC 9496
 
@@ -176,6 +226,9 @@ class Transcript:
         for item in items:
             transcript = transcript.bytes(item)
         return transcript
+
+    def long(self, item):
+        return self.bytes(blake3_derive_key("polyyne/1 long item", item))
 
     def finish(self):
         return hashlib.sha256(self.data).digest()
@@ -393,6 +446,7 @@ def root_of_unity(q, order):
 def answers():
     """Every known answer: where it stands, what it is of, and its text there."""
     yield "digest.rs", "transcript", Transcript("known answer").number(7).list([b"a", b"b"]).finish().hex()
+    yield "digest.rs", "a long item", Transcript("known answer").long(bytes([7]) * 3000).finish().hex()
     yield "commitment.rs", "commitment", commitment(2, 5, b"message" + bytes([9]) * 32).hex()
     seeds = [bytes([1]) * 32, bytes([2]) * 32]
     yield "coin.rs", "coin", Transcript("coin").bytes(SESSION).number(3).list(seeds).finish().hex()

@@ -121,6 +121,7 @@ mod tests {
         assert_eq!(pieces.finish(), long_item(&bytes));
     }
 
+    /// Recipe: `scripts/known_answers.py`.
     const KNOWN_LONG: &str = "2a7d6bb364c2ef905e53e683c02ecb747e960cf018135c6cb53c6d447796f0d5";
 
     /// Recipe: `scripts/known_answers.py`.
