@@ -26,6 +26,8 @@ use rand_core::Rng as _;
 use zeroize::Zeroizing;
 
 const SEED_BYTES: usize = 32;
+/// Goes up when parties of two builds would refuse each other's proofs.
+const VERSION: u64 = 2;
 
 /// What a party holds of a peer.
 pub(super) struct Peer {
@@ -112,7 +114,8 @@ impl Live {
 }
 
 fn digest(field: &PrimeField, params: &Params, linked: bool) -> Hash {
-    let transcript = Transcript::new("lowgear/parameters").bytes(&field.id()).number(params.statistical() as u64);
+    let transcript =
+        Transcript::new("lowgear/parameters").number(VERSION).bytes(&field.id()).number(params.statistical() as u64);
     let transcript = transcript.number(params.log_n() as u64).number(params.blocks(2) as u64);
     PRIMES.iter().fold(transcript, |transcript, &q| transcript.number(q)).number(linked as u64).finish()
 }

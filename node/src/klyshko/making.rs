@@ -1,4 +1,4 @@
-//! Which call of the engine makes a kind, and what comes of it is stored as.
+//! Which call of the engine makes a kind, and how what it makes is stored.
 
 use crate::castor::TupleKind;
 use crate::session::side::Side;

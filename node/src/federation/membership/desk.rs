@@ -3,26 +3,28 @@
 //! Steps that change anything run one at a time; each makes durable what it is about to say before
 //! the state that is sent from shows it.
 
+mod keys;
+mod talk;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
-use futures::future::join_all;
 use libp2p::Multiaddr;
 use polyyne_protocol::{
     assurance::Acceptance,
     canonical,
-    id::{Attempt, CloudId, Epoch, MacKeyId, Nonce, PartyIndex, PeerKey, RecordHash},
-    limits::{ATTEMPTS_MAX, CONTROL_MESSAGE_MAX, INVITATIONS_MAX, LOG_MAX},
-    log::{Appended, CloudLog, LogError, SignedRecord, signers},
-    membership::{Head, KeyCommitment, MacKey, Member, Membership, Record},
+    id::{Attempt, CloudId, Epoch, Nonce, PartyIndex, PeerKey, RecordHash},
+    limits::{ATTEMPTS_MAX, CONTROL_MESSAGE_MAX, LOG_MAX},
+    log::{Appended, CloudLog, LogError, SignedRecord},
+    membership::{Head, MacKey, Member, Membership, Record},
     proposal::{Proposal, Stance},
     sign::Signed,
     stock::StockRule,
     version::SecurityParameters,
-    view::{CloudView, CurrentMacKey},
+    view::CurrentMacKey,
 };
 use tokio::{
     sync::{Notify, watch},
@@ -30,13 +32,11 @@ use tokio::{
 };
 
 use super::{
-    CloudStatus, Invitation, MembershipConfig, MembershipError, Place, Said, StoreError,
-    wire::{Own, Question, Reply, Stored, Talk},
+    CloudStatus, Invitation, MembershipConfig, MembershipError, Place, Said,
+    wire::{Own, Stored},
 };
-use crate::federation::{Directory, Network, Refusal, RequestError, Service};
+use crate::federation::{Directory, Network, Refusal, Service};
 
-/// How long one question to a member may take.
-const ASK: Duration = Duration::from_secs(10);
 /// How often open work is looked at.
 const TICK: Duration = Duration::from_millis(100);
 /// A proposal is talked about so often at first, and ever more rarely up to [`QUIET_MAX`].
@@ -282,21 +282,6 @@ impl Desk {
         self.settle(open).await
     }
 
-    pub async fn rekey(&self, cloud: CloudId) -> Result<(), MembershipError> {
-        let log = self.log(cloud)?;
-        let first = log.view().members()[0].peer;
-        if first == self.me {
-            self.state().rekey.insert(cloud);
-            self.wake.notify_one();
-            return Ok(());
-        }
-        let burned = log.view().mac_key().map(|key| key.id);
-        match self.ask(first, &Question::Rekey { cloud, burned }).await {
-            Ok(Reply::Done) => Ok(()),
-            _ => Err(MembershipError::NoProposer),
-        }
-    }
-
     fn log(&self, cloud: CloudId) -> Result<CloudLog, MembershipError> {
         let state = self.state();
         let known = state.clouds.get(&cloud).ok_or(MembershipError::NoCloud(cloud))?;
@@ -535,280 +520,6 @@ impl Desk {
         self.state().open.insert(id, open);
         Ok(())
     }
-
-    // Talking
-
-    async fn ask(&self, peer: PeerKey, question: &Question) -> Result<Reply, RequestError> {
-        let answer = self.network.request(peer, Service::MEMBERSHIP, canonical::encode(question), ASK).await?;
-        canonical::decode(&answer, CONTROL_MESSAGE_MAX).map_err(|_| RequestError::Lost(peer))
-    }
-
-    /// Tells every signer that has not signed what we say, and hears what it says.
-    async fn talk_where_due(&self) {
-        let now = Instant::now();
-        let due: Vec<Open> = {
-            let mut state = self.state();
-            let due = state.open.values_mut().filter(|open| open.own.promise.is_some() && open.next_talk <= now);
-            let talked = |open: &mut Open| {
-                open.next_talk = now + open.quiet;
-                open.quiet = (open.quiet * 2).min(QUIET_MAX);
-                open.clone()
-            };
-            due.map(talked).collect()
-        };
-        let talks = due.iter().flat_map(|open| {
-            let others = open.proposal.signatures_missing().into_iter().filter(|peer| *peer != self.me);
-            others.map(move |peer| self.talk(open, peer))
-        });
-        join_all(talks.collect::<Vec<_>>()).await;
-    }
-
-    async fn talk(&self, open: &Open, peer: PeerKey) {
-        let record = open.proposal.record().clone();
-        let log = match record.head().cloud.map(|cloud| self.records(cloud, 0)) {
-            Some(Some(log)) => log,
-            _ => open.log.clone(),
-        };
-        let talk = Talk { record, log, own: open.own.clone() };
-        let heard = match self.ask(peer, &Question::Talk(Box::new(talk))).await {
-            Ok(Reply::Own(own)) => self.count(open.id(), peer, &own).await,
-            Ok(Reply::Complete(complete)) => {
-                let _step = self.steps.lock().await;
-                self.append(&open.log, *complete).await
-            }
-            Ok(_) => return,
-            Err(error) => return tracing::debug!(peer = peer.peer_id(), "not talked to: {error}"),
-        };
-        if let Err(error) = heard {
-            tracing::warn!(peer = peer.peer_id(), "what a member said about a record does not count: {error}");
-        }
-    }
-
-    /// Counts what a signer says about an open proposal.
-    async fn count(&self, id: RecordHash, peer: PeerKey, own: &Own) -> Result<(), MembershipError> {
-        let _step = self.steps.lock().await;
-        let Some(mut open) = self.open(id) else { return Ok(()) };
-        let before = open.proposal.clone();
-        count(&mut open.proposal, peer, own)?;
-        if open.proposal == before {
-            return Ok(());
-        }
-        open.stir();
-        self.settle(open).await
-    }
-
-    async fn hear(&self, from: PeerKey, payload: &[u8]) -> Result<Vec<u8>, Refusal> {
-        let question = canonical::decode(payload, CONTROL_MESSAGE_MAX).map_err(|_| Refusal::Malformed)?;
-        let reply = match question {
-            Question::Talk(talk) => self.hear_talk(from, *talk).await.map_err(|error| {
-                tracing::info!(peer = from.peer_id(), "a proposal was turned away: {error}");
-                Refusal::NotPermitted
-            })?,
-            Question::Records { cloud, from: epoch } => {
-                Reply::Records(self.records(cloud, epoch).ok_or(Refusal::NotPermitted)?)
-            }
-            Question::Commitment { cloud, key } => self.commit(from, cloud, key).await?,
-            Question::Rekey { cloud, burned } => self.hear_rekey(from, cloud, burned)?,
-        };
-        Ok(canonical::encode(&reply))
-    }
-
-    async fn hear_talk(&self, from: PeerKey, talk: Talk) -> Result<Reply, MembershipError> {
-        let id = talk.record.hash();
-        if let Some(complete) = self.completed(&talk.record) {
-            return Ok(Reply::Complete(Box::new(complete)));
-        }
-        {
-            let _step = self.steps.lock().await;
-            if self.open(id).is_none() {
-                self.admit(from, &talk).await?;
-            }
-        }
-        self.count(id, from, &talk.own).await?;
-        match self.open(id) {
-            Some(open) => Ok(Reply::Own(Box::new(open.own))),
-            None => {
-                self.completed(&talk.record).map(Box::new).map(Reply::Complete).ok_or(MembershipError::NoInvitation(id))
-            }
-        }
-    }
-
-    fn completed(&self, record: &Record) -> Option<SignedRecord> {
-        let state = self.state();
-        let records = state.clouds.get(&record.cloud())?.log.records();
-        records.iter().find(|known| known.record == *record).cloned()
-    }
-
-    /// Takes in a proposal that is new here; accepts it if the policy says so.
-    async fn admit(&self, from: PeerKey, talk: &Talk) -> Result<(), MembershipError> {
-        if self.state().open.len() >= INVITATIONS_MAX {
-            return Err(MembershipError::TooMany);
-        }
-        let (before, log) = match talk.record.head().cloud {
-            None => (None, Vec::new()),
-            Some(cloud) => {
-                self.follow(cloud, &talk.log).await?;
-                match self.log(cloud) {
-                    Ok(log) => (Some(log), Vec::new()),
-                    Err(MembershipError::NoCloud(_)) => {
-                        let log = CloudLog::from_records(talk.log.clone())?;
-                        if log.cloud() != cloud {
-                            return Err(LogError::WrongCloud { expected: cloud, got: log.cloud() }.into());
-                        }
-                        (Some(log), talk.log.clone())
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-        };
-        let all = signers(before.as_ref().map(CloudLog::view), &talk.record);
-        if !all.contains(&from) || !all.contains(&self.me) {
-            return Err(MembershipError::NoInvitation(talk.record.hash()));
-        }
-        let mut open = self.opened(talk.record.clone(), before.as_ref(), log, from)?;
-        let accept = self.is_welcome(&open, before.as_ref().map(CloudLog::view)).await?;
-        self.config.store.keep_proposal(open.id(), open.stored()).await?;
-        if accept {
-            match self.promise(&mut open).await {
-                // another attempt is promised; the operator sees this one as an invitation
-                Ok(()) | Err(MembershipError::Store(StoreError::OtherRecord | StoreError::WrongState)) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        self.settle(open).await
-    }
-
-    /// Whether a proposal needs no operator.
-    async fn is_welcome(&self, open: &Open, before: Option<&CloudView>) -> Result<bool, MembershipError> {
-        match (open.proposal.record(), before) {
-            (Record::Membership(_), _) => {
-                let mut others = open.proposal.signers().iter().filter(|peer| **peer != self.me);
-                Ok(others.all(|peer| self.config.accept.contains(peer)))
-            }
-            (Record::MacKey(record), Some(view)) => {
-                let own = record.commitments.iter().find(|commitment| commitment.peer == self.me);
-                let drawn = self.config.shares.commitment(view.cloud(), record.key, record.field).await?;
-                Ok(self.wants_key(view) && own.is_some_and(|own| own.commitment == drawn))
-            }
-            (Record::MacKey(_), None) => Ok(false),
-        }
-    }
-
-    /// There is no usable key, as far as this node knows.
-    fn wants_key(&self, view: &CloudView) -> bool {
-        view.mac_key().is_none_or(|key| self.config.shares.is_burned(view.cloud(), key.id))
-    }
-
-    // Following the logs of others
-
-    async fn sync(&self) {
-        let logs: Vec<(CloudId, Epoch, Vec<PeerKey>)> = {
-            let state = self.state();
-            let live = state.clouds.values().filter(|cloud| !cloud.halted).map(|cloud| cloud.log.view());
-            live.map(|v| (v.cloud(), v.epoch(), v.members().iter().map(|m| m.peer).collect())).collect()
-        };
-        let asked = logs.into_iter().flat_map(|(cloud, epoch, members)| {
-            let others = members.into_iter().filter(|peer| *peer != self.me);
-            // the newest one too: if it differs, the cloud has forked
-            others.map(move |peer| async move {
-                let question = Question::Records { cloud, from: epoch.0 };
-                if let Ok(Reply::Records(records)) = self.ask(peer, &question).await {
-                    let _step = self.steps.lock().await;
-                    if let Err(error) = self.follow(cloud, &records).await {
-                        tracing::warn!(peer = peer.peer_id(), %cloud, "a member's log does not follow ours: {error}");
-                    }
-                }
-            })
-        });
-        join_all(asked.collect::<Vec<_>>()).await;
-    }
-
-    /// Takes newer records of a cloud that this node is in.
-    async fn follow(&self, cloud: CloudId, records: &[SignedRecord]) -> Result<(), MembershipError> {
-        if !self.state().clouds.contains_key(&cloud) {
-            return Ok(());
-        }
-        for record in records {
-            if record.record.cloud() != cloud {
-                return Err(LogError::OtherCloud(record.record.head().epoch).into());
-            }
-            self.append(&[], record.clone()).await?;
-        }
-        Ok(())
-    }
-
-    // MAC keys
-
-    /// Proposes a key for every cloud that has none and whose first member this node is.
-    async fn make_keys(&self) {
-        let wanting: Vec<CloudLog> = {
-            let state = self.state();
-            let ours = |cloud: &&Cloud| {
-                let view = cloud.log.view();
-                let asked = view.mac_key().is_none() || state.rekey.contains(&view.cloud());
-                let open = state.open.values().any(|open| open.proposal.record().head().cloud == Some(view.cloud()));
-                !cloud.halted && view.members()[0].peer == self.me && asked && self.wants_key(view) && !open
-            };
-            state.clouds.values().filter(ours).map(|cloud| cloud.log.clone()).collect()
-        };
-        for log in wanting {
-            if let Err(error) = self.make_key(&log).await {
-                tracing::info!(cloud = %log.cloud(), "no MAC key could be proposed: {error}");
-            }
-        }
-    }
-
-    async fn make_key(&self, log: &CloudLog) -> Result<(), MembershipError> {
-        let (view, key) = (log.view(), MacKeyId(rand::random()));
-        let field = view.parameters().prime;
-        let asked = view.members().iter().map(|member| async {
-            if member.peer == self.me {
-                let commitment = self.config.shares.commitment(view.cloud(), key, field).await?;
-                return Ok(KeyCommitment { peer: member.peer, commitment });
-            }
-            match self.ask(member.peer, &Question::Commitment { cloud: view.cloud(), key }).await {
-                Ok(Reply::Commitment(commitment)) => Ok(KeyCommitment { peer: member.peer, commitment }),
-                Ok(_) => Err(MembershipError::Member(RequestError::Lost(member.peer).into())),
-                Err(error) => Err(MembershipError::Member(error.into())),
-            }
-        });
-        let commitments = join_all(asked).await.into_iter().collect::<Result<_, _>>()?;
-        let head = self.free_head(log)?;
-        self.propose(Record::MacKey(MacKey { head, field, key, commitments })).await.map(drop)
-    }
-
-    async fn commit(&self, from: PeerKey, cloud: CloudId, key: MacKeyId) -> Result<Reply, Refusal> {
-        let log = self.log(cloud).map_err(|_| Refusal::NotPermitted)?;
-        let view = log.view();
-        if view.members()[0].peer != from || !self.wants_key(view) {
-            return Err(Refusal::NotPermitted);
-        }
-        let drawn = self.config.shares.commitment(cloud, key, view.parameters().prime).await;
-        drawn.map(Reply::Commitment).map_err(|_| Refusal::Failed)
-    }
-
-    fn hear_rekey(&self, from: PeerKey, cloud: CloudId, burned: Option<MacKeyId>) -> Result<Reply, Refusal> {
-        let log = self.log(cloud).map_err(|_| Refusal::NotPermitted)?;
-        let view = log.view();
-        let same = view.mac_key().map(|key| key.id) == burned;
-        if view.member(&from).is_none() || !same || !self.wants_key(view) {
-            return Err(Refusal::NotPermitted);
-        }
-        self.state().rekey.insert(cloud);
-        self.wake.notify_one();
-        Ok(Reply::Done)
-    }
-}
-
-/// Counts what `peer` itself says; what it brings of others is not asked for.
-fn count(proposal: &mut Proposal, peer: PeerKey, own: &Own) -> Result<(), MembershipError> {
-    if let Some(promise) = own.promise.as_ref().filter(|promise| promise.signer() == peer) {
-        proposal.promise(promise)?;
-    }
-    if let Some(signature) = own.signature.as_ref().filter(|signature| signature.signer() == peer) {
-        proposal.signature(signature)?;
-    }
-    Ok(())
 }
 
 fn invitation(open: &Open) -> Invitation {
