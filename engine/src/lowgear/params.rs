@@ -263,8 +263,8 @@ mod tests {
         assert_eq!(proved, Params::for_prime(DEFAULT_PRIME, 64).unwrap().budget(DEFAULT_PRIME).unwrap());
         assert_eq!(proved.rows, 9, "65536^9 = 2^144 challenges");
         assert!(proved.products >= 1 << 30, "2^30 products at 2^-64");
-        assert!(budget(82, 10).expect("82 bits").products >= 1 << 24, "2^24 products at 2^-82");
-        assert_eq!(budget(83, 10), None);
+        assert!(budget(83, 10).expect("83 bits").products >= 1 << 24, "2^24 products at 2^-83");
+        assert_eq!(budget(84, 10), None);
         assert_eq!(budget(64, 9), None, "450 bits are too few");
     }
 
