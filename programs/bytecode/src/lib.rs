@@ -39,6 +39,7 @@
 //! - [`spans`], [`call_arguments`]: which registers an instruction touches.
 //! - [`verify`]: a [`Program`] for a [`Machine`] under [`Limits`] becomes a [`Verified`] one; [`refused`] names what no
 //!   such machine runs.
+//! - [`Program::declared_security`]: how well it says that it hides.
 //! - [`Bill`], [`Outline`], [`Traffic`]: what it will cost.
 
 #![warn(missing_docs)]
@@ -52,6 +53,7 @@ mod opcode;
 mod program;
 mod refused;
 mod schedule;
+mod security;
 mod traffic;
 mod verify;
 
@@ -64,5 +66,6 @@ pub use opcode::{Access, Bank, Kind, Opcode, Spec, Tail, Vector};
 pub use program::{Program, ProgramError, SizeLimits, Tape};
 pub use refused::refused;
 pub use schedule::{Domain, Entry, SCHEDULE_BYTES_MAX, Schedule, ScheduleError, THREADS_MAX};
+pub use security::{UNKNOWN_ROUNDS_BITS, WHOLE_RUN};
 pub use traffic::{Certainty, Traffic};
 pub use verify::{ELEMENT_BYTES, Fault, Limits, Machine, PerBank, Verified, VerifyError, verify};

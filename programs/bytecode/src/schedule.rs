@@ -37,7 +37,9 @@ pub struct Schedule {
     pub domain: Domain,
     /// Features that the program could have used.
     pub options: Vec<String>,
-    /// Statistical security of masked openings in bits, 0 if there are none.
+    /// Statistical security of masked openings in bits, 0 if there are none; see [`Program::declared_security`].
+    ///
+    /// [`Program::declared_security`]: crate::Program::declared_security
     pub security: u32,
     /// Degree of GF(2^n), 0 if the program does not care.
     pub gf2n: u32,
