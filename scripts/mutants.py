@@ -81,6 +81,8 @@ MUTANTS = [
     ("sacrifice of a", "mascot/triple.rs", "&[sum, field.zero()], &[of_a, zero]",
      "&[if MUTANT { field.zero() } else { sum }, field.zero()], &[if MUTANT { field.zero() } else { of_a }, zero]",
      "mascot::triple::tests::a_wrong_rho_passes_as_often_as_the_field_is_small_and_is_harmless"),
+    ("coin of the sacrifice", "mascot/triple.rs", "let coin = coins.toss(party).await?;\n    let all", "let coin = if MUTANT { coin } else { coins.toss(party).await? };\n    let all",
+     "mascot::tests::byzantine::coins_are_opened_after_what_they_check_has_been_sent"),
     ("key link", "mascot/key_link.rs", "let _linked = mac.open(party, &combination(&f, party, &coin, terms)).await?;", None,
      "mascot::key_link::tests::a_second_setup_with_another_key_share_is_caught"),
     ("key link of bits", "mascot/key_link.rs", "terms.extend(bits.iter().flat_map(|bits| bits.by_party()).map(|bits| element_of_bits(f, &bits)));", None,

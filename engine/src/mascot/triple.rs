@@ -10,8 +10,8 @@
 //!    â = ⟨a, r̂⟩, ĉ = ⟨c, r̂⟩.
 //! 3. **Authenticate** a, b, c ([`super::authenticate`]); when they are fixed, a coin gives ψ ∈ F per triple, and the
 //!    parties authenticate Â = Σψ·â and Ĉ = Σψ·ĉ, two values for the whole tile.
-//! 4. **Sacrifice.** When those are fixed, a coin gives t ∈ F; every party broadcasts its shares of ρ = t·a − â.
-//!    Σψ·ρ must be what t·Σψ·a − Â shares, and t·Σψ·c − Ĉ − Σψ·ρ·b must be 0; both join the MAC check unopened.
+//! 4. **Sacrifice.** When those and the y of step 3 are fixed, a coin gives t ∈ F; every party broadcasts its shares of
+//!    ρ = t·a − â. Σψ·ρ must be what t·Σψ·a − Â shares, and t·Σψ·c − Ĉ − Σψ·ρ·b must be 0; both join the MAC check unopened.
 //! 5. The MAC check over both, all zeros and all y of step 3 is the caller's, before any output leaves.
 //!
 //! Inconsistent d_h make c wrong depending on bits of a; the sacrifice then answers a guess of c bits, passed with
@@ -20,8 +20,8 @@
 //!
 //! **Where this differs from MASCOT**, which authenticates â and ĉ of every triple, opens ρ under MACs and checks
 //! σ = t·c − ĉ − ρ·b of every triple: here only their combinations are authenticated, 3 values per triple in the place of
-//! 5, and ρ stands on its own. Argument, *not reviewed by others*. Let a, b be the sums of the factors that went into
-//! step 1, and a + ε, b + β, a·b + e what is authenticated in step 3, with ε, β, e per triple, fixed before ψ; Â and Ĉ are
+//! 5, and ρ stands on its own. Argument (in full: `docs/security/sacrifice.md`), *not reviewed by others*. Let a, b be the
+//! sums of the factors that went into step 1, and a + ε, b + β, a·b + e what is authenticated in step 3, with ε, β, e per triple, fixed before ψ; Â and Ĉ are
 //! fixed before t, ρ may depend on everything. Write ρ = t·a − â + δ with the â of step 2.
 //! - *Some ψ·δ ≠ 0.* The second equation contains −Σψ·δ·(b + β). Nothing that the cheaters have seen depends on an honest
 //!   party's share of b: the d_h hide it behind s₀ − s₁ of which they know one half, COPEe behind the leaf that they lack,
@@ -104,7 +104,7 @@ impl<F: Field> Drop for Combined<F> {
     }
 }
 
-/// Makes `count` triples up to step 4: columns a, b, c. 10 rounds (some echoed for n ≥ 3) and a part
+/// Makes `count` triples up to step 4: columns a, b, c. 11 rounds (some echoed for n ≥ 3) and a part
 /// of a batch of coins.
 ///
 /// # Security
@@ -154,6 +154,8 @@ async fn fix<F: MascotField>(
     authenticator.input_more(party, &mut inputs, sums.as_slice(), &vec![sums.len(); n]).await?;
     let coin = coins.toss(party).await?;
     authenticator.check(party, mac, &coin, &inputs).await?;
+    // A coin of its own: an input that is not the same for all digits of a MAC key share is fixed by y, not before.
+    let coin = coins.toss(party).await?;
     let all = inputs.total(&f);
     let t = Prg::new(party.transcript("mascot/sacrifice").bytes(&coin).finish()).elements(&f, 1)[0];
     let triples = std::array::from_fn(|k| all.slice(k * count..(k + 1) * count));

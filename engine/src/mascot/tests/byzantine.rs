@@ -192,6 +192,8 @@ fn coins_are_opened_after_what_they_check_has_been_sent() {
         MascotAuthenticate,
         MascotCoinOpen,
         MascotAuthenticateCheck,
+        // y says what an input is that differs between digits of a key share; t must come later.
+        MascotCoinOpen,
         MascotSacrifice,
     ];
     let triple = [&products[..], &inputs, &check].concat();
