@@ -89,6 +89,8 @@ MUTANTS = [
      "mascot::key_link::tests::the_link_sees_another_key_share_for_bits"),
     ("bits of both fields", "mascot/dabit.rs", "sum & 1 == parity", "true",
      "mascot::dabit::tests::another_bit_over_the_prime_field_is_caught_by_the_subsets"),
+    ("life of daBits", "mascot/dabit.rs", "params.statistical + LIFETIME_BITS", "params.statistical",
+     "mascot::dabit::tests::batches_are_good_for_the_life_of_a_key"),
     ("range of masks", "mascot/dabit.rs", "sum < bound", "true",
      "mascot::dabit::tests::a_mask_that_wraps_around_the_prime_is_caught"),
     ("bits of the prime field", "mascot/dabit.rs", "mac.register(&vec![f.zero(); self.count], &square.sub(f, &sum).macs);", None,

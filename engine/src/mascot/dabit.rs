@@ -2,7 +2,8 @@
 //! 2019/207; Aly et al., Zaphod, eprint 2019/974). edaBits: sums of daBits weighted with powers of two, so that they
 //! need no cut-and-choose of their own.
 //!
-//! For a batch of L daBits and S tests, S being the bits of statistical security:
+//! For a batch of L daBits and S tests, S being the bits of statistical security and 30 more, for 2^30 batches in the
+//! life of a key:
 //! 1. Every party P inputs L random bits over both fields, and S masks r_{P,t} < 2^w over the prime field with their
 //!    parities over GF(2^f).
 //! 2. x = ⊕_P x_P: sums over GF(2^f); over the prime field x⊕y = x + y − 2xy, a triple for each party but one.
@@ -15,7 +16,7 @@
 //!
 //! **Soundness.** After 3, Σ x_k is an integer of at most L; the masks, whatever they are, are fixed before the
 //! subsets, and X_t in its range says that their sum is an integer that does not wrap. If x differs between the fields
-//! in any place, the parity of X_t is wrong for half of all subsets: 2^-S for all tests, and 2/|F| for each MAC check.
+//! in any place, the parity of X_t is wrong for half of all subsets: 2^-S for all tests, and 3/|F| for each MAC check.
 //! The errors are the cheaters' own, so that whether a test fails does not depend on honest bits.
 //!
 //! **Privacy.** One honest mask hides Σ x_k ≤ L but for L/2^w; w = S + ⌈log₂ L⌉ + ⌈log₂ S⌉ makes that 2^-S over all
@@ -46,11 +47,14 @@ pub struct World<'a, F: super::MascotField> {
 /// # Errors
 /// [`Error::PrimeTooSmall`] says what they need.
 pub fn dabits_fit(params: &Params, field: &PrimeField, parties: usize) -> Result<()> {
-    Batch::of(params, BATCH, parties).fits(field)
+    Batch::largest(params, field, usize::MAX, parties).fits(field)
 }
 
 /// Most daBits that are tested together.
 const BATCH: usize = 4_096;
+/// Log₂ of how many batches there are in the life of a key, finished or not: whoever sees subsets that do not suit it may
+/// break off and try again, for nothing.
+const LIFETIME_BITS: u32 = 30;
 
 /// Makes `count` daBits that MAC checks have covered.
 ///
@@ -65,7 +69,8 @@ pub async fn generate_dabits(
     let (mut first, mut second) = (prime.setup.begin(prime.mac)?, binary.setup.begin(binary.mac)?);
     let macs = (prime.mac, binary.mac);
     let mut all = DaBits { arithmetic: Shares::default(), binary: BitShares::default() };
-    let batch = Batch::largest(&first, party.n());
+    let tile = first.inputs_of_tile(What::Elements, party.n());
+    let batch = Batch::largest(&first.params, &first.field, tile, party.n());
     if let Err(error) = batch.fits(&first.field) {
         (prime.setup.live, binary.setup.live) = (Some(first), Some(second));
         return Err(error);
@@ -119,16 +124,19 @@ struct Own {
 }
 
 impl Batch {
-    fn largest(live: &Live<PrimeField>, parties: usize) -> Self {
-        let tile = live.inputs_of_tile(What::Elements, parties);
-        let count = BATCH.min(tile.saturating_sub(live.params.statistical as usize)).max(1);
-        Self::of(&live.params, count, parties)
+    /// As many as a tile holds and the field has room for.
+    fn largest(params: &Params, field: &PrimeField, tile: usize, parties: usize) -> Self {
+        let mut count = BATCH.min(tile.saturating_sub(Self::of(params, 1, parties).tests)).max(1);
+        while count > 1 && Self::of(params, count, parties).fits(field).is_err() {
+            count /= 2;
+        }
+        Self::of(params, count, parties)
     }
 
     fn of(params: &Params, count: usize, parties: usize) -> Self {
-        let tests = params.statistical as usize;
-        let mask_bits = params.statistical + ceil_log2(count) + ceil_log2(tests);
-        Self { parties, count, tests, mask_bits }
+        let bits = params.statistical + LIFETIME_BITS;
+        let tests = bits as usize;
+        Self { parties, count, tests, mask_bits: bits + ceil_log2(count) + ceil_log2(tests) }
     }
 
     /// What an honest X_t stays below; the field must hold it.
@@ -361,11 +369,27 @@ mod tests {
         assert!(batches(64, 5, lie).iter().all(|result| *result == Err(Error::DaBitsDiffer)));
     }
 
+    /// Both bounds of a batch, the chance that a lie passes its tests and the distance of what they open, times 2^30
+    /// batches: at most 2^-64 for a key's whole life.
     #[test]
-    fn the_batch_says_which_primes_are_too_small() {
-        let batch = Batch { parties: 2, count: 4_096, tests: 64, mask_bits: 82 };
-        assert_eq!(batch.fits(&PrimeField::carbyne()), Ok(()));
+    fn batches_are_good_for_the_life_of_a_key() {
+        for statistical in [40, 64] {
+            let params = Params { statistical, ..Params::default() };
+            let batch = Batch::largest(&params, &PrimeField::carbyne(), usize::MAX, 2);
+            assert_eq!(batch.count, BATCH);
+            assert!(batch.tests as u32 >= statistical + 30, "a lie passes 2^-{} of all tosses", batch.tests);
+            let shown = batch.tests as f64 * batch.count as f64 * (-f64::from(batch.mask_bits)).exp2();
+            assert!(shown.log2() + 30.0 <= -f64::from(statistical), "distance 2^{} of a batch", shown.log2());
+        }
+    }
+
+    #[test]
+    fn a_batch_is_as_small_as_the_prime_asks_for() {
+        let params = Params { statistical: 80, ..Params::default() };
+        let count = |parties| Batch::largest(&params, &PrimeField::carbyne(), usize::MAX, parties).count;
+        assert_eq!([2, 4, 16].map(count), [256, 128, 32]);
+        assert_eq!(dabits_fit(&params, &PrimeField::carbyne(), 16), Ok(()));
         let small = PrimeField::new((1 << 61) - 1).expect("a prime");
-        assert_eq!(batch.fits(&small), Err(Error::PrimeTooSmall { bits: 85 }));
+        assert_eq!(dabits_fit(&Params::default(), &small, 2), Err(Error::PrimeTooSmall { bits: 104 }));
     }
 }
