@@ -11,7 +11,8 @@
 //! whatever it does; inputs on which all digits agree are bits. If they do not agree, then y_b = x_{0,b} + Σχ_h·x_{h,b}
 //! differ between digits but for a chance of 1/|F|, and the error Σ_b X^{kb}·Δ_b·(y_b − y) of the MAC is
 //! what the cheater says only if it has guessed digits of α_B: the argument is that of [`super::cope`],
-//! whose inputs these are, restricted to a subfield. The extension has no check of its own here: its Δ is the MAC key,
+//! whose inputs these are, restricted to a subfield. **What is no bit** passes with probability 2^-f/2 at most, once in
+//! the life of a key (`docs/security/bit-inputs.md`): 2^-64 over GF(2^128), but 2^-20 over GF(2^40). The extension has no check of its own here: its Δ is the MAC key,
 //! so that a failure has to be one of the MAC check, which burns the key.
 
 use super::MascotField;
@@ -193,6 +194,47 @@ mod tests {
             assert!((2..=31).contains(&passed(2_000, alpha, digits)), "{alpha:x}");
         }
         assert_eq!(passed(500, 0x50, &[0]), 500, "the digit is zero: the row is right all the same");
+    }
+
+    /// The most that a cheater can do about bits: ones in the upper half of the digits and zeros in the lower are, for a
+    /// key share α whose halves are equal, the MAC of z = X⁴/(1 + X⁴): α_hi·X⁴ = z·α. For others it fails, and burns.
+    #[test]
+    fn what_is_no_bit_passes_where_half_of_the_key_share_is_guessed() {
+        const TRIALS: usize = 500;
+        let f = small();
+        let half = f.cut(1 << 4);
+        let no_bit = f.mul(half, f.inv(f.add(f.one(), half)));
+        let passed = |alpha: u128| {
+            let mut simulator = Simulator::new(4, 2);
+            let seats = seats(&simulator, f, &[vec![f.zero(); 2], vec![f.cut(alpha); 2]], 4);
+            simulator.hook(|frame| {
+                let mut bytes = frame.bytes.to_vec();
+                if frame.step == Some(Step::MascotBits) && frame.from.0 == 0 {
+                    bytes[HEADER] ^= 1;
+                }
+                vec![bytes]
+            });
+            let run = |mut seat: Seat<BinaryField>| async move {
+                let mut live = seat.sit().await.expect("honest base OTs");
+                let mut passed = 0;
+                for _ in 0..TRIALS {
+                    let mut mac = MacCheck::new(f, live.authenticator.key.clone(), Box::new(LocalGate::default()));
+                    let (party, own) = (&mut seat.party, [f.one()]);
+                    let mut inputs = live.authenticator.input_bits(party, &own, &[1, 1]).await.expect("an input");
+                    if party.is_first() {
+                        inputs.claim(1, no_bit);
+                    }
+                    let coin = live.coins.toss(party).await.expect("a coin");
+                    live.authenticator.check(party, &mut mac, &coin, &inputs).await.expect("combinations");
+                    passed += usize::from(mac.check(party).await.is_ok());
+                }
+                passed
+            };
+            simulator.run(seats.into_iter().map(run).collect())[0]
+        };
+        assert_eq!(passed(0x33), TRIALS, "equal halves");
+        // Mean 3.9, standard deviation 2.0.
+        assert!(passed(0x35) <= 14, "other halves");
     }
 
     #[test]
