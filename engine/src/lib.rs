@@ -10,6 +10,8 @@
 //! is written at each protocol. See [`error::Severity`] for what an error means for keys.
 
 pub mod bit_tuples;
+#[cfg(test)]
+mod bounds;
 pub mod coin;
 pub mod commitment;
 pub mod dealer;

@@ -17,7 +17,7 @@
 //!    kept limbs with its rounding.
 //!
 //! Ring learning with errors at N = 32768 is estimated at 128 bits up to log₂q = 881 (HomomorphicEncryption.org
-//! standard of 2018, ternary secrets, classical); we use 500 bits.
+//! standard of 2018, ternary secrets, classical); we use 500 bits, for about 240 (`docs/security/lowgear-parameters.md`).
 
 use crate::tuples::Kind;
 use crypto_bigint::{CheckedAdd, U2048};
@@ -266,6 +266,24 @@ mod tests {
         assert!(budget(83, 10).expect("83 bits").products >= 1 << 24, "2^24 products at 2^-83");
         assert_eq!(budget(84, 10), None);
         assert_eq!(budget(64, 9), None, "450 bits are too few");
+    }
+
+    /// `scripts/bounds.py` computes the table, and the bounds by formulas of its own.
+    #[test]
+    fn the_table_of_bounds_has_our_parameters() {
+        let params = Params::for_prime(DEFAULT_PRIME, 64).unwrap();
+        let budget = params.budget(DEFAULT_PRIME).unwrap();
+        let log_q: f64 = PRIMES.iter().map(|&q| (q as f64).log2()).sum();
+        for (name, value) in [
+            ("lowgear-degree", 1 << params.log_n()),
+            ("lowgear-modulus-bits", log_q.ceil() as u64),
+            ("lowgear-rows", budget.rows as u64),
+            ("lowgear-repetitions", REPETITIONS as u64),
+            ("lowgear-flooding-bits", budget.flooding.into()),
+            ("lowgear-products-bits", budget.products.ilog2().into()),
+        ] {
+            assert_eq!(crate::bounds::parameter(name), value, "{name}: scripts/bounds.py --write");
+        }
     }
 
     /// The same bounds by logarithms, term by term.

@@ -281,6 +281,8 @@ fn ceil_log2(x: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bounds::parameter;
+    use crate::mascot::triple;
     use crate::port::{LocalGate, Rng};
     use crate::share::MacKeyShare;
     use crate::sim::Simulator;
@@ -380,6 +382,26 @@ mod tests {
             assert!(batch.tests as u32 >= statistical + 30, "a lie passes 2^-{} of all tosses", batch.tests);
             let shown = batch.tests as f64 * batch.count as f64 * (-f64::from(batch.mask_bits)).exp2();
             assert!(shown.log2() + 30.0 <= -f64::from(statistical), "distance 2^{} of a batch", shown.log2());
+        }
+    }
+
+    /// `scripts/bounds.py` computes the table.
+    #[test]
+    fn the_table_of_bounds_has_our_parameters() {
+        let params = Params::default();
+        let batch = Batch::largest(&params, &PrimeField::carbyne(), usize::MAX, 2);
+        let components = |bits| triple::components(bits, params.statistical) as u64;
+        for (name, value) in [
+            ("statistical", params.statistical.into()),
+            ("ot-width", params.ot_width as u64),
+            ("cope-width", params.cope_width as u64),
+            ("components-128", components(128)),
+            ("components-40", components(40)),
+            ("dabit-batch", batch.count as u64),
+            ("dabit-tests", batch.tests as u64),
+            ("dabit-mask-bits", batch.mask_bits.into()),
+        ] {
+            assert_eq!(parameter(name), value, "{name}: scripts/bounds.py --write");
         }
     }
 
