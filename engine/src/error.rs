@@ -65,6 +65,8 @@ pub enum Malformed {
 pub enum ConsistencyCheck {
     #[error("check of the puncturable PRF")]
     Ggm,
+    #[error("check of the puncturable PRF at this party's MAC key share")]
+    KeyGgm,
     #[error("check of the OT extension")]
     OtExtension,
     #[error("proof of a public key")]
@@ -93,6 +95,8 @@ impl Error {
     pub fn severity(&self) -> Severity {
         match self {
             Error::MacCheckFailed => Severity::KeyBurned,
+            // Its outcome depends on the MAC key share, which outlives the setup: see `Gate::key_dependent_check`.
+            Error::ConsistencyFailed { check: ConsistencyCheck::KeyGgm, .. } => Severity::KeyBurned,
             Error::Gate(GateError::Compromised) => Severity::KeyBurned,
             // A bad opening of a committed σ is evidence of the same as a sum that is not zero.
             Error::CommitmentMismatch { step: Step::CheckOpen, .. }

@@ -131,6 +131,15 @@ impl<F: Field, S: Openable<F>> MacCheck<F, S> {
         Ok(())
     }
 
+    /// Records the outcome of a check that depends on the own key share; see [`Gate::key_dependent_check`].
+    ///
+    /// # Errors
+    /// [`GateError::Compromised`] if the key was burned before.
+    pub(crate) async fn key_dependent_check(&mut self, passed: bool) -> Result<()> {
+        self.failed |= !passed;
+        Ok(self.gate.key_dependent_check(passed).await?)
+    }
+
     /// What this check covers, equal at all parties that opened the same.
     fn statement(&self, party: &Party) -> [u8; 32] {
         let mut hash = blake3::Hasher::new_derive_key("polyyne/1 opened values");

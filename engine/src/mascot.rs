@@ -25,9 +25,10 @@
 //! lie passes a check, and the key is guessed, with probability 2^-40 ([`statistical_of`]), whatever the parameters;
 //! what triples reveal of themselves stays below 2^-statistical, because τ follows from the field. **Aborts**: whether a consistency check passes can depend on a guess at secret bits of
 //! this setup, so any error ends it (I17): its secrets are erased, [`Error::SetupOver`] is the answer from
-//! then on, and whoever drives it decides by [`Error::severity`] and its own journal what to do about
-//! the MAC key. The same holds if a future of these functions is dropped. The Δ of the OT extension is
-//! fresh for every setup and peer and independent of the MAC key share, which is the Δ of COPEe.
+//! then on. The same holds if a future of these functions is dropped. The Δ of the OT extension is fresh for every setup
+//! and peer and independent of the MAC key share, which is the Δ of COPEe and of the inputs of bits. The MAC key share
+//! outlives the setup, so a failed check that depends on it burns the key (I46): a failed MAC check, and a failed check
+//! of the trees that are punctured at its digits ([`crate::port::Gate::key_dependent_check`]).
 
 mod and_triple;
 mod assembly;
@@ -164,7 +165,7 @@ impl<F: MascotField> Setup<F> {
         params: Params,
         anchor: Option<&Anchor<F>>,
     ) -> Result<(Self, Anchor<F>)> {
-        let mut live = Live::establish(party, field.clone(), mac.key(), params, anchor.is_some()).await?;
+        let mut live = Live::establish(party, field.clone(), mac, params, anchor.is_some()).await?;
         let anchor = key_link::link(&mut live.authenticator, &mut live.coins, party, mac, anchor).await?;
         Ok((Self { field, live: Some(live) }, anchor))
     }

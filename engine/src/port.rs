@@ -63,6 +63,19 @@ pub trait Gate: Send {
 
     /// Ends the check that is being held.
     fn verdict(&mut self, verdict: Verdict) -> BoxFuture<'_, Result<(), GateError>>;
+
+    /// Records the outcome of a consistency check that depends on the own MAC key share and that a peer can make fail:
+    /// that of the trees that are punctured at its digits. Nothing that depends on the outcome leaves before this
+    /// returns.
+    ///
+    /// A peer that causes such a check learns bits of the share from its outcome, and the share outlives the setup. So
+    /// one failure under a key is the last: it burns the key, durably, before this returns. A check that passed is
+    /// counted, durably too, so that a crash between the outcome and its record shows neither. The records of one key
+    /// are made one after the other; behind a failure there is none.
+    ///
+    /// # Errors
+    /// [`GateError::Compromised`] if the key is burned already, whatever this outcome is.
+    fn key_dependent_check(&mut self, passed: bool) -> BoxFuture<'_, Result<(), GateError>>;
 }
 
 /// A party's σ with what its commitment needs to be opened.
@@ -160,6 +173,17 @@ impl Gate for LocalGate {
             (_, Verdict::Benign) => Err(GateError::Frozen),
             (_, Verdict::Passed) => self.step(LocalState::Committed, LocalState::Free),
         };
+        Box::pin(std::future::ready(result))
+    }
+
+    fn key_dependent_check(&mut self, passed: bool) -> BoxFuture<'_, Result<(), GateError>> {
+        let result = match self.state {
+            LocalState::Compromised => Err(GateError::Compromised),
+            _ => Ok(()),
+        };
+        if !passed {
+            self.state = LocalState::Compromised;
+        }
         Box::pin(std::future::ready(result))
     }
 }

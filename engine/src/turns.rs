@@ -216,6 +216,20 @@ impl Gate for TurnGate {
         let result = self.verdict_now(verdict);
         Box::pin(std::future::ready(result))
     }
+
+    fn key_dependent_check(&mut self, passed: bool) -> BoxFuture<'_, Result<(), GateError>> {
+        let mut state = self.turns.lock();
+        let result = match state.lines[self.party].broken {
+            Some(GateError::Compromised) => Err(GateError::Compromised),
+            _ => Ok(()),
+        };
+        if !passed {
+            state.lines[self.party].broken = Some(GateError::Compromised);
+            state.wake();
+        }
+        drop(state);
+        Box::pin(std::future::ready(result))
+    }
 }
 
 impl Drop for TurnGate {

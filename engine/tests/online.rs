@@ -323,6 +323,10 @@ impl Gate for Forgetful {
     fn verdict(&mut self, _verdict: Verdict) -> BoxFuture<'_, Result<(), GateError>> {
         Box::pin(async { Ok(()) })
     }
+
+    fn key_dependent_check(&mut self, _passed: bool) -> BoxFuture<'_, Result<(), GateError>> {
+        Box::pin(async { Ok(()) })
+    }
 }
 
 /// A frame of the round before, of the same step and length.

@@ -3,6 +3,7 @@
 mod byzantine;
 mod functional;
 mod rates;
+mod sessions;
 mod threads;
 
 use super::{Params, Setup};

@@ -4,6 +4,11 @@
 //! other's Δ (128 random bits, fresh for this pair and setup), then trees for COPEe, punctured at the
 //! digits of the other's MAC key share, and in characteristic 2 as many again for bits. One base OT for
 //! each level of each tree.
+//!
+//! **What the checks of the trees tell** (eprint 2022/192 §5, and [`super::ggm`]): an owner that spoils a tree learns from
+//! the outcome whether the position is in a set of its choice. For Δ of the OT extension that is a guess at a secret of
+//! this setup. For the MAC key share it is a guess at a secret that stays, so that outcome has one bit for all trees of
+//! all peers together, is on record before this party sends anything else, and a failure burns the key.
 
 use super::authenticate::{self, Authenticator};
 use super::base_ot::{self, Key, PairKeys};
@@ -17,12 +22,13 @@ use super::triple;
 use super::{Live, MascotField, Params};
 use crate::digest::{Hash, Transcript};
 use crate::error::{ConsistencyCheck, Error, Result};
+use crate::mac_check::MacCheck;
 use crate::party::{Party, PartyIndex};
 use crate::port::Rng;
 use crate::prg::{Prg, Tccr};
-use crate::share::MacKeyShare;
 use crate::step::Step;
 use rand_core::Rng as _;
+use subtle::Choice;
 use zeroize::Zeroizing;
 
 /// The widths of all trees that two parties share in one direction: first the OT extension's.
@@ -90,6 +96,16 @@ fn plant(party: &mut Party, peer: PartyIndex, forest: &Forest, keys: &[[Key; 2]]
     (trees, message)
 }
 
+/// A peer's trees, punctured at our digits, and whether their checks have passed.
+struct Punctured {
+    trees: Vec<Leaves>,
+    /// Of all trees at fresh digits.
+    fresh: Choice,
+    /// Of all trees at digits of the MAC key share.
+    of_key: Choice,
+}
+
+/// Evaluates all trees, whatever the checks of single ones say.
 fn puncture(
     party: &Party,
     peer: PartyIndex,
@@ -97,21 +113,37 @@ fn puncture(
     digits: &[u32],
     keys: &[Key],
     message: &[u8],
-) -> Result<Vec<Leaves>> {
-    party.expect_len(peer, Step::MascotGgm, message, forest.message_bytes())?;
-    let (mut trees, mut keys, mut message) = (Vec::new(), keys, message);
+) -> Punctured {
+    let (mut keys, mut message) = (keys, message);
+    let mut all = Punctured { trees: Vec::new(), fresh: Choice::from(1), of_key: Choice::from(1) };
     for (tree, width) in forest.widths().enumerate() {
         let (own, rest) = keys.split_at(width);
         let (part, later) = message.split_at(ggm::message_bytes(width));
         (keys, message) = (rest, later);
-        let leaves = ggm::puncture(&tree_context(party, peer, party.index(), tree), digits[tree], own, part);
-        trees.push(leaves.ok_or(Error::ConsistencyFailed { peer, check: ConsistencyCheck::Ggm })?);
+        let (leaves, passed) = ggm::puncture(&tree_context(party, peer, party.index(), tree), digits[tree], own, part);
+        all.trees.push(leaves);
+        let verdict = if tree < forest.ot.len() { &mut all.fresh } else { &mut all.of_key };
+        *verdict &= passed;
     }
-    Ok(trees)
+    all
+}
+
+/// Acts on the checks of all peers' trees. Those at the MAC key share come first, and are on record whatever the others
+/// say: a peer must not learn of the key what a failure elsewhere hides from the record.
+async fn settle<F: MascotField>(mac: &mut MacCheck<F>, punctured: &[Option<Punctured>]) -> Result<()> {
+    let failed = |of: fn(&Punctured) -> Choice| {
+        let found = punctured.iter().position(|peer| peer.as_ref().is_some_and(|peer| !bool::from(of(peer))));
+        found.map(|j| PartyIndex(j as u16))
+    };
+    let of_key = failed(|peer| peer.of_key);
+    mac.key_dependent_check(of_key.is_none()).await?;
+    let error = |check| move |peer| Err(Error::ConsistencyFailed { peer, check });
+    of_key.map_or(Ok(()), error(ConsistencyCheck::KeyGgm))?;
+    failed(|peer| peer.fresh).map_or(Ok(()), error(ConsistencyCheck::Ggm))
 }
 
 /// A pair's two sets of trees, ready for use.
-struct PairTrees {
+pub(super) struct PairTrees {
     planted: Vec<Leaves>,
     punctured: Vec<Leaves>,
 }
@@ -127,7 +159,7 @@ pub(super) struct Secrets {
     deltas: Zeroizing<Vec<u128>>,
     /// Δ of the inputs of bits.
     bit_keys: Zeroizing<Vec<u128>>,
-    digits: Vec<Zeroizing<Vec<u32>>>,
+    pub(super) digits: Vec<Zeroizing<Vec<u32>>>,
 }
 
 impl Secrets {
@@ -153,30 +185,30 @@ impl<F: MascotField> Live<F> {
     pub async fn establish(
         party: &mut Party,
         field: F,
-        key: &MacKeyShare<F>,
+        mac: &mut MacCheck<F>,
         params: Params,
         linked: bool,
     ) -> Result<Self> {
         params.assert_valid();
         let forest = Forest::new(&params, &field);
-        let alphas = Zeroizing::new(vec![field.to_bits(key.alpha()); party.n()]);
+        let alphas = Zeroizing::new(vec![field.to_bits(mac.key().alpha()); party.n()]);
         let secrets = Secrets::draw(&mut party.rng, &forest, &alphas, &alphas);
         let (keys, salt) = base_ot::run(party, &params.digest(&field, linked), &secrets.choices(&forest)).await?;
-        Self::assemble(party, field, key, params, &secrets, &keys, &salt).await
+        Self::assemble(party, field, mac, params, &secrets, &keys, &salt).await
     }
 
     /// The setup on given base OTs.
     pub async fn assemble(
         party: &mut Party,
         field: F,
-        key: &MacKeyShare<F>,
+        mac: &mut MacCheck<F>,
         params: Params,
         secrets: &Secrets,
         keys: &[Option<PairKeys>],
         salt: &Hash,
     ) -> Result<Self> {
         let forest = Forest::new(&params, &field);
-        let trees = trees(party, &forest, keys, &secrets.digits).await?;
+        let trees = trees(party, mac, &forest, keys, &secrets.digits).await?;
         let (mut multiply, mut authenticate) = (Vec::new(), Vec::new());
         for (j, (keys, trees)) in keys.iter().zip(trees).enumerate() {
             let (Some(keys), Some(mut trees)) = (keys, trees) else {
@@ -199,7 +231,7 @@ impl<F: MascotField> Live<F> {
         }
         let components = triple::components(field.bits(), params.statistical);
         let multiplier = Multiplier::new(field.clone(), components, multiply);
-        let authenticator = Authenticator { field: field.clone(), key: key.clone(), pairs: authenticate };
+        let authenticator = Authenticator { field: field.clone(), key: mac.key().clone(), pairs: authenticate };
         Ok(Self { field, params, multiplier, authenticator, coins: Coins::default() })
     }
 }
@@ -234,8 +266,9 @@ fn multiplying(party: &Party, peer: PartyIndex, trees: PairTrees, delta: u128, s
 }
 
 /// Plants and punctures all trees with every peer. 1 round.
-async fn trees(
+pub(super) async fn trees<F: MascotField>(
     party: &mut Party,
+    mac: &mut MacCheck<F>,
     forest: &Forest,
     keys: &[Option<PairKeys>],
     digits: &[Zeroizing<Vec<u32>>],
@@ -249,14 +282,20 @@ async fn trees(
         out[peer.get()] = message;
     }
     let messages = party.exchange(Step::MascotGgm, out).await?;
-    let mut trees: Vec<Option<PairTrees>> = (0..party.n()).map(|_| None).collect();
+    for peer in party.peers() {
+        party.expect_len(peer, Step::MascotGgm, &messages[peer.get()], forest.message_bytes())?;
+    }
+    let mut punctured: Vec<Option<Punctured>> = (0..party.n()).map(|_| None).collect();
     for peer in party.peers() {
         let j = peer.get();
         let keys = keys[j].as_ref().expect("keys with each peer");
-        let punctured = puncture(party, peer, forest, &digits[j], &keys.received, &messages[j])?;
-        trees[j] = planted[j].take().map(|planted| PairTrees { planted, punctured });
+        punctured[j] = Some(puncture(party, peer, forest, &digits[j], &keys.received, &messages[j]));
     }
-    Ok(trees)
+    settle(mac, &punctured).await?;
+    let pair = |(planted, punctured): (Option<_>, Option<Punctured>)| {
+        Some(PairTrees { planted: planted?, punctured: punctured?.trees })
+    };
+    Ok(planted.into_iter().zip(punctured).map(pair).collect())
 }
 
 fn shares_seed(party: &Party, seed: &Key) -> Hash {

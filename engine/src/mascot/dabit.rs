@@ -308,8 +308,10 @@ mod tests {
             let first_key = MacKeyShare::new(f.random(&mut party.rng), i == 0);
             let second_key = MacKeyShare::new(g.random(&mut party.rng), i == 0);
             let params = Params::default();
-            let mut first = Live::establish(&mut party, f, &first_key, params, false).await.expect("base OTs");
-            let mut second = Live::establish(&mut party, g, &second_key, params, false).await.expect("base OTs");
+            let mut first =
+                Live::establish(&mut party, f, &mut mac(&f, &first_key), params, false).await.expect("base OTs");
+            let mut second =
+                Live::establish(&mut party, g, &mut mac(&g, &second_key), params, false).await.expect("base OTs");
             let mut results = Vec::new();
             for _ in 0..trials {
                 let (mut first_mac, mut second_mac) = (mac(&f, &first_key), mac(&g, &second_key));

@@ -9,9 +9,10 @@
 //!
 //! Check: every leaf also gives 256 check bits. The owner sends their XOR and a hash of all of
 //! them; the other side fills in the missing ones and compares the hash. Without it a malicious
-//! owner could spoil single leaves and learn from later failures. **A failed check may reveal that
-//! Δ is in a set of the owner's choice, so it ends the setup** (I17). A passed check leaves the
-//! owner with the knowledge that Δ is in that set, which the proof accounts for: it was a guess.
+//! owner could spoil single leaves and learn from later failures. **The outcome of the check tells the owner
+//! whether Δ is in a set of its choice.** Where Δ is fresh for the setup a failure ends the setup (I17); where Δ is the
+//! MAC key share, which outlives it, a failure burns the key (I46). What a check that passes tells was a guess, which the
+//! proof accounts for. The caller evaluates all trees before it acts on any: the outcomes of single trees do not show.
 //!
 //! Seeds have 128 bits; every hash absorbs session, pair, tree, level and place, so that one
 //! guess at a seed tests one node only. The position is treated in constant time.
@@ -19,7 +20,7 @@
 use super::base_ot::Key;
 use crate::digest::{Hash, Transcript};
 use crate::prg::{Keystream, StreamBlock, counters};
-use subtle::{ConditionallySelectable, ConstantTimeEq};
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use zeroize::Zeroizing;
 
 const SEED_BYTES: usize = 16;
@@ -125,8 +126,8 @@ fn blend(mask: u128, if_set: u128, if_not: u128) -> u128 {
 
 /// The other side: all leaves but the one at `position`, from the base OT keys chosen by the
 /// inverted bits of `position`, most significant first. `message` has [`message_bytes`].
-/// `None` if the check fails.
-pub(crate) fn puncture(ctx: &Transcript, position: u32, keys: &[Key], message: &[u8]) -> Option<Leaves> {
+/// The leaves mean nothing unless the check has passed.
+pub(crate) fn puncture(ctx: &Transcript, position: u32, keys: &[Key], message: &[u8]) -> (Leaves, Choice) {
     let depth = keys.len();
     let (sums, check) = message.split_at(2 * SEED_BYTES * depth);
     let mut nodes = Zeroizing::new(vec![0u128]);
@@ -144,7 +145,7 @@ pub(crate) fn puncture(ctx: &Transcript, position: u32, keys: &[Key], message: &
     let checks =
         completed(check_bits(ctx, &nodes), position, check[..HASH_BYTES].try_into().expect("split at its length"));
     let passed = check_hash(ctx, &checks).as_slice().ct_eq(&check[HASH_BYTES..]);
-    bool::from(passed).then(|| Leaves::new(ctx, &nodes))
+    (Leaves::new(ctx, &nodes), passed)
 }
 
 /// Puts the sibling of the next punctured node, which follows from the level's sum, in its place.
@@ -188,6 +189,10 @@ mod tests {
         keys.iter().enumerate().map(|(level, keys)| keys[choice(level) as usize]).collect()
     }
 
+    fn passes(ctx: &Transcript, position: u32, keys: &[Key], message: &[u8]) -> bool {
+        puncture(ctx, position, keys, message).1.into()
+    }
+
     fn first_blocks(leaves: &Leaves) -> Vec<u128> {
         let mut blocks = vec![[0; 16]; leaves.len()];
         leaves.fill(0, 1, &mut blocks);
@@ -203,7 +208,8 @@ mod tests {
             assert_eq!(message.len(), message_bytes(depth));
             let all = first_blocks(&leaves);
             for position in 0..1 << depth {
-                let punctured = puncture(&ctx, position, &chosen(&keys, position), &message).expect("an honest tree");
+                let (punctured, passed) = puncture(&ctx, position, &chosen(&keys, position), &message);
+                assert!(bool::from(passed), "an honest tree");
                 let known = first_blocks(&punctured);
                 for place in 0..1 << depth {
                     assert_eq!(
@@ -229,7 +235,7 @@ mod tests {
             let (level, side) = (bit / 8 / 32, bit / 8 / 16 % 2);
             // The sum of the punctured side is under the key that this side did not choose.
             let unseen = level < 3 && side as u32 == (position >> (2 - level)) & 1;
-            assert_eq!(puncture(&ctx, position, &chosen_keys, &spoiled).is_some(), unseen, "bit {bit}");
+            assert_eq!(passes(&ctx, position, &chosen_keys, &spoiled), unseen, "bit {bit}");
         }
     }
 
@@ -243,7 +249,7 @@ mod tests {
                 let (_, mut message) = plant(&ctx, 9, &keys);
                 message[2 * SEED_BYTES * level + SEED_BYTES * side] ^= 1;
                 for position in 0..1 << depth {
-                    let passes = puncture(&ctx, position, &chosen(&keys, position), &message).is_some();
+                    let passes = passes(&ctx, position, &chosen(&keys, position), &message);
                     assert_eq!(passes, position >> (depth - 1 - level) & 1 == side as u32, "{level} {side} {position}");
                 }
             }
@@ -266,7 +272,7 @@ mod tests {
         message.truncate(2 * SEED_BYTES * depth);
         message.extend_from_slice(&sum);
         message.extend_from_slice(&check_hash(&ctx, &checks));
-        let passes = |&position: &u32| puncture(&ctx, position, &chosen(&keys, position), &message).is_some();
+        let passes = |&position: &u32| passes(&ctx, position, &chosen(&keys, position), &message);
         assert_eq!((0..1 << depth).filter(passes).collect::<Vec<u32>>(), [guess ^ 1, guess]);
     }
 

@@ -19,7 +19,6 @@ pub(super) struct Seat<F: MascotField> {
     pub party: Party,
     pub mac: MacCheck<F>,
     field: F,
-    key: MacKeyShare<F>,
     params: Params,
     secrets: Secrets,
     keys: Vec<Option<PairKeys>>,
@@ -27,8 +26,8 @@ pub(super) struct Seat<F: MascotField> {
 
 impl<F: MascotField> Seat<F> {
     pub async fn sit(&mut self) -> Result<Live<F>> {
-        let Self { party, field, key, params, secrets, keys, .. } = self;
-        Live::assemble(party, field.clone(), key, *params, secrets, keys, &[7; 32]).await
+        let Self { party, mac, field, params, secrets, keys } = self;
+        Live::assemble(party, field.clone(), mac, *params, secrets, keys, &[7; 32]).await
     }
 }
 
@@ -65,16 +64,8 @@ pub(super) fn seats_with<F: MascotField>(
         .map(|(i, (channels, secrets))| {
             let key = MacKeyShare::new(alphas[i][i], i == 0);
             let party = Party::new(i, [seed as u8; 32], channels, Rng::seed_from_u64(seed ^ ((i as u64 + 1) << 32)));
-            let mac = MacCheck::new(field.clone(), key.clone(), Box::new(LocalGate::default()));
-            Seat {
-                party,
-                mac,
-                field: field.clone(),
-                key,
-                params,
-                secrets,
-                keys: keys.pop().expect("keys for each party"),
-            }
+            let mac = MacCheck::new(field.clone(), key, Box::new(LocalGate::default()));
+            Seat { party, mac, field: field.clone(), params, secrets, keys: keys.pop().expect("keys for each party") }
         })
         .collect();
     seats.reverse();
@@ -98,7 +89,7 @@ pub(super) fn leaves(widths: &[usize], digits: &[u32], rng: &mut Rng) -> (Vec<Le
         let (all, message) = ggm::plant(&ctx, word(rng), &keys);
         let bits = (0..width).rev().map(|bit| 1 - (digit >> bit & 1) as usize);
         let chosen: Vec<Key> = keys.iter().zip(bits).map(|(keys, bit)| keys[bit]).collect();
-        (all, ggm::puncture(&ctx, digit, &chosen, &message).expect("an honest tree"))
+        (all, ggm::puncture(&ctx, digit, &chosen, &message).0)
     };
     widths.iter().zip(digits).enumerate().map(pair).unzip()
 }
@@ -112,7 +103,7 @@ pub(super) fn fixed_trees(count: usize, depth: usize) -> Vec<Leaves> {
 }
 
 /// `result[i][j]`: what base OTs would have given to i with j.
-fn dealt(rng: &mut Rng, forest: &Forest, secrets: &[Secrets]) -> Vec<Vec<Option<PairKeys>>> {
+pub(super) fn dealt(rng: &mut Rng, forest: &Forest, secrets: &[Secrets]) -> Vec<Vec<Option<PairKeys>>> {
     let n = secrets.len();
     let count: usize = forest.widths().sum();
     let mut key = || -> Key {

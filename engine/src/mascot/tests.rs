@@ -3,6 +3,7 @@
 mod bits;
 mod byzantine;
 mod functional;
+mod sessions;
 
 use super::{MascotField, Params, Setup};
 use crate::field::{BinaryField, PrimeField};

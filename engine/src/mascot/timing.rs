@@ -43,7 +43,7 @@ fn puncturing() -> Probe {
         (position, keys().iter().zip(bits).map(|(keys, bit)| keys[bit]).collect::<Vec<Key>>())
     };
     Probe::new("OT: position in a tree", prepare, move |(position, keys)| {
-        ggm::puncture(&ctx(), *position, keys, &message).is_some()
+        ggm::puncture(&ctx(), *position, keys, &message).1.unwrap_u8()
     })
     .slow()
 }

@@ -78,9 +78,10 @@ fn the_input_check_catches_another_bit_towards_one_party_or_in_one_digit() {
 #[test]
 fn the_check_of_the_puncturable_prf_catches_a_spoiled_tree() {
     let world = World::new(DEFAULT_PRIME, 2, 1);
-    // The sums of the first level, both sides, of all trees: one of them is used by the other party.
+    // The sums of the first level, both sides, of all trees of the OT extension: one of them is used by the other party.
     let results = with_change(&world, Kind::Triple, Step::MascotGgm, &[1], |_, payload| {
-        payload.chunks_exact_mut(4 * 32 + 64).for_each(|tree| tree[..32].iter_mut().for_each(|byte| *byte ^= 1));
+        let trees = payload.chunks_exact_mut(4 * 32 + 64).take(32);
+        trees.for_each(|tree| tree[..32].iter_mut().for_each(|byte| *byte ^= 1));
     });
     let check = ConsistencyCheck::Ggm;
     assert_eq!(results[1].as_ref().err(), Some(&Error::ConsistencyFailed { peer: PartyIndex(0), check }));
