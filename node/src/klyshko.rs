@@ -6,8 +6,9 @@
 //! of all. A batch whose signatures are not complete is thrown away whole.
 //!
 //! The setup's correlations live in memory only and die with the session; any error of the
-//! protocol ends them. A failed consistency check pauses generation until the operator resumes it:
-//! each retry would give a cheating member another guess.
+//! protocol ends them. A failed consistency check pauses generation, durably, until the operator resumes it
+//! ([`pause`]): each retry would give a cheating member another guess at fresh secrets. One whose outcome depends on the
+//! MAC key burns the key.
 
 pub(crate) mod anchor;
 mod crew;
@@ -16,8 +17,11 @@ pub mod external;
 mod generator;
 pub mod making;
 pub mod muster;
+pub mod pause;
 pub mod plan;
 pub mod rules;
+#[cfg(test)]
+mod tests;
 mod watch;
 mod workshop;
 
@@ -37,7 +41,8 @@ use crew::Crew;
 use demand::{Demand, Running};
 use external::{PluginError, Plugins};
 use generator::{External, TupleGenerator};
-use muster::Muster;
+use muster::{Muster, Telling};
+use pause::{Cause, Pause};
 use plan::{Batch, Plan, Planner, Wish};
 use polyyne_engine::error::{Error as EngineError, Severity};
 use polyyne_engine::generator::Protocol;
@@ -71,6 +76,7 @@ const TELL_PATIENCE: Duration = Duration::from_secs(3);
 /// Each but the first takes some 70 MB, which is why the operator has to ask for them: a node stays below 400 MB.
 const LOWGEAR_THREADS_MAX: u16 = 2;
 const WISH_BYTES_MAX: usize = 32 << 10;
+const TELLING_BYTES_MAX: usize = 128;
 
 /// Keeps what [`anchor`] stores, by field ([`crate::session::side::field_byte`]).
 pub trait AnchorStore: Send + Sync {
@@ -116,11 +122,10 @@ struct Shared {
     threads: u16,
     /// Threads that LowGear computes on here.
     workers: usize,
-    paused: AtomicBool,
+    pause: Pause,
     stopped: AtomicBool,
     wake: Notify,
     phase: Mutex<Phase>,
-    trouble: Mutex<Option<String>>,
     demand: Demand,
     made: Mutex<Made>,
     stalls: Mutex<Stalls>,
@@ -224,20 +229,26 @@ impl Ended {
 
 impl Klyshko {
     /// Starts the generation of a seat.
-    pub fn start(seat: Arc<Seat>, network: Network, anchors: Arc<dyn AnchorStore>, generation: &Generation) -> Self {
+    pub fn start(
+        seat: Arc<Seat>,
+        network: Network,
+        anchors: Arc<dyn AnchorStore>,
+        pause: Pause,
+        generation: &Generation,
+    ) -> Self {
+        let members = seat.view.members().iter().map(|member| member.peer).collect();
         let shared = Arc::new(Shared {
-            muster: Muster::new(seat.view.members().iter().map(|member| member.peer).collect(), seat.rank()),
+            muster: Muster::new(members, seat.rank(), pause.is_on()),
             seat,
             network,
             anchors,
             plugins: generation.external.clone(),
             threads: generation.threads(),
             workers: generation.threads.map_or(1, |threads| threads.get().min(LOWGEAR_THREADS_MAX).into()),
-            paused: AtomicBool::new(!generation.enabled),
+            pause,
             stopped: AtomicBool::new(false),
             wake: Notify::new(),
             phase: Mutex::default(),
-            trouble: Mutex::default(),
             demand: Demand::default(),
             made: Mutex::default(),
             stalls: Mutex::default(),
@@ -249,23 +260,31 @@ impl Klyshko {
     }
 
     /// A member told its token.
-    pub fn hear(&self, from: PeerKey, token: Digest) -> Option<Digest> {
-        self.shared.muster.hear(from, token).then(|| self.shared.muster.own())
+    pub fn hear(&self, from: PeerKey, telling: Telling) -> Option<Telling> {
+        self.shared.muster.hear(from, telling).then(|| self.shared.muster.own())
     }
 
-    pub fn pause(&self) {
-        self.shared.paused.store(true, Ordering::Relaxed);
-        self.shared.wake.notify_one();
+    /// Pauses generation at the operator's order: durable when this returns.
+    ///
+    /// # Errors
+    /// If it could not be written; generation is paused until this process ends.
+    pub async fn pause(&self) -> Result<(), Fault> {
+        self.shared.begin_pause(Cause::Operator).await
     }
 
-    pub fn resume(&self) {
-        self.shared.paused.store(false, Ordering::Relaxed);
-        *lock(&self.shared.trouble) = None;
+    /// Ends a pause at the operator's order.
+    ///
+    /// # Errors
+    /// If that could not be written: then it goes on.
+    pub async fn resume(&self) -> Result<(), Fault> {
+        self.shared.pause.end().await?;
+        self.shared.muster.set_paused(false);
         self.shared.wake.notify_one();
+        Ok(())
     }
 
     pub fn is_paused(&self) -> bool {
-        self.shared.paused.load(Ordering::Relaxed)
+        self.shared.pause.is_on()
     }
 
     /// Ends generation here for good; the seat is given up.
@@ -281,7 +300,7 @@ impl Klyshko {
 
     /// What went wrong last, if it has not been put right.
     pub fn trouble(&self) -> Option<String> {
-        lock(&self.shared.trouble).clone()
+        self.shared.pause.trouble()
     }
 
     /// The members that do not want to generate now, as far as this one has heard.
@@ -353,7 +372,7 @@ async fn run(shared: Arc<Shared>) {
         if shared.stopped.load(Ordering::Relaxed) {
             return;
         }
-        shared.note(&ended);
+        shared.note(&ended).await;
         if !matches!(ended, Ended::Renewed) {
             shared.muster.renew();
         }
@@ -367,7 +386,8 @@ async fn attempt(shared: &Arc<Shared>) -> Ended {
     changes.mark_unchanged();
     tell_all(shared).await;
     let Some(label) = shared.muster.label() else {
-        // Somebody has not been heard: its own telling will be a change.
+        // Somebody has not been heard or is paused: its own telling will be a change.
+        *lock(&shared.paused_by) = shared.muster.paused();
         drop(tokio::time::timeout(Duration::from_secs(1), changes.changed()).await);
         return Ended::Renewed;
     };
@@ -405,9 +425,9 @@ async fn tell_all(shared: &Arc<Shared>) {
         let own = own.clone();
         async move {
             if let Ok(answer) = shared.network.request(peer, Service::WAKE, own, TELL_PATIENCE).await
-                && let Ok(token) = canonical::decode::<Digest>(&answer, 64)
+                && let Ok(telling) = canonical::decode::<Telling>(&answer, TELLING_BYTES_MAX)
             {
-                shared.muster.hear(peer, token);
+                shared.muster.hear(peer, telling);
             }
         }
     });
@@ -579,7 +599,7 @@ impl Shared {
         self.changed.notify_waiters();
     }
 
-    fn note(&self, ended: &Ended) {
+    async fn note(&self, ended: &Ended) {
         if matches!(ended, Ended::Renewed) {
             return;
         }
@@ -592,16 +612,25 @@ impl Shared {
             }
             None => tracing::warn!(cause = %ended, "the generation session has ended"),
         }
-        self.pause_for(ended);
+        self.pause_for(ended).await;
         self.changed.notify_waiters();
     }
 
     /// Until the operator resumes, if this is for the operator to look at.
-    fn pause_for(&self, ended: &Ended) {
+    async fn pause_for(&self, ended: &Ended) {
         if ended.needs_operator() {
-            self.paused.store(true, Ordering::Relaxed);
-            *lock(&self.trouble) = Some(format!("{ended}; generation waits for `vcp klyshko resume`"));
+            let trouble = format!("{ended}; generation waits for `vcp klyshko resume`");
+            if let Err(error) = self.begin_pause(Cause::Trouble(trouble)).await {
+                tracing::error!(%error, "the pause of generation could not be written");
+            }
         }
+    }
+
+    async fn begin_pause(&self, cause: Cause) -> Result<(), Fault> {
+        self.muster.set_paused(true);
+        let begun = self.pause.begin(cause).await;
+        self.wake.notify_one();
+        begun
     }
 
     fn note_made(&self, kind: TupleKind, count: usize, spent: Duration) {
@@ -642,8 +671,8 @@ impl Shared {
             external.is_none_or(|name| self.plugins.contains_key(name))
         });
         let next = |kind| castor.next_position(scope, kind);
-        let paused = self.paused.load(Ordering::Relaxed);
-        let wish = self.demand.wish(paused, &kinds, &castor.stock(scope), next, tokio::time::Instant::now());
+        let wish =
+            self.demand.wish(self.pause.is_on(), &kinds, &castor.stock(scope), next, tokio::time::Instant::now());
         Wish { threads: self.threads, ..wish }
     }
 }
@@ -657,9 +686,10 @@ pub fn serve(
     network.serve(Service::WAKE, move |from, payload| {
         let of_cloud = of_cloud.clone();
         async move {
-            let (cloud, token) = canonical::decode(&payload, 128).map_err(|_| Refusal::Malformed)?;
+            let (cloud, telling) =
+                canonical::decode(&payload, 2 * TELLING_BYTES_MAX).map_err(|_| Refusal::Malformed)?;
             let klyshko = of_cloud(cloud).ok_or(Refusal::NoSuchService)?;
-            let own = klyshko.hear(from, token).ok_or(Refusal::NotPermitted)?;
+            let own = klyshko.hear(from, telling).ok_or(Refusal::NotPermitted)?;
             Ok(canonical::encode(&own))
         }
     });

@@ -228,7 +228,7 @@ async fn refusals_name_their_cause_and_spend_nothing() {
         all(RefusalCode::ProgramInvalid)
     );
     for core in &world.cores {
-        core.clouds.klyshko(world.view().cloud()).unwrap().pause();
+        core.clouds.klyshko(world.view().cloud()).unwrap().pause().await.unwrap();
     }
     let wish = Request::Execute(execute(hungry(1 << 20), &[secret, secret], true));
     assert_eq!(refusals(world.ask(0, &owner, wish).await), all(RefusalCode::StockTooLow));
@@ -591,9 +591,9 @@ async fn members_that_pause_generation_or_keep_it_waiting_are_named() {
     };
     let klyshko = desks[0].klyshko.clone();
     let (told, own) = (klyshko.clone(), members[1].peer);
-    desks[1].klyshko.pause();
+    desks[1].klyshko.pause().await.unwrap();
     until("the others hear of a pause", Box::new(move || told.paused_by() == [own])).await;
-    desks[1].klyshko.resume();
+    desks[1].klyshko.resume().await.unwrap();
     let told = klyshko.clone();
     until("and of its end", Box::new(move || told.paused_by().is_empty())).await;
     assert_eq!(klyshko.stalled_by(), None);

@@ -94,7 +94,10 @@ impl Crew {
         let obey = async move |(kind, count)| {
             let made = workshops.make_here(&shared, &mut party, kind, count).await;
             // a failed check counts even if the session has already ended by something else
-            made.inspect_err(|ended| shared.pause_for(ended))
+            if let Err(ended) = &made {
+                shared.pause_for(ended).await;
+            }
+            made
         };
         Worker::start(&format!("klyshko {number}"), obey).map_err(|error| {
             tracing::error!(%error, "a thread for generation cannot be started");

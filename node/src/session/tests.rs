@@ -63,7 +63,7 @@ impl Hall {
             await_stock(&desk.seat, &desk.klyshko, &bill, HANG).await.unwrap();
         }
         for desk in &desks {
-            desk.klyshko.pause();
+            desk.klyshko.pause().await.unwrap();
         }
         Self { world, seats: desks.iter().map(|desk| desk.seat.clone()).collect() }
     }

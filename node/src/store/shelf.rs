@@ -1,8 +1,8 @@
-//! Sealed bytes under byte keys, for records that the store does not interpret: invitations, anchor shares.
+//! Sealed bytes under byte keys, for records that the store does not interpret: invitations, anchor shares, pauses.
 
 use super::durable::{Durable, Fault};
 use super::sealed::{Sealed, SecretBytes};
-use super::state_file::{ANCHORS, INVITATIONS, StateFile};
+use super::state_file::{ANCHORS, INVITATIONS, PAUSES, StateFile};
 
 /// A table of sealed bytes. Clones share it.
 #[derive(Clone)]
@@ -20,6 +20,11 @@ impl Shelf {
     /// Own anchor shares of the key link, by scope.
     pub fn anchors(file: &StateFile) -> Self {
         Self::of(file, ANCHORS)
+    }
+
+    /// Pauses of generation, by cloud.
+    pub fn pauses(file: &StateFile) -> Self {
+        Self::of(file, PAUSES)
     }
 
     fn of(file: &StateFile, table: super::Table) -> Self {

@@ -22,6 +22,8 @@ pub const INVITATIONS: Table = Table("invitations");
 pub const MAC_KEYS: Table = Table("mac_keys");
 /// Own anchor shares of the key link, by scope.
 pub const ANCHORS: Table = Table("anchors");
+/// Pauses of generation, by cloud.
+pub const PAUSES: Table = Table("pauses");
 /// Answers, by client and idempotency key.
 pub const ANSWERS: Table = Table("answers");
 /// Nonces of requests, by client and nonce.
@@ -46,6 +48,7 @@ const LAYOUT: Layout = Layout {
         INVITATIONS,
         MAC_KEYS,
         ANCHORS,
+        PAUSES,
         ANSWERS,
         SEEN,
         AUDIT,

@@ -10,8 +10,8 @@ use crate::federation::PeerStatus;
 use crate::freshness::Seal;
 use crate::http::doors::OperatorApi;
 use crate::journal::KeyState as StoredKey;
-use crate::klyshko::Phase as Making;
 use crate::klyshko::rules::{kinds, told};
+use crate::klyshko::{Klyshko, Phase as Making};
 use polyyne_protocol::admin::*;
 use polyyne_protocol::id::{CloudId, PeerKey, RecordHash};
 use polyyne_protocol::log::SignedRecord;
@@ -212,8 +212,18 @@ impl Vcp {
                     "All members must be connected.",
                 ),
             }
-            if let Some(trouble) = status.desk.and_then(|desk| desk.klyshko.trouble()) {
-                find(Severity::Problem, &subject, trouble, "Look at the log, then `vcp klyshko resume`.");
+            if let Some(klyshko) = status.desk.map(|desk| desk.klyshko.clone()).filter(Klyshko::is_paused) {
+                match klyshko.trouble() {
+                    Some(trouble) => {
+                        find(Severity::Problem, &subject, trouble, "Look at the log, then `vcp klyshko resume`.");
+                    }
+                    None => find(
+                        Severity::Warning,
+                        &subject,
+                        "generation is paused here".to_owned(),
+                        "`vcp klyshko resume` ends the pause.",
+                    ),
+                }
             }
         }
         findings
@@ -398,13 +408,13 @@ impl OperatorApi for Vcp {
 
     async fn pause(&self, cloud: CloudId) -> Result<Generation, Refusal> {
         let desk = self.live_desk(cloud)?;
-        desk.klyshko.pause();
+        desk.klyshko.pause().await.map_err(internal)?;
         self.generation_of(&desk)
     }
 
     async fn resume(&self, cloud: CloudId) -> Result<Generation, Refusal> {
         let desk = self.live_desk(cloud)?;
-        desk.klyshko.resume();
+        desk.klyshko.resume().await.map_err(internal)?;
         self.generation_of(&desk)
     }
 
