@@ -1,6 +1,7 @@
 //! All of a node but how clouds come to be: stores, network, links and what members ask of each
 //! other. Given a cloud's view ([`Clouds::update`]) it takes its seat and serves.
 
+mod burn_notice;
 pub(crate) mod clouds;
 #[cfg(test)]
 mod tests;
@@ -76,6 +77,7 @@ pub(crate) struct Stores {
     pub answers: Answers,
     pub seen: SeenNonces,
     pub anchors: Shelf,
+    pub pauses: Shelf,
     pub log: AuditLog,
 }
 
@@ -108,6 +110,12 @@ impl Core {
 }
 
 impl Core {
+    /// Hears of burned keys again.
+    #[cfg(test)]
+    pub fn listen_for_burned_keys(&self) {
+        burn_notice::serve(&self.network, &self.clouds);
+    }
+
     /// Where this node's files are.
     pub fn layout(&self) -> &Layout {
         self.data.layout()
@@ -125,6 +133,7 @@ impl Stores {
             answers: Answers::of(state),
             seen: SeenNonces::of(state),
             anchors: Shelf::anchors(state),
+            pauses: Shelf::pauses(state),
             log: AuditLog::open(log, state).await?,
         })
     }
@@ -138,6 +147,7 @@ fn serve(network: &Network, clouds: &Clouds) -> Gateway {
     order::serve(network, move |scope| of_order.order(scope));
     let of_klyshko = clouds.clone();
     klyshko::serve(network, move |cloud| of_klyshko.klyshko(cloud));
+    burn_notice::serve(network, clouds);
     let of_freshness = clouds.clone();
     freshness::serve(network, move |cloud| of_freshness.witness(cloud));
     let of_gateway = clouds.clone();

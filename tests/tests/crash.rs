@@ -13,7 +13,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Every `failpoint::pass` of a node, and what makes a node pass it.
-const FAILPOINTS: [(&str, Work); 13] = [
+const FAILPOINTS: [(&str, Work); 14] = [
     ("taken", Work::Put),
     ("check-begun", Work::Put),
     ("check-committed", Work::Put),
@@ -25,6 +25,7 @@ const FAILPOINTS: [(&str, Work); 13] = [
     ("anchor-made", Work::FirstSetup("gf40-random")),
     ("anchor-kept", Work::FirstSetup("gf128-random")),
     ("anchor-confirmed", Work::FirstSetup("shared-bit")),
+    ("key-check-decided", Work::FirstSetup("gf40-square")),
     ("execution-checked", Work::Execute),
     ("execution-certified", Work::Execute),
 ];

@@ -1,6 +1,7 @@
 //! The clouds of this node: for each its newest view, and a desk while it has a usable MAC key and this node's store
 //! has been found fresh.
 
+use super::burn_notice;
 use super::{DeskRef, Stores, unknown_cloud};
 use crate::config::Generation;
 use crate::desk::Desk;
@@ -8,6 +9,7 @@ use crate::ephemeral::Ephemeral;
 use crate::federation::{Directory, Network};
 use crate::freshness::{Seal, Witness};
 use crate::journal::KeyState;
+use crate::klyshko::pause::Pause;
 use crate::klyshko::{AnchorStore, Klyshko};
 use crate::link::Links;
 use crate::order::Order;
@@ -184,15 +186,18 @@ impl Clouds {
         let key = view.mac_key()?;
         let scope = scope_of(view.cloud(), key.id);
         let field = PrimeField::new(key.field.0).ok()?;
+        let members: Vec<PeerKey> = view.members().iter().map(|member| member.peer).collect();
         let share = match inner.stores.mac_keys.load(scope) {
             Ok(share) => share,
             Err(error) => {
                 tracing::warn!(%error, "the cloud cannot be served");
+                if matches!(error, MacKeyError::Compromised(_)) {
+                    burn_notice::tell(inner.ways.network.clone(), self.clone(), scope, members);
+                }
                 return None;
             }
         };
         let alpha = field.from_bytes(share.share.expose().try_into().ok()?)?;
-        let members: Vec<PeerKey> = view.members().iter().map(|member| member.peer).collect();
         let rank = view.rank_of(&inner.ways.network.local_key())?;
         let order = Order::new(inner.ways.network.clone(), inner.ways.directory.clone(), members.clone(), rank);
         let finisher = inner.finisher.clone();
@@ -219,15 +224,43 @@ impl Clouds {
             directory: inner.ways.directory.clone(),
         });
         let anchors = Arc::new(Anchors { shelf: inner.stores.anchors.clone(), scope });
-        let klyshko = Klyshko::start(seat.clone(), inner.ways.network.clone(), anchors, &inner.generation);
+        let pause = match Pause::load(inner.stores.pauses.clone(), view.cloud(), inner.generation.enabled) {
+            Ok(pause) => pause,
+            Err(error) => {
+                tracing::error!(%error, "nobody knows whether generation is paused: the cloud cannot be served");
+                return None;
+            }
+        };
+        let klyshko = Klyshko::start(seat.clone(), inner.ways.network.clone(), anchors, pause, &inner.generation);
         let ephemeral = Ephemeral::new(seat.clone(), klyshko.clone(), inner.stores.answers.clone());
         Some(Arc::new(Desk::new(seat, klyshko, ephemeral, &inner.stores)))
     }
 
-    /// A key's burn is durable: nothing goes on under it.
+    /// Whether the cloud's present MAC key is this one, and the peer one of its members.
+    pub fn shares_key(&self, scope: MacScope, peer: PeerKey) -> bool {
+        let clouds = self.clouds();
+        let view = clouds.get(&CloudId(scope.cloud.0)).map(|cloud| &cloud.view);
+        view.is_some_and(|view| {
+            view.member(&peer).is_some() && view.mac_key().is_some_and(|key| key.id.0 == scope.mac_key.0)
+        })
+    }
+
+    /// A member says that it has burned a key. Durable when this returns.
+    pub(super) async fn burn_told(&self, scope: MacScope, peer: PeerKey) {
+        if !matches!(self.key_state(scope), Some(KeyState::Compromised { .. })) {
+            tracing::error!(%scope, peer = %peer.peer_id(), "a member has burned the MAC key");
+            self.inner.finisher.burn(scope, "a member says that it has burned the key").await;
+        }
+    }
+
+    /// A key's burn is durable: nothing goes on under it, and the others hear of it.
     pub fn burned(&self, scope: MacScope) {
         let mut clouds = self.clouds();
         for cloud in clouds.values_mut() {
+            if cloud.view.mac_key().is_some_and(|key| scope_of(cloud.view.cloud(), key.id) == scope) {
+                let members = cloud.view.members().iter().map(|member| member.peer).collect();
+                burn_notice::tell(self.inner.ways.network.clone(), self.clone(), scope, members);
+            }
             if cloud.desk.as_ref().is_some_and(|(desk, _)| desk.seat.scope == scope)
                 && let Some((desk, settling)) = cloud.desk.take()
             {

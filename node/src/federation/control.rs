@@ -42,6 +42,8 @@ impl Service {
     pub const FRESH: Self = Self("fresh");
     /// Verdicts of MAC checks.
     pub const CHECK: Self = Self("check");
+    /// A MAC key was burned.
+    pub const BURNED: Self = Self("burned");
 }
 
 /// Why a peer did not handle a request. Carries no detail: causes stay at home.

@@ -15,6 +15,9 @@ pub struct KeyRecord {
     pub state: KeyState,
     /// Numbers of checks only grow; 0 if there was none.
     pub last_check: u64,
+    /// Checks that depended on the own share and passed, beside MAC checks: each may have been a right guess at bits
+    /// of the share. See [`Journal::pass_key_check`].
+    pub key_checks: u64,
 }
 
 /// What a MAC key may still be used for.
@@ -80,6 +83,28 @@ impl Journal {
                     counted.put_head(apply, scope.cloud, &head)?;
                     applying.keys.put(apply, &scope.to_key(), &record)
                 },
+            )
+            .await
+    }
+
+    /// Counts a check that depended on the own key share and passed; durable when this returns. One that failed burns
+    /// the key instead, so what all of these have told is k bits with probability 2^-k.
+    ///
+    /// # Errors
+    /// [`CheckError::KeyCompromised`] if the key is burned: then nobody may hear that this check passed.
+    pub async fn pass_key_check(&self, scope: MacScope) -> Result<(), CheckError> {
+        let (planning, applying) = (self.tables.clone(), self.tables.clone());
+        self.durable
+            .write(
+                move |plan| {
+                    let mut record = planning.record(plan, scope)?;
+                    if matches!(record.state, KeyState::Compromised { .. }) {
+                        return Err(CheckError::KeyCompromised);
+                    }
+                    record.key_checks = record.key_checks.saturating_add(1);
+                    Ok(record)
+                },
+                move |apply, record| applying.keys.put(apply, &scope.to_key(), &record),
             )
             .await
     }

@@ -127,6 +127,21 @@ impl KeyGate {
         Ok(())
     }
 
+    /// Both outcomes are on disk before anything that depends on them leaves.
+    async fn key_dependent_check_now(&mut self, passed: bool) -> Result<(), GateError> {
+        crate::failpoint::pass("key-check-decided");
+        let (journal, scope) = (&self.guard.journal, self.guard.scope);
+        if passed {
+            return journal.pass_key_check(scope).await.map_err(refused);
+        }
+        let before = self.guard.usable();
+        self.guard.finisher.burn(scope, "a consistency check that depends on the MAC key failed").await;
+        match before {
+            Err(GateError::Compromised) => before,
+            _ => Ok(()),
+        }
+    }
+
     fn number(&self) -> u64 {
         self.held.as_ref().and_then(|held| held.journalled).expect("the engine commits before it opens")
     }
@@ -156,6 +171,10 @@ impl Gate for KeyGate {
 
     fn verdict(&mut self, verdict: Verdict) -> BoxFuture<'_, Result<(), GateError>> {
         Box::pin(self.verdict_now(verdict))
+    }
+
+    fn key_dependent_check(&mut self, passed: bool) -> BoxFuture<'_, Result<(), GateError>> {
+        Box::pin(self.key_dependent_check_now(passed))
     }
 }
 
