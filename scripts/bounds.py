@@ -21,8 +21,6 @@ SRC = ROOT / "engine/src"
 START, END = "<!-- scripts/bounds.py: start -->", "<!-- scripts/bounds.py: end -->"
 # Batches, setups and tosses that a key may see in its life.
 LIFE = 30
-# The degree of the largest batch's proof is in words of MASCOT and LowGear: two parties, the default prime.
-PARTIES = 2
 
 
 def number(file, pattern):
@@ -145,6 +143,7 @@ def tables():
     bounds = [
         ("a wrong opening passes one MAC check", f"3/p = {power(math.log2(3) - LOG_P)}", "per check"),
         ("the same over GF(2^40)", f"3/2^40 = {power(math.log2(3) - 40)}", "per check"),
+        ("the same, 2^20 coins refused until a lie fits", power(math.log2(3) - 40 + 20), "life"),
         ("2^30 MAC checks", power(math.log2(3) - LOG_P + LIFE), "life"),
         ("a wrong triple passes the sacrifice (MASCOT)", f"3/p = {power(math.log2(3) - LOG_P)}", "per tile"),
         ("digits of inputs that differ collide in y", f"C({digits}, 2)/p = {power(math.log2(digits * (digits - 1) / 2) - LOG_P)}", "per check of inputs"),
@@ -152,6 +151,7 @@ def tables():
         ("all guesses of a key's life (each wrong one burns it)", power(leftover + 0.5), "life, no coin refused"),
         ("the same, coins chosen out of 2^20 refused ones", power(leftover + 0.5 + 10), "life"),
         ("the same, coins chosen out of 2^30 refused ones", power(leftover + 0.5 + 15), "life"),
+        ("digits of an OT extension's Δ guessed in the best of 2^30 setups", "30 of 128 bits", "one setup"),
         ("what is no bit passes as one, GF(2^128)", power(-64), "life (a failure burns)"),
         ("what is no bit passes as one, GF(2^40)", power(-20), "life (a failure burns)"),
         ("a daBit that differs passes all subsets", power(-tests), "per toss"),
