@@ -21,6 +21,7 @@ class _Fixed:
     """What both kinds share: a number is `v` / 2^f."""
 
     is_fixed = True
+    overwritable = True
 
     def __init__(self, value=None, k=None, f=None, size=None):
         self.f = self.__class__.f if f is None else f
@@ -114,8 +115,30 @@ class _Fixed:
         return self._new(self.v.sum(), self.k, self.f)
 
     def update(self, other):
-        self.v.update(self.conv(other).v)
+        """Overwrites the number itself, so that the change survives loops."""
+        other = plain(other)
+        if not isinstance(other, type(self)):
+            other = type(self)(other, k=self.k, f=self.f)
+        self.v.update(self._aligned(other))
         return self
+
+    def iadd(self, other):
+        return self.update(self + other)
+
+    def link(self, value):
+        return self.update(value)
+
+    def register_tokens(self):
+        return self.v.register_tokens()
+
+    def copied(self):
+        return self._new(self.v.copied(), self.k, self.f)
+
+    def format(self):
+        return self.k, self.f, self.size
+
+    def of_number(self, number):
+        return type(self)(number, k=self.k, f=self.f, size=self.size)
 
     def same_type(self):
         return self._new(self.int_type.new(self.size), self.k, self.f)
@@ -176,6 +199,8 @@ class _Fixed:
             return sfix._new(other * (1 << self.f), self.k, self.f)
         if isinstance(other, Public):
             return cfix._new(cint.conv(other) * (1 << self.f), self.k, self.f)
+        if hasattr(other, '_to_sint'):
+            return sfix._new(sint(other) * (1 << self.f), self.k, self.f)
         return None
 
     def _result(self, v, other=None):
@@ -271,10 +296,17 @@ class _Fixed:
         return NotImplemented if other is None else other / self
 
     def __mod__(self, other):
+        other = plain(other)
+        if isinstance(other, (bool, int, float)) and isinstance(self.v, Secret):
+            # exactly: the remainder of the integers that the numbers are
+            divisor = scaled(other, self.f)
+            if divisor == 0:
+                raise ZeroDivisionError('modulo by zero')
+            return self._result(self.v - self.v.int_div(divisor, self.k) * divisor)
         return self - (self / other).floor() * other
 
     def __rshift__(self, bits):
-        return self * (2.0 ** -bits)
+        return self / (1 << bits)
 
     def __lshift__(self, bits):
         return self * (1 << bits)
@@ -360,6 +392,14 @@ class cfix(_Fixed):
     __hash__ = _Fixed.__hash__
 
     def __truediv__(self, other):
+        other = plain(other)
+        if isinstance(other, (bool, int, float)):
+            if other == 0:
+                raise ZeroDivisionError('division by zero')
+            n, d = float(other).as_integer_ratio() if isinstance(other, float) else (int(other), 1)
+            return self._result((self.v * d) // n)
+        if isinstance(other, Public):
+            return self._result(self.v // cint.conv(other))
         other = self._other(other)
         if other is None:
             return NotImplemented
@@ -418,6 +458,8 @@ class sfix(_Fixed):
             self.v = value * (1 << self.f)
         elif isinstance(value, Public):
             self.v = sint(cint.conv(value) * (1 << self.f))
+        elif hasattr(value, '_to_sint') and not getattr(value, 'is_personal', False):
+            self.v = sint(value) * (1 << self.f)
         elif hasattr(value, '_to_sfix'):
             self.v = value._to_sfix(self.k, self.f)
         elif getattr(value, 'is_personal', False):
@@ -466,20 +508,18 @@ class sfix(_Fixed):
     equal = lambda self, other, *_: self == other
 
     def __truediv__(self, other):
-        from Compiler import division
-        other = plain(other)
-        if isinstance(other, (int, float)):
-            if other == 0:
-                raise ZeroDivisionError('division by zero')
-            return self * (1.0 / other) if not isinstance(other, int) or other & (other - 1) else \
-                self._result(self.v.round(self.k, other.bit_length() - 1, nearest=type(self).nearest())
-                             if other > 1 else self.v * other)
+        from Compiler import division, quotients
+        other, nearest = plain(other), type(self).nearest()
+        if isinstance(other, (bool, int, float)):
+            return self._result(quotients.by_number(self.v, self.k, other, nearest))
+        if isinstance(other, Public):
+            return self._result(quotients.by_public(self.v, self.k, other, max(64, P.bit_length), 0, nearest))
         other = self._other(other)
         if other is None:
             return NotImplemented
         if isinstance(other, cfix):
-            return self._result(division.secret_by_clear(self.v, other.v, self.k, self.f))
-        v = division.fixed_division(self.v, self._aligned(other), self.k, self.f, type(self).nearest())
+            return self._result(quotients.by_public(self.v, self.k, other.v, other.k, other.f, nearest))
+        v = division.fixed_division(self.v, self._aligned(other), self.k, self.f, nearest)
         return self._result(v)
 
     def floor(self):
