@@ -29,7 +29,7 @@ def sort_array(array, bits=None):
         high = regint([j for _, j in pairs])
         a, b = array.get(low), array.get(high)
         swap = b.less_than(a, bits) if bits else b < a
-        difference = swap * (b - a) if not hasattr(b, 'v') else type(b)._new(swap * (b.v - a.v), b.k, b.f)
+        difference = swap * (b - a) if not getattr(b, 'is_fixed', False) else type(b)._new(swap * (b.v - a.v), b.k, b.f)
         (a + difference).store_in_mem(low + array.address, array.tag)
         (b - difference).store_in_mem(high + array.address, array.tag)
 
@@ -58,7 +58,7 @@ def sort_matrix(matrix, key_indices=None, bits=None):
         swap = b.less_than(a, bits) if bits else b < a
         for column in range(width):
             a, b = flat.get(low + column), flat.get(high + column)
-            difference = swap * (b - a) if not hasattr(b, 'v') else type(b)._new(swap * (b.v - a.v), b.k, b.f)
+            difference = swap * (b - a) if not getattr(b, 'is_fixed', False) else type(b)._new(swap * (b.v - a.v), b.k, b.f)
             (a + difference).store_in_mem(low + column + flat.address, flat.tag)
             (b - difference).store_in_mem(high + column + flat.address, flat.tag)
 

@@ -30,6 +30,7 @@ class _Bits:
 
     n = None
     is_register = True
+    overwritable = True
     size = 1
 
     def __init__(self, value=None, n=None, size=None):
@@ -99,6 +100,31 @@ class _Bits:
     def MemValue(cls, value, address=None):
         return Register.MemValue.__func__(cls, value, address)
 
+    def update(self, other):
+        """Overwrites the bits themselves, so that the change survives loops."""
+        other = self.get_type(self.n).conv(other)
+        self._copy_to(self, other)
+        return self
+
+    link = update
+
+    def iadd(self, other):
+        return self.update(self + other)
+
+    def register_tokens(self):
+        return tuple(self.word(i) for i in range(words(self.n)))
+
+    def copied(self):
+        r = self.get_type(self.n).new()
+        self._copy_to(r, self)
+        return r
+
+    def format(self):
+        return self.n
+
+    def of_number(self, number):
+        return self.get_type(self.n)(number)
+
     def __bool__(self):
         raise NotCompileTime(self.kind, 'in a Python condition (if, while, and, or, not)')
 
@@ -127,6 +153,11 @@ class cbits(_Bits):
     @staticmethod
     def base():
         return cbits
+
+    @staticmethod
+    def _copy_to(target, source):
+        for i in range(words(target.n)):
+            P.emit('shlcbi 0 %s %s 0' % (target.word(i), source.word(i)))
 
     def load(self, value):
         if isinstance(value, int):
@@ -426,9 +457,9 @@ class sbits(_Bits):
     def output(self):
         raise CompilerError('a secret cannot be printed', 'print x.reveal() if everybody may know it')
 
-    def update(self, other):
-        P.emit('movsb 0 %d %s %s' % (self.n, self.t, type(self).conv(other).t))
-        return self
+    @staticmethod
+    def _copy_to(target, source):
+        P.emit('movsb 0 %d %s %s' % (target.n, target.t, source.t))
 
     @classmethod
     def get_random_bit(cls):
@@ -514,6 +545,7 @@ class _Integer:
     """Two's-complement integers of n bits made of planes."""
 
     is_secret = True
+    overwritable = True
 
     @classmethod
     def get_type(cls, n):
@@ -525,6 +557,18 @@ class _Integer:
         return value if isinstance(value, cls) else cls(value)
 
     hard_conv = conv
+
+    def link(self, other):
+        return self.update(other)
+
+    def iadd(self, other):
+        return self.update(self + other)
+
+    def format(self):
+        return self.n, self.size
+
+    def of_number(self, number):
+        return self.get_type(self.n)(number, size=self.size)
 
     def _pair(self, other):
         other = plain(other)
@@ -801,6 +845,12 @@ class sbitint(_Integer):
         self.v.update(type(self).conv(other).v)
         return self
 
+    def register_tokens(self):
+        return self.v.register_tokens()
+
+    def copied(self):
+        return self._wrap(self.v.copied())
+
     def expand_to_vector(self, size):
         return self
 
@@ -812,11 +862,41 @@ class sbitint(_Integer):
         _planes_to_arithmetic(self.planes(), target)
 
 
-class sbitvec:
+class _Planes:
+    """What vectors of numbers in bits share: `v` holds an `sbits` for each bit."""
+
+    overwritable = True
+
+    def update(self, other):
+        """Overwrites the numbers themselves, so that the change survives loops."""
+        other = self.get_type(self.n)(plain(other), size=self.size)
+        for plane, new in zip(self.v, other.v):
+            plane.update(new)
+        return self
+
+    def register_tokens(self):
+        return tuple(token for plane in self.v for token in plane.register_tokens())
+
+    def copied(self):
+        r = self.__class__.__new__(self.__class__)
+        r.v = [plane.copied() for plane in self.v]
+        return r
+
+
+class sbitvec(_Planes):
     """Numbers of n bits, one in each lane: `v` holds an `sbits` for each bit."""
 
     n = None
     kind = 'sbitvec'
+
+    def link(self, other):
+        return self.update(other)
+
+    def format(self):
+        return self.n, self.size
+
+    def of_number(self, number):
+        return self.get_type(self.n)(number, size=self.size)
 
     def __init__(self, value=None, size=None):
         value = plain(value)
@@ -894,7 +974,7 @@ class sbitvec:
         _planes_to_arithmetic(self.planes(), target, signed=False)
 
 
-class sbitintvec(_Integer):
+class sbitintvec(_Planes, _Integer):
     """Secret integers of n bits, one in each lane."""
 
     n = None
@@ -937,5 +1017,6 @@ class sbitintvec(_Integer):
 
 def replace_types(space):
     """With -B, integers are Boolean circuits."""
-    space['sint'] = sbitint.get_type(P.options.binary)
-    space['sintbit'] = sbit
+    from Compiler.GC import numbers
+    space['sint'] = numbers.integers(P.options.binary)
+    space['sintbit'] = numbers.bit
