@@ -23,6 +23,7 @@ const TESTS: &[(&str, fn())] = &[
     ("dead_code_goes", dead_code_goes),
     ("jumps_stay_inside_their_tape", jumps_stay_inside_their_tape),
     ("errors_name_file_line_source_and_remedy", errors_name_file_line_source_and_remedy),
+    ("what_a_run_time_block_cannot_rebind_is_named", what_a_run_time_block_cannot_rebind_is_named),
     ("a_program_reaches_no_file_and_no_socket", a_program_reaches_no_file_and_no_socket),
     ("a_runaway_program_is_stopped", a_runaway_program_is_stopped),
     ("hostile_programs_end_in_clear_errors", hostile_programs_end_in_clear_errors),
@@ -240,6 +241,37 @@ fn errors_name_file_line_source_and_remedy() {
         }
         assert!(!text.contains("Traceback") && !text.contains("Compiler/"), "{text}");
     }
+}
+
+/// Sums over a loop once gave the last term without a word; what cannot be carried over must say so.
+fn what_a_run_time_block_cannot_rebind_is_named() {
+    let block = |before: &str, head: &str, body: &str| format!("{before}\n{head}\ndef _(*i):\n    {body}\n");
+    for (before, body, parts) in [
+        ("v = [sint(1)]", "global v; v = v + [1]", &["variable v", "list"][..]),
+        ("v = [sint(1)]", "v[0] = v[0] + 1", &["list v", "element"]),
+        ("v = []", "v.append(sint(1))", &["list v", "grows"]),
+        ("v = sint(1)", "global v; v = sfix(v) * 0.5", &["variable v", "sint before and sfix after"]),
+        ("v = sint(1)", "global v; v = v + sint([1, 2])", &["variable v", "sint of 2 values"]),
+        ("v = sint.Array(3)", "global v; v = v + 1", &["variable v", "Array"]),
+        ("v = MemValue(3)", "global v; v = v + 1", &["variable v", "MemValue", "iadd"]),
+        ("v = 'a'", "global v; v = 'b'", &["variable v", "str"]),
+        ("class C: v = None\nc = C()\nc.v = sint(1)", "c.v = [c.v]", &["attribute v of C"]),
+    ] {
+        for head in ["@for_range(3)", "@for_range_opt(20, budget=1)", "@if_(regint(1))"] {
+            let text = error(&block(before, head, body));
+            for part in parts {
+                assert!(text.contains(part), "{part:?} is missing in:\n{text}");
+            }
+        }
+    }
+    let text = error(&block("v = None", "@if_(regint(1))", "global v; v = sint(1)"));
+    assert!(text.contains("variable v") && text.contains("None"), "{text}");
+    let text = error("v = sint(0)\n@function\ndef f(x):\n    global v\n    v = v + x\nf(sint(1))\n");
+    assert!(text.contains("variable v"), "{text}");
+    let text = error("@if_(regint(1))\ndef _():\n    return 5\n");
+    assert!(text.contains("cannot return a value"), "{text}");
+    let text = error("@for_range(3)\ndef _(i):\n    return sint(1)\n");
+    assert!(text.contains("secret"), "{text}");
 }
 
 fn a_program_reaches_no_file_and_no_socket() {

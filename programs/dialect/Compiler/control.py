@@ -1,13 +1,15 @@
 """Control flow at run time.
 
 A decorator such as `@for_range(n)` calls the decorated function at once, with a register as index, between two labels.
-Python variables that the function assigns are its own; what must survive a round lives in memory (`MemValue`, `Array`)
-or is changed with `.update()`.
+What must survive a round lives in memory (`MemValue`, `Array`), is changed with `.update()`, or is a variable that the
+function rebinds by `global` or `nonlocal` (see `linking`).
 """
 
 import sys
 
 from Compiler.errors import CompilerError, NotCompileTime
+from Compiler.linking import linked
+from Compiler import linking
 from Compiler.program import P
 from Compiler.registers import Public, Register, Secret, cint, plain, regint, sint
 
@@ -26,10 +28,14 @@ def _condition(value, where):
 class _Loop:
     """Labels of a loop; `break_loop` finds the innermost one here."""
 
-    def __init__(self, times):
+    counter = None
+
+    def __init__(self, times, scope):
         self.begin = P.label()
+        self.done = P.label()
         self.end = P.label()
         self.times = times
+        self.scope = scope
         self.left_early = False
 
     def __enter__(self):
@@ -42,11 +48,47 @@ class _Loop:
         P.curr_tape.loops.pop()
         if error[0] is None:
             P.emit('leave')
-            P.place(self.end)
+            P.place(self.done)
         return False
 
     def again(self, condition):
         P.emit('jmpnz 0 %s @%d' % (condition.t, self.begin))
+
+    def finish(self):
+        """What leaves the loop early goes on here."""
+        if self.left_early:
+            P.place(self.end)
+
+    def leave(self):
+        """Leaves the loop with the variables as they are now."""
+        self.left_early = True
+        self.scope.link(rebind=False)
+        P.emit('jmp 0 @%d' % self.end)
+
+    def leave_if_false(self, result):
+        """A body that returns a false number ends its loop."""
+        result = _result(result)
+        if result is None:
+            return
+        if not isinstance(result, Register):
+            if not result:
+                self.leave()
+            return
+        go_on = P.label()
+        P.emit('jmpnz 0 %s @%d' % (result.t, go_on))
+        self.leave()
+        P.place(go_on)
+
+
+def _result(result):
+    """What a body returned, if that says whether to go on: a number or a register."""
+    if isinstance(result, (bool, int, float)):
+        return result
+    if isinstance(result, Register) or hasattr(result, '_to_regint') or getattr(result, 'is_secret', False):
+        return _condition(result, 'the end of a loop')
+    if type(result).__name__ == 'MemValue':
+        return _condition(result, 'the end of a loop')
+    return None
 
 
 def break_loop():
@@ -54,8 +96,7 @@ def break_loop():
     loops = P.curr_tape.loops
     if not loops:
         raise CompilerError('break_loop() outside a loop')
-    loops[-1].left_early = True
-    P.emit('jmp 0 @%d' % loops[-1].end)
+    loops[-1].leave()
 
 
 def _bound(value, what):
@@ -80,8 +121,8 @@ def _bounds(start, stop, step):
     return _bound(start, 'start'), _bound(stop, 'end'), _bound(1 if step is None else step, 'step')
 
 
-def _loop(start, stop, step, body, advance=None):
-    """A counting loop; `body(i)` may return by how much more than `step` the counter advances."""
+def _loop(start, stop, step, body, scope, rest=None):
+    """A counting loop, and what follows it unless it was left early."""
     if step == 0:
         raise CompilerError('the step of a loop cannot be zero')
     static = all(isinstance(x, int) for x in (start, stop, step))
@@ -96,15 +137,20 @@ def _loop(start, stop, step, body, advance=None):
             return counter < stop_register if step > 0 else counter > stop_register
         return ((counter < stop_register) * (step > 0)) + ((counter > stop_register) * (step < 0))
 
-    loop = _Loop(times)
+    loop = _Loop(times, scope)
+    loop.counter = counter
     if not static:
-        P.emit('jmpeqz 0 %s @%d' % (more().t, loop.end))
+        P.emit('jmpeqz 0 %s @%d' % (more().t, loop.done))
     with loop:
         if static:
             counter.span = _span(range(start, stop, step))
-        body(counter)
+        loop.leave_if_false(body(counter))
+        scope.link()
         counter.update(counter + step)
         loop.again(more())
+    if rest is not None:
+        rest()
+    loop.finish()
 
 
 def _span(numbers):
@@ -118,7 +164,7 @@ def for_range(start, stop=None, step=None):
     start, stop, step = _bounds(start, stop, step)
 
     def decorator(body):
-        _loop(start, stop, step, body)
+        linked([body], lambda scope: _loop(start, stop, step, body, scope))
         return body
     return decorator
 
@@ -135,6 +181,7 @@ def _nested(sizes, inner):
                 inner(rest[0])(lambda i: body(*indices, i))
             else:
                 for_range(rest[0])(lambda i: level(indices + [i], rest[1:]))
+            return None
         level([], sizes)
         return body
     return decorator
@@ -150,61 +197,63 @@ def _known(number):
 def _unrolled(n, factor, body, budget):
     """A loop whose rounds run several times the body, so that their communication is joined."""
     n = _bound(n, 'end')
-    if isinstance(n, int):
-        if n == 0:
-            return
-        state = {'factor': factor}
+    linked([body], lambda scope: _unrolled_static(n, factor, body, budget, scope) if isinstance(n, int)
+           else _unrolled_dynamic(n, factor or 1, body, scope))
 
-        def first(i):
-            before = len(P.curr_tape.lines) + P.expanded
-            i.span = 0, n - 1
-            body(i)
-            cost = max(1, len(P.curr_tape.lines) + P.expanded - before)
-            if state['factor'] is None:
-                state['factor'] = max(1, budget // cost)
-            k = min(state['factor'], n)
-            k = -(-n // -(-n // k))
-            state['factor'] = k
-            i.span = 0, (n // k - 1) * k
-            for j in range(1, k):
-                body(i + j)
-            return k
-        if factor is not None and factor >= n or n == 1:
-            for i in range(n):
-                body(_known(i))
-            return
-        done = _stepping_loop(n, first)
-        for i in range(done, n):
-            body(_known(i))
-        return
-    k = factor or 1
+
+def _unrolled_dynamic(n, k, body, scope):
     whole = n // k
-    _loop(0, whole, 1, lambda i: [body(i * k + j) for j in range(k)])
-    if k > 1:
-        _loop(whole * k, n, 1, body)
+
+    def several(i):
+        loop = P.curr_tape.loops[-1]
+        for j in range(k):
+            loop.leave_if_false(body(i * k + j))
+    _loop(0, whole, 1, several, scope, (lambda: _loop(whole * k, n, 1, body, scope)) if k > 1 else None)
 
 
-def _stepping_loop(n, body):
-    """A loop over 0..n in steps that its first round determines; returns where it ends."""
-    counter = regint(0)
-    loop = _Loop(1)
+def _unrolled_static(n, factor, body, budget, scope):
+    if n <= 0:
+        return
+    loop = _Loop(1, scope)
+    P.curr_tape.loops.append(loop)
+    if factor is not None and factor >= n or n == 1:
+        done = 0
+    else:
+        done = _stepping_loop(n, factor, body, budget, loop)
+    for i in range(done, n):
+        loop.leave_if_false(body(_known(i)))
+    P.curr_tape.loops.pop()
+    if loop.left_early:
+        scope.link()
+    loop.finish()
+
+
+def _stepping_loop(n, k, body, budget, loop):
+    """A loop over 0..n in steps of k, or of what its first round determines; returns where it ends."""
+    counter = loop.counter = regint(0)
     enter = len(P.curr_tape.lines)
     P.emit('enter 1')
     P.place(loop.begin)
-    P.curr_tape.loops.append(loop)
-    k = body(counter)
+    before = len(P.curr_tape.lines) + P.expanded
+    counter.span = 0, n - 1
+    loop.leave_if_false(body(counter))
+    cost = max(1, len(P.curr_tape.lines) + P.expanded - before)
+    k = min(k or max(1, budget // cost), n)
+    k = -(-n // -(-n // k))
     whole = n // k
-    P.curr_tape.loops.pop()
-    if whole == 1 and not loop.left_early:
+    counter.span = 0, (whole - 1) * k
+    for j in range(1, k):
+        loop.leave_if_false(body(counter + j))
+    if whole == 1:
         # no loop after all: what surrounds it may share its rounds
         P.curr_tape.lines[enter:enter + 2] = ['', '']
         return k
-    if whole > 1:
-        counter.update(counter + k)
-        loop.again(counter < whole * k)
+    loop.scope.link()
+    counter.update(counter + k)
+    loop.again(counter < whole * k)
     P.curr_tape.lines[enter] = 'enter %d' % whole
     P.emit('leave')
-    P.place(loop.end)
+    P.place(loop.done)
     return whole * k
 
 
@@ -221,7 +270,7 @@ def for_range_opt(start, stop=None, step=None, budget=None):
         elif all(isinstance(x, int) for x in (low, high, step)):
             _unrolled(len(range(low, high, step)), None, lambda i: body(i * step + low), budget)
         else:
-            _loop(low, high, step, body)
+            linked([body], lambda scope: _loop(low, high, step, body, scope))
         return body
     return decorator
 
@@ -389,6 +438,7 @@ def map_reduce_single(n_parallel, n_loops, initializer=lambda *x: [], reducer=la
             combined = list(combined) if isinstance(combined, (list, tuple)) else [combined]
             for s, c in zip(state, combined):
                 s.write(c)
+            return None
         _unrolled(n_loops, n_parallel or None, round_, P.budget)
 
         def result():
@@ -472,23 +522,34 @@ def while_do(condition, *args):
     """Runs the function as long as the condition (a function of the same values) holds."""
     def decorator(body):
         state = _copies(args)
-        loop = _Loop(-1)
-        first = _condition(condition(*state), 'while_do')
-        if isinstance(first, Register):
-            P.emit('jmpeqz 0 %s @%d' % (first.t, loop.end))
-        elif not first:
-            return body
-        with loop:
-            result = body(*state)
-            if state and result is not None:
-                result = list(result) if isinstance(result, (list, tuple)) else [result]
-                values = [type(s)(plain(r)) for s, r in zip(state, result)]
-                for s, v in zip(state, values):
-                    s.update(v)
-            again = _condition(condition(*state), 'while_do')
-            loop.again(again if isinstance(again, Register) else regint(int(bool(again))))
+        linked([body, condition], lambda scope: _while(condition, state, body, scope))
         return (lambda: tuple(state)) if state else body
     return decorator
+
+
+def _while(condition, state, body, scope):
+    loop = _Loop(-1, scope)
+    first = _condition(condition(*state), 'while_do')
+    if isinstance(first, Register):
+        P.emit('jmpeqz 0 %s @%d' % (first.t, loop.done))
+    elif not first:
+        return
+    with loop:
+        result = body(*state)
+        if state:
+            result = list(result) if isinstance(result, (list, tuple)) else [result]
+            if len(result) != len(state) or any(r is None for r in result):
+                raise CompilerError('the function under while_do must return the next value of each argument',
+                                    'return as many values as the function takes')
+            values = [type(s)(plain(r)) for s, r in zip(state, result)]
+            for s, v in zip(state, values):
+                s.update(v)
+        else:
+            loop.leave_if_false(result)
+        scope.link()
+        again = _condition(condition(*state), 'while_do')
+        loop.again(again if isinstance(again, Register) else regint(int(bool(again))))
+    loop.finish()
 
 
 def while_loop(body, condition, arg=None):
@@ -506,15 +567,30 @@ def do_loop(condition, body):
 
 def do_while(body):
     """Runs the function until it returns zero."""
-    with _Loop(-1) as loop:
-        again = _condition(body(), 'do_while')
-        if again is None:
-            raise CompilerError('a function under @do_while must return whether to go on')
-        loop.again(again if isinstance(again, Register) else regint(int(bool(again))))
+    def emit(scope):
+        loop = _Loop(-1, scope)
+        with loop:
+            again = body()
+            again = _condition(again() if callable(again) else again, 'do_while')
+            if again is None:
+                raise CompilerError('a function under @do_while must return whether to go on')
+            # a register of its own: what it is may change when variables are carried over
+            again = regint.new(1).update(again) if isinstance(again, Register) else regint(int(bool(again)))
+            scope.link()
+            loop.again(again)
+        loop.finish()
+    linked([body], emit)
     return body
 
 
 # -- branches
+
+def _run_branch(body):
+    """The function of a branch, whose result nobody could use."""
+    if body() is not None and getattr(body, '__name__', '') != '<lambda>':
+        raise CompilerError('the function of a run-time branch cannot return a value',
+                            'use if_else, or write the value to a MemValue')
+
 
 def if_(condition):
     """Runs the function if the condition holds at run time."""
@@ -525,12 +601,61 @@ def if_(condition):
             if condition:
                 body()
             return body
-        end = P.label()
-        P.emit('jmpeqz 0 %s @%d' % (condition.t, end))
-        body()
-        P.place(end)
+
+        def emit(scope):
+            end = P.label()
+            P.emit('jmpeqz 0 %s @%d' % (condition.t, end))
+            _run_branch(body)
+            scope.link()
+            P.place(end)
+        linked([body], emit, conditional=True)
         return body
     return decorator
+
+
+class _Branch:
+    """A run-time `if_e` that waits for its `else_`."""
+
+    def __init__(self, condition, body):
+        self.condition, self.body = condition, body
+        self.mark = P.mark()
+        self.as_registers = {}
+
+    def emit(self):
+        self.scope = None
+        linked([self.body], self._emit)
+
+    def _emit(self, scope):
+        # how Python's state was before the first attempt
+        self.scope = self.scope or scope
+        self.otherwise, self.end = P.label(), P.label()
+        P.emit('jmpeqz 0 %s @%d' % (self.condition.t, self.otherwise))
+        depth = len(_pending(P.curr_tape))
+        _run_branch(self.body)
+        if len(_pending(P.curr_tape)) != depth:
+            raise CompilerError('@if_e without @else_', 'use @if_ if there is nothing to do otherwise')
+        self.new_names = scope.link_first_branch(self.as_registers)
+        P.emit('jmp 0 @%d' % self.end)
+        P.place(self.otherwise)
+
+    def emit_else(self, body):
+        """The other branch; both again if it rebinds what needs a register from before the first."""
+        for _ in range(linking.ATTEMPTS):
+            scope = linking.Scope([body])
+            _run_branch(body)
+            scope.link()
+            if not scope.promoted:
+                scope.check_second_branch(self.new_names)
+                P.place(self.end)
+                return
+            scope.restore()
+            P.rollback(self.mark)
+            self.scope.restore()
+            self.as_registers.update(scope.start_both_again(self.scope))
+            self.mark = P.mark()
+            self.emit()
+        raise CompilerError('the variables that @if_e and @else_ rebind change their types in every round',
+                            'start with values of the final types: sint(0), sfix(0), regint(0)')
 
 
 def if_e(condition):
@@ -538,21 +663,14 @@ def if_e(condition):
     condition = _condition(condition, 'if_e')
 
     def decorator(body):
-        tape = P.curr_tape
         if not isinstance(condition, Register):
             if condition:
                 body()
-            _pending(tape).append(bool(condition))
+            _pending(P.curr_tape).append(bool(condition))
             return body
-        otherwise, end = P.label(), P.label()
-        P.emit('jmpeqz 0 %s @%d' % (condition.t, otherwise))
-        depth = len(_pending(tape))
-        body()
-        if len(_pending(tape)) != depth:
-            raise CompilerError('@if_e without @else_', 'use @if_ if there is nothing to do otherwise')
-        P.emit('jmp 0 @%d' % end)
-        P.place(otherwise)
-        _pending(tape).append((end,))
+        branch = _Branch(condition, body)
+        branch.emit()
+        _pending(P.curr_tape).append(branch)
         return body
     return decorator
 
@@ -568,14 +686,13 @@ def else_(body):
     waiting = _pending(P.curr_tape)
     if not waiting:
         raise CompilerError('@else_ without @if_e')
-    end = waiting.pop()
-    if end is True:
+    branch = waiting.pop()
+    if branch is True:
         return body
-    if end is False:
+    if branch is False:
         body()
         return body
-    body()
-    P.place(end[0])
+    branch.emit_else(body)
     return body
 
 
@@ -666,7 +783,7 @@ def function_block(function):
     compiled = {}
 
     def call(*args):
-        return _call_block(function, compiled, args)
+        return _call_block(function, function, compiled, args)
     call.__name__ = getattr(function, '__name__', 'function')
     return call
 
@@ -677,16 +794,20 @@ def method_block(function):
 
     def call(self, *args):
         own = compiled.setdefault(id(self), ({}, self))[0]
-        return _call_block(lambda *rest: function(self, *rest), own, args)
+        return _call_block(lambda *rest: function(self, *rest), function, own, args)
     return call
 
 
-def _call_block(function, compiled, args):
+def _call_block(function, source, compiled, args):
     leaves = []
-    key = (P.curr_tape.index, _flatten(list(args), leaves))
-    body = compiled.get(key)
+    shape = _flatten(list(args), leaves)
+    body = compiled.get((P.curr_tape.index, shape, linking.state_of(source)))
     if body is None:
-        body = compiled[key] = _compile_block(function, args, leaves)
+        def emit(scope):
+            return _compile_block(function, args, leaves, scope)
+        body = linked([function, source], emit)
+        body.state = linking.state_of(source)
+        P.remember(compiled, (P.curr_tape.index, shape, body.state), body)
     for parameter, value in zip(body.parameters, leaves):
         parameter.update(value)
     back = P.label()
@@ -694,10 +815,10 @@ def _call_block(function, compiled, args):
     P.emit('ldint 1 %s @%d~%d' % (body.back.t, back, body.end))
     P.emit('jmp 0 @%d' % body.begin)
     P.place(back)
-    return _rebuild(body.result, [type(r)(r) for r in body.results])
+    return _rebuild(body.result, [r.copied() for r in body.results])
 
 
-def _compile_block(function, args, leaves):
+def _compile_block(function, args, leaves, scope):
     body = _Body()
     body.begin, body.end, over = P.label(), P.label(), P.label()
     body.parameters = [type(v).new(v.size) for v in leaves]
@@ -711,6 +832,7 @@ def _compile_block(function, args, leaves):
     body.results = [type(r).new(r.size) for r in results]
     for target, value in zip(body.results, results):
         target.update(value)
+    scope.link()
     body.result = result
     P.emit('jmpi 0 %s' % body.back.t)
     P.place(body.end)
@@ -728,10 +850,11 @@ def function(function_):
 
     def call(*args):
         leaves = []
-        key = _flatten(list(args), leaves)
+        key = _flatten(list(args), leaves), linking.state_of(function_)
         body = compiled.get(key)
         if body is None:
-            body = compiled[key] = _compile_tape(function_, args, leaves)
+            body = _compile_tape(function_, args, leaves)
+            P.remember(compiled, key, body)
         results = [type(r).new(r.size) for r in body.results]
         groups = []
         for parameter, value in zip(body.parameters, leaves):

@@ -27,10 +27,43 @@ def parts_of(number, vlen):
     return v, exponent - vlen, 0, int(number < 0)
 
 
-class cfloat:
+class _Overwritable:
+    """Four registers that blocks at run time may overwrite together (see `linking`)."""
+
+    overwritable = True
+
+    def update(self, other):
+        other = type(self).conv(plain(other))
+        for name in FIELDS:
+            getattr(self, name).update(getattr(other, name))
+        return self
+
+    link = update
+
+    def iadd(self, other):
+        return self.update(self + other)
+
+    def register_tokens(self):
+        return tuple(getattr(self, name).b for name in FIELDS)
+
+    def copied(self):
+        return type(self)(*(getattr(self, name).copied() for name in FIELDS))
+
+    def format(self):
+        return self.size
+
+    def of_number(self, number):
+        return type(self)(number).copied() if self.size == 1 else type(self)(number).expand_to_vector(self.size)
+
+
+class cfloat(_Overwritable):
     """A public floating-point number."""
 
     kind = 'cfloat'
+
+    @classmethod
+    def conv(cls, value):
+        return value if isinstance(value, cls) else cls(value)
 
     def __init__(self, v, p=None, z=None, s=None, nan=None):
         if p is None:
@@ -51,7 +84,7 @@ class cfloat:
         return cfloat(self.v, self.p, self.z, 1 - self.s)
 
 
-class sfloat:
+class sfloat(_Overwritable):
     """A secret floating-point number."""
 
     kind = 'sfloat'

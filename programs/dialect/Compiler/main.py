@@ -3,6 +3,7 @@
 import builtins
 import sys
 
+from Compiler import reach
 from Compiler import program as program_module
 from Compiler.errors import CompilerError
 from Compiler.program import P
@@ -13,6 +14,7 @@ TOP_LEVEL = ('util', 'mpc_math', 'ml', 'oram', 'permutation', 'floatingpoint', '
 
 CALLERS_SHOWN = 5
 POWER_BITS_MAX = 1 << 22
+ONLY_TREE = 0x400
 
 
 def _namespace():
@@ -75,6 +77,7 @@ def compile_program(source, filename, name, args, settings, write):
         return _message(filename, huge, lines, 'a power of more than %d bits would exhaust the compiler' % POWER_BITS_MAX)
     try:
         space = _namespace()
+        reach.declare(space, compile(source, filename, 'exec', ONLY_TREE))
         exec(code, space)
         _check_end()
     except BaseException as error:
@@ -87,8 +90,7 @@ def _huge_power(source, filename):
     """The line of a power of two written-out numbers that is too large to compute, if there is one."""
     if '**' not in source:
         return None
-    only_tree = 0x400
-    pending = [compile(source, filename, 'exec', only_tree)]
+    pending = [compile(source, filename, 'exec', ONLY_TREE)]
     while pending:
         node = pending.pop()
         if type(node).__name__ == 'BinOp' and type(node.op).__name__ == 'Pow':

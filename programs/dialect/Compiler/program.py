@@ -104,6 +104,9 @@ class Program:
         self._bit_length = 64
         self._tape_stack = []
         self.warned = set()
+        self.spaces = {}
+        self.nonlocals = set()
+        self.remembered = []
         if self.options.field:
             self._bit_length = self.options.field
         if self.prime and not self.options.field:
@@ -180,6 +183,29 @@ class Program:
 
     def free(self, address, size, bank):
         self.free_memory.setdefault((bank, size), []).append(address)
+
+    # -- blocks that are compiled again
+
+    def mark(self):
+        """A point to which `rollback` returns."""
+        tape = self.curr_tape
+        return (tape, len(tape.lines), len(tape.loops), list(getattr(tape, 'pending_else', ())), len(self.tapes),
+                self.n_threads, list(self.thread_pool), len(self.public_numbers), self.expanded, len(self.remembered))
+
+    def rollback(self, mark):
+        """Forgets what has been recorded since the mark."""
+        tape, lines, loops, pending, tapes, self.n_threads, pool, numbers, self.expanded, remembered = mark
+        del tape.lines[lines:], tape.loops[loops:], self.tapes[tapes:], self.public_numbers[numbers:]
+        tape.pending_else = pending
+        self.thread_pool = pool
+        while len(self.remembered) > remembered:
+            cache, key = self.remembered.pop()
+            cache.pop(key, None)
+
+    def remember(self, cache, key, value):
+        """Keeps something compiled in a dictionary, unless the block in which that happened is compiled again."""
+        cache[key] = value
+        self.remembered.append((cache, key))
 
     # -- numbers
 
@@ -280,10 +306,13 @@ class Program:
 
     def new_tape(self, function, args=(), name=None, single_thread=False, finalize=True, **_ignored):
         """Compiles `function` into a tape of its own; returns its number."""
+        from Compiler.linking import Scope
         tape = self._new_tape(name or getattr(function, '__name__', 'tape'))
         self._enter(tape)
         try:
+            scope = Scope([function], linked=False)
             function(*args)
+            scope.link()
         finally:
             self._leave()
         return tape.index

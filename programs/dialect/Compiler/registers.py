@@ -32,6 +32,7 @@ class Register:
 
     bank = None
     is_register = True
+    overwritable = True
     kind = 'value'
 
     def __init__(self, value=None, size=None):
@@ -204,6 +205,23 @@ class Register:
     def iadd(self, other):
         """Adds in place, so that the change survives loops."""
         return self.update(self + other)
+
+    # -- variables that blocks at run time rebind (see `linking`)
+
+    def register_tokens(self):
+        return (self.b,)
+
+    def copied(self):
+        """The same value in a register of its own."""
+        return self.new(self.size).update(self)
+
+    def format(self):
+        """What `update` cannot change."""
+        return self.size
+
+    def of_number(self, number):
+        """A Python number in a fresh value like this one."""
+        return type(self)(number, size=self.size)
 
     def link(self, value):
         return self.update(value)
