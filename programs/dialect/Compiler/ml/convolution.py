@@ -143,8 +143,30 @@ class FixConv2d(_Windowed):
         self.weight_shape = weight_shape
         self.weights_tensor, self.nabla_weights = MultiArray(weight_shape, sfix), MultiArray(weight_shape, sfix)
         self.bias, self.nabla_bias = Array(filters, sfix), Array(filters, sfix)
-        self.weights, self.nablas = (self.weights_tensor, self.bias), (self.nabla_weights, self.nabla_bias)
-        self.W, self.b = self.weights_tensor, self.bias
+
+    @property
+    def weights(self):
+        return self.weights_tensor, self.bias
+
+    @property
+    def nablas(self):
+        return self.nabla_weights, self.nabla_bias
+
+    @property
+    def W(self):
+        return self.weights_tensor
+
+    @W.setter
+    def W(self, tensor):
+        self.weights_tensor = tensor
+
+    @property
+    def b(self):
+        return self.bias
+
+    @b.setter
+    def b(self, values):
+        self.bias = values
 
     def reset(self):
         limit = math.sqrt(6.0 / (self.inner + self.filters))

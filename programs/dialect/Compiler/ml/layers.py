@@ -85,10 +85,17 @@ class Dense(Layer):
         self.d, self.d_in, self.d_out, self.activation = d, d_in, d_out, activation
         self.W, self.nabla_W = Matrix(d_in, d_out, sfix), Matrix(d_in, d_out, sfix)
         self.b, self.nabla_b = Array(d_out, sfix), Array(d_out, sfix)
-        self.weights, self.nablas = (self.W, self.b), (self.nabla_W, self.nabla_b)
         if activation in ('relu', 'square'):
             # what backward needs to know of forward: signs, or the values themselves
             self.state = Array(N * d * d_out, sint if activation == 'relu' else sfix)
+
+    @property
+    def weights(self):
+        return self.W, self.b
+
+    @property
+    def nablas(self):
+        return self.nabla_W, self.nabla_b
 
     def reset(self):
         limit = math.sqrt(6.0 / (self.d_in + self.d_out))
@@ -201,8 +208,19 @@ class FusedBatchNorm(Layer):
     def __init__(self, shape, inputs=None):
         Layer.__init__(self, shape, shape)
         channels = shape[-1]
-        self.weights = self.gamma, self.beta = Array(channels, sfix), Array(channels, sfix)
-        self.bias = self.beta
+        self.gamma, self.beta = Array(channels, sfix), Array(channels, sfix)
+
+    @property
+    def weights(self):
+        return self.gamma, self.beta
+
+    @property
+    def bias(self):
+        return self.beta
+
+    @bias.setter
+    def bias(self, values):
+        self.beta = values
 
     def reset(self):
         self.gamma.assign_all(1)
@@ -228,10 +246,14 @@ class BatchNorm(FusedBatchNorm):
         FusedBatchNorm.__init__(self, shape)
         channels = shape[-1]
         self.mean, self.variance = Array(channels, sfix), Array(channels, sfix)
-        self.nablas = self.nabla_gamma, self.nabla_beta = Array(channels, sfix), Array(channels, sfix)
+        self.nabla_gamma, self.nabla_beta = Array(channels, sfix), Array(channels, sfix)
         self.normal = MultiArray(self.input_shape, sfix)
         self.scale = Array(channels, sfix)
         self.momentum = 0.9
+
+    @property
+    def nablas(self):
+        return self.nabla_gamma, self.nabla_beta
 
     def reset(self):
         FusedBatchNorm.reset(self)

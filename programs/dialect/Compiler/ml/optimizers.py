@@ -22,8 +22,7 @@ class Optimizer:
         if rate is not None:
             self.gamma = rate
         self.steps = None
-        if layers is not None:
-            self.set_layers(layers)
+        self.layers = layers or []
 
     @staticmethod
     def from_args(program, layers):
@@ -35,12 +34,35 @@ class Optimizer:
         kind = Adam if any(arg.startswith('adam') for arg in program.args) else SGD
         return kind(layers, rate=rate, report_loss='report_loss' in program.args)
 
+    @property
+    def layers(self):
+        """The layers in order; assigning a list links them."""
+        return self._layers
+
+    @layers.setter
+    def layers(self, layers):
+        self._layers = list(layers)
+        self._link()
+
     def set_layers(self, layers):
-        self.layers = list(layers)
-        for before, after in zip(self.layers, self.layers[1:]):
+        self.layers = layers
+
+    def _link(self):
+        """Makes every layer's input the output of the one before, whichever layers the list holds now."""
+        if not isinstance(self._layers, list) or not all(isinstance(layer, Layer) for layer in self._layers):
+            raise CompilerError('the layers of a network are a list of layers')
+        for before, after in zip(self._layers, self._layers[1:]):
             after.follow(before)
-        self.thetas = [w for layer in self.layers for w in layer.weights if layer.nablas]
-        self.nablas = [w for layer in self.layers for w in layer.nablas]
+
+    @property
+    def thetas(self):
+        """The weights that training changes."""
+        return [w for layer in self._layers for w in layer.weights if layer.nablas]
+
+    @property
+    def nablas(self):
+        """Their gradients, in the same order."""
+        return [w for layer in self._layers for w in layer.nablas]
 
     @property
     def trainable_variables(self):
@@ -74,6 +96,7 @@ class Optimizer:
             layer.training = on
 
     def forward(self, n=None, **_ignored):
+        self._link()
         n = n or self.layers[0].N
         for layer in self.layers:
             layer.forward(n)
@@ -94,6 +117,7 @@ class Optimizer:
     def eval(self, data, batch_size=None, top=False):
         """The network's answers for new data: probabilities, or with `top` the most likely class."""
         self._training(False)
+        self._link()
         n = len(data)
         first = self.layers[0]
         if n > first.N:
@@ -125,6 +149,7 @@ class Optimizer:
     def fit(self, X, Y, epochs=1, batch_size=128, validation_data=None, program=None, reset=True,
             print_accuracy=False, print_loss=False):
         """Trains on examples and labels (numbers of classes, or rows with a one)."""
+        self._link()
         first = self.layers[0]
         if len(X) != first.N:
             raise CompilerError('the layers are made for %d examples, not %d' % (first.N, len(X)))
