@@ -272,7 +272,7 @@ class Writer:
             else:
                 self.line('@for_range_parallel(%d, %s)' % (rng.randint(1, 4), bound), None)
             self.line('def _(%s):' % index, 'for %s in range(%d, %d, %d):' % (index, start, n, step))
-            indices = indices + ['(%s + 8)' % index if start or step < 0 else index]
+            indices = indices + ['(%s + 16)' % index if start or step < 0 else index]
             self.block(depth, indices, True)
             if rng.random() < 0.2:
                 condition = self.condition(indices)
@@ -351,7 +351,7 @@ def main():
         for option in OPTIONS:
             name = 'random%s.mpc' % option.lower().replace(' ', '').replace('-', '_')
             head = '# Options: %s\n' % option if option else ''
-            text = programs(random.Random('short' + option), 12, '-B' in option)
+            text = programs(random.Random('short' + option), 1 if '-B' in option else 12, '-B' in option)
             (pathlib.Path(sys.argv[2]) / name).write_text(head + '# Written by scripts/differential.py.\n' + text)
         return
     vcp, count = sys.argv[1], int(sys.argv[2])

@@ -255,10 +255,14 @@ class Scope:
                     if type(value) in (list, tuple):
                         for x in value:
                             yield x
+        # frames show the variables of closures too
+        cells = set((place[2], id(get(place))) for place, _, _ in moves if place[0] == 'cell')
         frame = sys._getframe(1)
         while frame is not None:
             if id(frame.f_globals) in P.spaces and frame.f_globals is not frame.f_locals:
-                for value in list(frame.f_locals.values()):
+                for name, value in list(frame.f_locals.items()):
+                    if (name, id(value)) in cells:
+                        continue
                     yield value
                     if type(value) in (list, tuple):
                         for x in value:
