@@ -213,9 +213,10 @@ impl Ended {
         }
     }
 
-    /// Whether the operator has to look before there is another setup.
+    /// Whether the operator has to look before there is another setup. A burned key ends generation by itself, until
+    /// the operators make another.
     fn needs_operator(&self) -> bool {
-        matches!(self, Ended::Engine(error) if error.severity() >= Severity::SetupOver)
+        matches!(self, Ended::Engine(error) if error.severity() == Severity::SetupOver)
             || matches!(
                 self,
                 Ended::Anchor

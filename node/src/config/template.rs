@@ -86,7 +86,7 @@ accept_members = {accept}
 
 # Making tuples.
 [generation]
-# Whether this node takes part from its start; `vcp klyshko pause` and `resume` change it for as long as it runs.
+# Whether this node takes part from its start. `vcp klyshko pause` lasts until `vcp klyshko resume`, also over restarts.
 enabled = {enabled}
 # Threads to compute on; as many as there are processors if not said. For MASCOT members use as many as the one that has
 # fewest. LowGear takes one if not said, since another costs some 70 MB, and two at most.

@@ -210,6 +210,9 @@ async fn a_failed_check_burns_the_key_everywhere_and_a_new_key_makes_the_cloud_u
         assert_eq!(burned.severity(), Severity::KeyBurned);
 
         hall.world.rekey().await;
+        for core in &hall.world.cores {
+            core.clouds.klyshko(cloud).expect("it is served again").resume().await.unwrap();
+        }
         let (new, stored) = put(&hall.world, 0, &owner, &[5]).await;
         assert!(stored.iter().all(|answer| matches!(answer, Answer::Stored(_))), "{stored:?}");
         assert_eq!(get(&hall.world, n - 1, &owner, new, 1).await, [5]);
