@@ -28,6 +28,8 @@ pub(crate) struct Job {
     pub args: Vec<String>,
     /// Number options, each `key=value`.
     pub settings: Vec<String>,
+    /// Name, file and source of one module of the author after the other; a NUL is in none of them.
+    pub modules: Vec<String>,
     /// Address space that the child may use.
     pub memory_bytes: u64,
     /// Processor time that the child may use.

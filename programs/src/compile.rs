@@ -35,6 +35,8 @@ pub struct CompileOptions {
     pub edabits: bool,
     /// `-M`: keep the order of memory accesses (it is always kept).
     pub memory_order: bool,
+    /// Whether what nothing depends on stays, for those who measure.
+    pub keep_unused: bool,
     /// `-K`: instructions left to the machine; accepted and not used.
     pub keep: Vec<String>,
 }
@@ -84,6 +86,19 @@ pub struct CompileRequest {
     pub limits: CompileLimits,
     /// The interpreter.
     pub python: Python,
+    /// Python modules of the author that the program may import; circuits in Bristol fashion, as `=NAME`.
+    pub modules: Vec<Module>,
+}
+
+/// A Python module of the author.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Module {
+    /// Its dotted name.
+    pub name: String,
+    /// Its file, for messages.
+    pub file: String,
+    /// Its text.
+    pub source: String,
 }
 
 impl CompileRequest {
@@ -96,6 +111,7 @@ impl CompileRequest {
             options: CompileOptions::default(),
             limits: CompileLimits::default(),
             python: Python::Embedded,
+            modules: Vec::new(),
         }
     }
 
@@ -140,6 +156,7 @@ impl CompileRequest {
         settings.extend(options.dabits.then(|| "mixed=1".to_owned()));
         settings.extend(options.edabits.then(|| "edabit=1".to_owned()));
         settings.extend(options.memory_order.then(|| "memory_order=1".to_owned()));
+        settings.extend(options.keep_unused.then(|| "keep_unused=1".to_owned()));
         settings
     }
 
@@ -150,6 +167,7 @@ impl CompileRequest {
             name: self.program_name(),
             args: self.args.clone(),
             settings: self.settings(),
+            modules: self.modules.iter().flat_map(|m| [m.name.clone(), m.file.clone(), m.source.clone()]).collect(),
             memory_bytes: self.limits.memory_bytes,
             cpu_seconds: self.limits.cpu_seconds,
         }
@@ -235,6 +253,18 @@ pub fn compile(request: &CompileRequest) -> Result<CompiledProgram, CompileError
             request.file,
             nesting::DEPTH_MAX
         )));
+    }
+    for module in &request.modules {
+        if module.source.contains('\0') {
+            return Err(CompileError::Program(format!("{}: SyntaxError: a NUL character", module.file)));
+        }
+        if let Some(line) = nesting::too_deep(&module.source) {
+            return Err(CompileError::Program(format!(
+                "{}:{line}: SyntaxError: brackets are nested more than {} deep",
+                module.file,
+                nesting::DEPTH_MAX
+            )));
+        }
     }
     let name = request.program_name();
     let answer = run_child(request, &request.job())?;

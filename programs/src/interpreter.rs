@@ -16,7 +16,7 @@ const START: &str = "\
 import sys
 sys.setrecursionlimit(recursion_limit)
 from Compiler.main import compile_job
-error = compile_job(source, filename, name, args, settings, write)
+error = compile_job(source, filename, name, args, settings, write, modules)
 ";
 
 /// Python functions may nest this deeply; the thread's stack suffices for it.
@@ -60,6 +60,7 @@ fn call(vm: &VirtualMachine, job: &Job, record: &Rc<RefCell<String>>) -> PyResul
     set("filename", text(&job.file))?;
     set("name", text(&job.name))?;
     set("args", text(&job.args.join("\0")))?;
+    set("modules", text(&job.modules.join("\0")))?;
     set("settings", text(&job.settings.join("\0")))?;
     set("recursion_limit", vm.ctx.new_int(RECURSION_MAX).into())?;
     let record = record.clone();

@@ -34,7 +34,7 @@ mod record;
 
 pub use child::{CHILD_ARGUMENT, child_main};
 pub use compile::{
-    CompileError, CompileLimits, CompileOptions, CompileRequest, CompiledProgram, Python, compile, from_record,
+    CompileError, CompileLimits, CompileOptions, CompileRequest, CompiledProgram, Module, Python, compile, from_record,
 };
 pub use optimise::OptimiseError;
 pub use record::RecordError;

@@ -41,7 +41,9 @@ pub enum OptimiseError {
 /// [`OptimiseError`] if the record does not describe a program.
 pub fn optimise(mut record: Record, name: &str, command: &str) -> Result<Program, OptimiseError> {
     for tape in 0..record.tapes.len() {
-        dead::remove(&mut record, tape);
+        if !record.keep_unused {
+            dead::remove(&mut record, tape);
+        }
         rounds::merge(&mut record, tape);
     }
     let numbers = allocate::allocate(&record)?;

@@ -154,6 +154,8 @@ pub struct Record {
     pub features: Vec<String>,
     /// Numbers for the program's public input, if it brings any.
     pub public_input: Option<String>,
+    /// Whether instructions stay whose results nobody reads.
+    pub keep_unused: bool,
     /// First cell behind the allocations, for each memory in use.
     pub memory: BTreeMap<usize, i64>,
 }
@@ -270,6 +272,7 @@ impl Parser {
                 security: 0,
                 features: Vec::new(),
                 public_input: None,
+                keep_unused: false,
                 memory: BTreeMap::new(),
             },
             line: 0,
@@ -302,6 +305,7 @@ impl Parser {
             "gf2n" => self.record.gf2n = self.number(words.next())?,
             "security" => self.record.security = self.number(words.next())?,
             "prime" => self.record.prime = words.next().map(str::to_owned),
+            "keep_unused" => self.record.keep_unused = true,
             "feature" => self.record.features.extend(words.map(str::to_owned)),
             "public" => {
                 let text = self.record.public_input.get_or_insert_default();

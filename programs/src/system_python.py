@@ -49,7 +49,7 @@ out = os.fdopen(os.dup(1), 'w', encoding='utf-8')
 sys.stdout = sys.stderr
 from Compiler.main import compile_job
 record = []
-error = compile_job(job['source'], job['file'], job['name'], '\0'.join(job['args']), '\0'.join(job['settings']), record.append)
+error = compile_job(job['source'], job['file'], job['name'], '\0'.join(job['args']), '\0'.join(job['settings']), record.append, '\0'.join(job['modules']))
 if error is None:
     out.write('ok\n')
     for piece in record:

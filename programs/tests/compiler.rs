@@ -10,6 +10,9 @@ use std::time::Duration;
 use polyyne_bytecode::{Bank, Instruction, Kind, Limits, Machine, Operand, Outline, Program, verify};
 use polyyne_programs::{CHILD_ARGUMENT, CompileError, CompileRequest, LIBRARY, Python, child_main, compile};
 
+#[path = "compiler/names.rs"]
+mod names;
+
 const TESTS: &[(&str, fn())] = &[
     ("the_library_programs_compile", the_library_programs_compile),
     ("every_library_program_has_a_header", every_library_program_has_a_header),
@@ -35,6 +38,13 @@ const TESTS: &[(&str, fn())] = &[
     ("a_small_prime_says_what_it_lacks", a_small_prime_says_what_it_lacks),
     ("the_record_cannot_be_forged", the_record_cannot_be_forged),
     ("templates_cannot_multiply_without_bound", templates_cannot_multiply_without_bound),
+    ("names_that_are_not_there_are_named", names::names_that_are_not_there_are_named),
+    ("a_missing_module_is_an_import_error", names::a_missing_module_is_an_import_error),
+    ("modules_of_the_author_are_imported", names::modules_of_the_author_are_imported),
+    ("an_error_in_a_module_names_its_file", names::an_error_in_a_module_names_its_file),
+    ("a_circuit_of_a_file_is_read", names::a_circuit_of_a_file_is_read),
+    ("what_nothing_depends_on_stays_if_asked", names::what_nothing_depends_on_stays_if_asked),
+    ("the_table_of_names_is_what_the_library_defines", names::the_table_of_names_is_what_the_library_defines),
 ];
 
 fn main() -> ExitCode {

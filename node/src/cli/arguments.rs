@@ -10,6 +10,8 @@ use polyyne_protocol::id::{CloudId, PeerKey, ProgramHash, SecretId};
 use polyyne_protocol::limits::GENERATION_THREADS_MAX;
 use polyyne_protocol::stock::{BadRule, StockRule};
 
+use super::source::Accepted;
+
 /// Virtual cloud provider: secure multiparty computation among peers, in one binary.
 #[derive(Debug, Parser)]
 #[command(name = "vcp", version, propagate_version = true, arg_required_else_help = true)]
@@ -416,6 +418,11 @@ pub struct CompileOptions {
     /// whatever you can: use it for programs that you trust.
     #[arg(long, value_name = "EXECUTABLE")]
     pub python: Option<PathBuf>,
+    /// Keep what nothing depends on, for those who measure; without it, results that nobody uses are not computed.
+    #[arg(long)]
+    pub keep_unused: bool,
+    #[command(flatten)]
+    pub accepted: Accepted,
 }
 
 #[derive(Debug, Args)]
@@ -527,6 +534,9 @@ pub struct Run {
     /// Private inputs, in files such as Input-P0-0, as for MP-SPDZ.
     #[arg(long, value_name = "D")]
     pub input_dir: Option<PathBuf>,
+    /// Keeps what each party prints in files of this folder, such as Output-P0-0, and what it writes to its binary files.
+    #[arg(long, value_name = "D")]
+    pub output_dir: Option<PathBuf>,
     /// The MAC key, for clients that make and check shares themselves; without it nobody knows the key.
     #[arg(long, value_name = "ALPHA", requires = "sockets")]
     pub mac_key: Option<u128>,

@@ -1,5 +1,9 @@
 //! PROGRAM on the command line: `.mpc` source that is compiled here, or a `.sch` schedule with its bytecode.
 
+mod accepted;
+mod modules;
+mod text;
+
 use std::path::{Path, PathBuf};
 
 use polyyne_bytecode::{Domain, Program, SizeLimits};
@@ -10,6 +14,7 @@ use polyyne_protocol::version::Prime;
 use super::arguments::CompileOptions;
 use super::failure::{Context as _, Failure};
 use super::library;
+pub use accepted::Accepted;
 
 /// Loads or compiles a program.
 pub fn load(program: &str, arguments: &[String], options: &CompileOptions) -> Result<Program, Failure> {
@@ -63,9 +68,13 @@ pub fn prime(program: &Program, options: &CompileOptions) -> Result<u128, Failur
 }
 
 fn compile(path: &Path, arguments: &[String], options: &CompileOptions) -> Result<Program, Failure> {
+    options.accepted.notes()?.iter().for_each(|note| eprintln!("{note}"));
     let source = read_source(path)?;
+    let mut modules = modules::gather(path, &source)?;
+    modules.extend(modules::circuits(path, &source)?);
     let mut request = CompileRequest::new(path.to_string_lossy(), source);
     request.args = arguments.to_vec();
+    request.modules = modules;
     request.options = polyyne_programs::CompileOptions {
         field_bits: options.field,
         prime: options.prime.map(|prime| prime.to_string()),
@@ -73,6 +82,7 @@ fn compile(path: &Path, arguments: &[String], options: &CompileOptions) -> Resul
         dabits: options.dabits,
         edabits: options.edabits,
         memory_order: options.preserve_memory_order,
+        keep_unused: options.keep_unused,
         keep: options.keep.iter().flat_map(|list| list.split(',')).map(str::to_owned).collect(),
     };
     if let Some(python) = &options.python {
@@ -85,19 +95,33 @@ fn compile(path: &Path, arguments: &[String], options: &CompileOptions) -> Resul
     if !compiled.messages.is_empty() {
         eprint!("{}", compiled.messages);
     }
-    Ok(compiled.program)
+    with_public_input(compiled.program, path, &compiled.name)
+}
+
+/// The program with the file of public numbers that belongs to it, unless it brings its own: under its name with
+/// arguments, or its file's name, in `Programs/Public-Input` beside `Programs/Source` or in the folder of the process.
+fn with_public_input(program: Program, path: &Path, name: &str) -> Result<Program, Failure> {
+    if program.public_input().is_some() {
+        return Ok(program);
+    }
+    let beside = path.parent().unwrap_or(Path::new("")).join("../Public-Input");
+    let stem = path.file_stem().unwrap_or_default();
+    let folders = [beside, PathBuf::from("Programs/Public-Input")];
+    let candidates = folders.iter().flat_map(|folder| [folder.join(name), folder.join(stem)]);
+    match candidates.into_iter().find(|file| file.is_file()) {
+        Some(file) => Ok(program.with_public_input(text::read(&file)?)),
+        None => Ok(program),
+    }
 }
 
 /// The file, or the program of that name that comes with vcp if there is no such file.
 fn read_source(path: &Path) -> Result<String, Failure> {
-    match std::fs::read_to_string(path) {
-        Ok(source) => Ok(source),
-        Err(error) => {
-            match path.to_str().and_then(library::find) {
-                Some(program) if error.kind() == std::io::ErrorKind::NotFound => Ok(program.source.to_owned()),
-                _ => Err(Failure::usage(format!("{}: {error}", path.display()))
-                    .remedy("a file, or one of `vcp program list`")),
-            }
-        }
+    if path.exists() {
+        return text::read(path);
+    }
+    match path.to_str().and_then(library::find) {
+        Some(program) => Ok(program.source.to_owned()),
+        None => Err(Failure::usage(format!("there is no file {}", path.display()))
+            .remedy("a file, or one of `vcp program list`")),
     }
 }

@@ -31,3 +31,12 @@ class NotCompileTime(CompilerError):
         else:
             remedy = 'use @if_, @if_e/@else_, @while_do or @for_range for decisions at run time'
         super().__init__('a %s has no value while the program is compiled, so it cannot be used %s' % (kind, use), remedy)
+
+
+def unknown_name(name):
+    """For a name that MP-SPDZ may have and this library has not: an AttributeError, so that getattr and try work."""
+    return UnknownName('not supported: %s\n  remedy: programs/DIALECT.md lists what is, and what to use instead' % name)
+
+
+class UnknownName(AttributeError):
+    """A name that the library does not define."""

@@ -6,13 +6,10 @@ import sys
 from Compiler import reach
 from Compiler import program as program_module
 from Compiler.errors import CompilerError
+from Compiler.explain import explain, message
+from Compiler.imports import Imports
 from Compiler.program import P
 
-TOP_LEVEL = ('util', 'mpc_math', 'ml', 'oram', 'permutation', 'floatingpoint', 'sorting', 'path_oram', 'gs', 'dijkstra',
-             'comparison', 'circuit', 'decision_tree', 'circuit_oram', 'sqrt_oram')
-
-
-CALLERS_SHOWN = 5
 POWER_BITS_MAX = 1 << 22
 ONLY_TREE = 0x400
 
@@ -33,55 +30,31 @@ def _namespace():
     return space
 
 
-class _Finder:
-    """Lets `import util` find `Compiler.util`, as programs expect."""
-
-    @staticmethod
-    def install():
-        original = builtins.__import__
-
-        def import_(name, globals=None, locals=None, fromlist=(), level=0):
-            head = name.split('.')[0]
-            if level == 0 and head in TOP_LEVEL and head not in sys.modules:
-                __import__('Compiler.' + head)
-                sys.modules[head] = sys.modules['Compiler.' + head]
-            try:
-                return original(name, globals, locals, fromlist, level)
-            except ModuleNotFoundError as error:
-                missing = str(getattr(error, 'name', None) or name)
-                if missing.split('.')[0] == 'Compiler':
-                    raise CompilerError('the library has no module %s' % missing) from None
-                raise CompilerError(
-                    'there is no module %s' % missing,
-                    'the built-in compiler knows math, random, re, functools, itertools, operator and collections; '
-                    'for other packages compile with --python python3') from None
-        builtins.__import__ = import_
-
-
-def compile_program(source, filename, name, args, settings, write):
+def compile_program(source, filename, name, args, settings, write, modules=()):
     """Compiles; calls `write` with pieces of the record. Returns None, or the text of an error."""
     program_module.start(name, args, settings)
     sys.argv = [name] + list(args)
-    _Finder.install()
-    lines = source.split('\n')
+    P.files.update((module[1:], text) for module, _, text in modules if module.startswith('='))
+    Imports([module for module in modules if not module[0].startswith('=')]).install()
+    P.user_lines[filename] = source.split('\n')
     try:
         code = compile(source, filename, 'exec')
     except SyntaxError as error:
-        return _message(filename, error.lineno, lines, 'SyntaxError: %s' % error.msg)
+        return message(filename, error.lineno, 'SyntaxError: %s' % error.msg)
     except (RecursionError, MemoryError):
-        return _message(filename, None, lines, 'the program is nested too deeply')
+        return message(filename, None, 'the program is nested too deeply')
     except (ValueError, OverflowError) as error:
-        return _message(filename, None, lines, str(error))
+        return message(filename, None, str(error))
     huge = _huge_power(source, filename)
     if huge is not None:
-        return _message(filename, huge, lines, 'a power of more than %d bits would exhaust the compiler' % POWER_BITS_MAX)
+        return message(filename, huge, 'a power of more than %d bits would exhaust the compiler' % POWER_BITS_MAX)
     try:
         space = _namespace()
         reach.declare(space, compile(source, filename, 'exec', ONLY_TREE))
         exec(code, space)
         _check_end()
     except BaseException as error:
-        return _explain(error, filename, lines)
+        return explain(error, filename)
     P.write(write)
     return None
 
@@ -125,58 +98,11 @@ def _check_end():
             raise CompilerError('@if_e without @else_', 'use @if_ if there is nothing to do otherwise')
 
 
-def _explain(error, filename, lines):
-    """What went wrong, where in the program, and through which of its lines it was reached."""
-    places = []
-    trace = error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == filename:
-            places.append(trace.tb_lineno)
-        trace = trace.tb_next
-    if isinstance(error, CompilerError):
-        text = str(error)
-    elif isinstance(error, RecursionError):
-        text = 'RecursionError: a function calls itself too often while the program is compiled'
-    elif isinstance(error, MemoryError):
-        text = 'MemoryError: the program needs more memory than compiling may use'
-    elif isinstance(error, UnboundLocalError):
-        text = ('NameError: %s\n  remedy: what a loop or branch at run time changes lives in memory: x = MemValue(...) '
-                'outside, x.write(...) or x.iadd(...) inside' % error)
-    elif isinstance(error, NameError):
-        text = 'NameError: %s' % error
-    elif isinstance(error, SystemExit):
-        text = 'the program ends itself with exit(%s)' % ('' if error.code is None else error.code)
-    elif isinstance(error, TypeError) and '() takes 0 positional arguments but ' in str(error):
-        text = 'TypeError: %s\n  remedy: the function under a loop takes the index: def _(i):' % error
-    elif isinstance(error, TypeError) and '__init__() ' in str(error):
-        text = 'TypeError: %s' % str(error).replace('.__init__()', '()').replace('Register()', 'this type')
-    elif isinstance(error, TypeError) and 'unsupported operand' in str(error):
-        text = 'TypeError: %s\n  remedy: convert one side, for example with sint(...), sfix(...) or regint(...)' % error
-    else:
-        text = '%s: %s' % (type(error).__name__, error)
-    message = _message(filename, places[-1] if places else None, lines, text)
-    callers = list(reversed(places[:-1]))
-    for line in callers[:CALLERS_SHOWN]:
-        message += '\n  called from line %d: %s' % (line, _line(lines, line))
-    if len(callers) > CALLERS_SHOWN:
-        message += '\n  and through %d more calls' % (len(callers) - CALLERS_SHOWN)
-    return message
+def compile_job(source, filename, name, args, settings, write, modules=''):
+    """compile_program for callers that have texts only: lists are joined by NUL, settings are key=value.
 
-
-def _line(lines, number):
-    return lines[number - 1].strip() if number and 0 < number <= len(lines) else ''
-
-
-def _message(filename, number, lines, text):
-    head = '%s:%d' % (filename, number) if number else filename
-    source = _line(lines, number)
-    shown = '\n    %s' % source if source else ''
-    first, _, rest = text.partition('\n')
-    return '%s: %s%s%s' % (head, first, shown, '\n' + rest if rest else '')
-
-
-def compile_job(source, filename, name, args, settings, write):
-    """compile_program for callers that have texts only: lists are joined by NUL, settings are key=value."""
+    Modules of the author come as name, file and source of one after the other; the name of a circuit begins with `=`.
+    """
     known = {}
     for setting in settings.split('\0'):
         key, _, value = setting.partition('=')
@@ -187,4 +113,6 @@ def compile_job(source, filename, name, args, settings, write):
         elif key:
             known[key] = value == '1'
     sys.stdout = sys.stderr
-    return compile_program(source, filename, name, [a for a in args.split('\0') if a], known, write)
+    parts = modules.split('\0') if modules else []
+    triples = [tuple(parts[at:at + 3]) for at in range(0, len(parts), 3)]
+    return compile_program(source, filename, name, [a for a in args.split('\0') if a], known, write, triples)

@@ -1,7 +1,7 @@
 """Permutations of arrays: sorting networks, and random orders that nobody knows."""
 
 from Compiler.containers import Array
-from Compiler.errors import CompilerError
+from Compiler.errors import UnknownName
 from Compiler.registers import plain, sint
 from Compiler.sorting import stages
 
@@ -50,5 +50,5 @@ def inverse(permutation):
 def __getattr__(name):
     if name.startswith('__'):
         raise AttributeError(name)
-    raise CompilerError('permutation.%s is not supported' % name,
-                        'use secure_shuffle, secure_permute or sort of Array and Matrix')
+    raise UnknownName('not supported: permutation.%s\n  remedy: use secure_shuffle, secure_permute or sort of Array and '
+                      'Matrix' % name)

@@ -68,9 +68,28 @@ class Options:
         self.binary = settings.get('binary')
         self.edabit = settings.get('edabit', False)
         self.mixed = settings.get('mixed', False)
+        self.keep_unused = settings.get('keep_unused', False)
         self.preserve_mem_order = settings.get('memory_order', False)
         self.keep_cisc = None
         self.optimize_hard = True
+
+
+class _Allocated:
+    """How far each memory is in use, by the name of its bank; a larger number leaves out what lies below."""
+
+    def __init__(self, program):
+        self.program = program
+
+    def __getitem__(self, bank):
+        return self.program.memory_top[self._bank(bank)]
+
+    def __setitem__(self, bank, top):
+        self.program.memory_top[self._bank(bank)] = max(top, self[bank])
+
+    @staticmethod
+    def _bank(name):
+        names = dict((long, short) for short, long in BANKS.items())
+        return names.get(name, name)
 
 
 class Program:
@@ -107,6 +126,9 @@ class Program:
         self.spaces = {}
         self.nonlocals = set()
         self.remembered = []
+        self.user_lines = {}
+        self.files = {}
+        self.allocated_mem = _Allocated(self)
         if self.options.field:
             self._bit_length = self.options.field
         if self.prime and not self.options.field:
@@ -250,6 +272,11 @@ class Program:
         self.security_used = max(self.security_used, self.security)
         self.require_bit_length(bits)
 
+    @property
+    def non_linear(self):
+        from Compiler.non_linear import NonLinear
+        return NonLinear
+
     def use_edabit(self, change=None):
         if change is not None:
             self.options.edabit = bool(change)
@@ -355,6 +382,8 @@ class Program:
         out('security %d\n' % self.security_used)
         if self.prime:
             out('prime %d\n' % self.prime)
+        if self.options.keep_unused:
+            out('keep_unused\n')
         for feature in sorted(self.features):
             out('feature %s\n' % feature)
         for at in range(0, len(self.public_numbers), 1000):
