@@ -22,6 +22,7 @@ mod program;
 mod run;
 mod sockets;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
@@ -34,12 +35,17 @@ use screen::Screen;
 /// Reads the command line, does what it says, and returns the exit code.
 pub fn main() -> ExitCode {
     // clap itself exits with 2 for wrong usage and with 0 for help
-    let vcp = Vcp::parse();
+    let vcp = Vcp::parse_from(std::env::args_os().map(as_here));
     listen_to_tracing(vcp.verbose);
     match dispatch(vcp) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// MP-SPDZ's word for an option that would read as two letters here.
+fn as_here(word: OsString) -> OsString {
+    if word == "-OF" { "--output-dir".into() } else { word }
 }
 
 fn dispatch(vcp: Vcp) -> Result<(), Failure> {

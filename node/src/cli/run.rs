@@ -2,6 +2,7 @@
 
 mod declared;
 mod meter;
+mod output;
 mod parties;
 mod tally;
 mod threads;
@@ -82,7 +83,7 @@ struct TupleFigure {
 
 pub fn run(screen: &Screen, wish: &Run) -> Result<(), Failure> {
     let program = source::load(&wish.program, &wish.arguments, &wish.compile)?;
-    let job = job(screen, wish, program)?;
+    let mut job = job(screen, wish, program)?;
     let n = usize::from(wish.n);
     let supplies = match wish.preprocessing {
         Preprocessing::Dealer => {
@@ -103,6 +104,8 @@ pub fn run(screen: &Screen, wish: &Run) -> Result<(), Failure> {
             supplies.map(made).collect()
         }
     };
+    // a rehearsal has written nothing
+    job.output_dir.clone_from(&wish.output_dir);
     let working = screen.spinner(match wish.preprocessing {
         Preprocessing::Dealer => "the parties compute",
         Preprocessing::Mascot | Preprocessing::Lowgear => "the parties make tuples and compute",
@@ -228,7 +231,16 @@ fn job(screen: &Screen, wish: &Run, program: Program) -> Result<Job, Failure> {
     let private = (0..n).map(|party| private_inputs(wish.input_dir.as_deref(), party)).collect::<Result<_, _>>()?;
     let sockets = wish.sockets.open(screen, field, n)?;
     let mac_key = wish.mac_key.map(|key| field.element(key));
-    Ok(Job { program: Arc::new(program), field, inputs, private, sockets, mac_key, measured: wish.stats })
+    Ok(Job {
+        program: Arc::new(program),
+        field,
+        inputs,
+        private,
+        sockets,
+        mac_key,
+        measured: wish.stats,
+        output_dir: None,
+    })
 }
 
 /// `Input-P<party>-<thread>` files; a party without any has no inputs.

@@ -4,6 +4,7 @@
 //! that nothing is hidden from whoever runs it; no check is journalled, since nothing outlives the process.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,7 @@ use rand::{SeedableRng as _, TryRng as _};
 use crate::cli::sockets::Sockets;
 
 use super::meter::{GroupMeter, Groups};
+use super::output::Kept;
 use super::tally::{Metered, MeteredBits};
 use super::threads::{Ground, LocalThreads, MAIN, Orders};
 
@@ -60,6 +62,8 @@ pub struct Job {
     pub mac_key: Option<Fp>,
     /// Whether party 0 measures where its time goes.
     pub measured: bool,
+    /// Where files with what each party prints go.
+    pub output_dir: Option<PathBuf>,
 }
 
 /// What one party computes with.
@@ -148,6 +152,8 @@ pub enum RunError {
     NoRandomness,
     #[error("party {party} cannot be started: {cause}")]
     Thread { party: usize, cause: std::io::Error },
+    #[error("cannot write what the parties print to {folder}: {cause}")]
+    Output { folder: String, cause: std::io::Error },
     #[error("party {0} crashed; this is a fault of vcp")]
     Crashed(usize),
     #[error(transparent)]
@@ -200,7 +206,9 @@ pub fn run(job: &Job, supplies: Vec<Supplies>, printer: &mut (dyn Printer + Send
             let threads = ground.threads(index);
             let printer = printer.take().filter(|_| index == 0);
             let start = move || {
-                let done = party(job, index, (session, channels), supplies, door, threads, watch, printer);
+                let done = printed(job, index, printer, |printer| {
+                    party(job, index, (session, channels), supplies, door, threads, watch, printer)
+                });
                 if let (Err(_), Some(sockets)) = (&done, &job.sockets) {
                     sockets.give_up();
                 }
@@ -231,6 +239,21 @@ pub fn run(job: &Job, supplies: Vec<Supplies>, printer: &mut (dyn Printer + Send
         checks,
         groups,
     })
+}
+
+/// A party with its printer: what it was given, and files if there is a folder for them.
+fn printed(
+    job: &Job,
+    index: usize,
+    printer: Option<&mut (dyn Printer + Send)>,
+    party: impl FnOnce(Option<&mut (dyn Printer + Send)>) -> Result<Done, RunError>,
+) -> Result<Done, RunError> {
+    let Some(folder) = &job.output_dir else { return party(printer) };
+    let unwritten = |cause| RunError::Output { folder: folder.display().to_string(), cause };
+    let mut kept = Kept::create(folder, index, printer).map_err(unwritten)?;
+    let done = party(Some(&mut kept))?;
+    kept.finish().map_err(unwritten)?;
+    Ok(done)
 }
 
 /// What is counted and measured at a party.
@@ -516,6 +539,7 @@ mod tests {
             sockets: None,
             mac_key: None,
             measured: true,
+            output_dir: None,
         };
         (job, text(format!("expected/{name}.txt")))
     }
