@@ -5,7 +5,9 @@ from Compiler.errors import CompilerError, NotCompileTime, VectorMismatch
 from Compiler.program import P
 from Compiler.registers import Public, Register, Secret, cint, plain, regint, sint
 from Compiler import comparison
-from Compiler.GC import circuits
+from Compiler.GC import circuits, hexadecimal
+from Compiler.GC.clear_bits import ClearOperators
+from Compiler.named_operators import NamedOperators
 
 __all__ = ['sbits', 'sbit', 'cbits', 'sbitvec', 'sbitint', 'sbitintvec', 'bits']
 
@@ -25,21 +27,33 @@ def _typed(base, n):
     return _types[key]
 
 
-class _Bits:
+class _Bits(NamedOperators):
     """Registers of n bits."""
 
     n = None
+    # the length of numbers without a type
+    n_default = 40
     is_register = True
     overwritable = True
     size = 1
 
     def __init__(self, value=None, n=None, size=None):
         if type(self).n is None:
-            self.n = n or (value.n if isinstance(value, _Bits) else max(1, value.bit_length())
-                           if isinstance(value, int) else 1)
+            self.n = n or self._length_for(value)
         self.t = P.register(self.bank, words(self.n))
         if value is not None:
             self.load(plain(value))
+
+    @classmethod
+    def _length_for(cls, value):
+        """How many bits a value has if nothing is said."""
+        if hasattr(value, 'n'):
+            return value.n
+        if isinstance(value, int):
+            return max(cls.n_default, value.bit_length())
+        if isinstance(value, (list, tuple)):
+            return max(1, len(value))
+        return 64 if isinstance(value, Public) else cls.n_default
 
     @classmethod
     def get_type(cls, n):
@@ -48,13 +62,16 @@ class _Bits:
     @classmethod
     def conv(cls, value):
         value = plain(value)
-        return value if isinstance(value, cls) and value.n == cls.n else cls(value)
+        return value if isinstance(value, cls) and value.n == (cls.n or value.n) else cls(value)
 
     hard_conv = conv
 
     @classmethod
-    def new(cls, n=None):
-        kind = cls.get_type(n) if n else cls
+    def new(cls, value=None, n=None):
+        """Fresh bits: of a value and a length, or of a length alone."""
+        if n is not None:
+            return cls.get_type(n)(value)
+        kind = cls.get_type(value) if value else cls if cls.n else cls.get_type(64)
         r = kind.__new__(kind)
         r.t = P.register(cls.bank, words(r.n))
         return r
@@ -65,7 +82,18 @@ class _Bits:
 
     @classmethod
     def mem_size(cls):
-        return words(cls.n)
+        return words(cls.n or 64)
+
+    @classmethod
+    def compose(cls, items, bit_length=1):
+        """The bits of all items, so many of each, as one value."""
+        return cls.base().bit_compose([b for x in items for b in (
+            x.bit_decompose(bit_length) if hasattr(x, 'bit_decompose')
+            else [int(x) >> i & 1 for i in range(bit_length)])])
+
+    @classmethod
+    def bit_adder(cls, *args, **kwargs):
+        return bit_adder(*args, **kwargs)
 
     @classmethod
     def load_mem(cls, address, size=None, tag=0):
@@ -143,11 +171,13 @@ class _Bits:
         return self
 
 
-class cbits(_Bits):
-    """Public bits."""
+class cbits(ClearOperators, _Bits):
+    """Public bits: n of them, or as many as a number has."""
 
     bank = 'k'
     kind = 'cbits'
+    # whether the highest bit counts as a sign where the bits are printed
+    unsigned = False
     ld, st, ldi, sti = 'ldmcb', 'stmcb', 'ldmcbi', 'stmcbi'
 
     @staticmethod
@@ -167,7 +197,15 @@ class cbits(_Bits):
         elif isinstance(value, (regint, cint)):
             P.emit('convcint 0 %s %s' % (self.t, regint.conv(value).t))
         elif isinstance(value, cbits):
-            P.emit('shlcbi 0 %s %s 0' % (self.t, value.t))
+            for i in range(words(self.n)):
+                if i < words(value.n):
+                    P.emit('shlcbi 0 %s %s 0' % (self.word(i), value.word(i)))
+                else:
+                    P.emit('convcint 0 %s %s' % (self.word(i), regint(0).t))
+        elif isinstance(value, (list, tuple)):
+            self.load(cbits.bit_compose(value))
+        elif getattr(value, 'is_secret', False):
+            raise CompilerError('a secret cannot become cbits', 'x.reveal() makes it public, if everybody may know it')
         else:
             raise CompilerError('cbits cannot be made of %s' % type(value).__name__)
 
@@ -186,64 +224,18 @@ class cbits(_Bits):
     def to_regint(self, dest=None):
         return regint(self)
 
+    def update(self, other):
+        for i in range(words(self.n)):
+            P.emit('shlcbi 0 %s %s 0' % (self.word(i), cbits.get_type(self.n).conv(other).word(i)))
+        return self
+
     def reveal(self):
         return self
 
     def output(self):
-        P.emit('print_reg_signed 0 %d %s' % (self.n, self.t))
+        P.emit('print_reg_signed 0 %d %s' % (self.n + (self.unsigned and self.n % 64 > 0), self.t))
 
     print_reg_plain = output
-
-    def _operate(self, op, immediate, other):
-        r = cbits.new(max(self.n, other.n if isinstance(other, cbits) else 0))
-        if isinstance(other, int):
-            P.emit('%s 0 %s %s %d' % (immediate, r.t, self.t, other))
-        else:
-            P.emit('%s 0 %s %s %s' % (op, r.t, self.t, cbits.get_type(self.n).conv(other).t))
-        return r
-
-    def __xor__(self, other):
-        if isinstance(other, sbits):
-            return other ^ self
-        return self._operate('xorcb', 'xorcbi', other)
-
-    def __add__(self, other):
-        return regint(self) + (regint(other) if isinstance(other, cbits) else other)
-
-    def __sub__(self, other):
-        return regint(self) - (regint(other) if isinstance(other, cbits) else other)
-
-    def __rsub__(self, other):
-        return other - regint(self)
-
-    def __mul__(self, other):
-        return regint(self) * (regint(other) if isinstance(other, cbits) else other)
-
-    __radd__ = __add__
-    __rmul__ = __mul__
-
-    def __eq__(self, other):
-        return regint(self) == (regint(other) if isinstance(other, cbits) else other)
-
-    def __ne__(self, other):
-        return regint(self) != (regint(other) if isinstance(other, cbits) else other)
-
-    __hash__ = _Bits.__hash__
-
-    def __lshift__(self, other):
-        r = self.new()
-        P.emit('shlcbi 0 %s %s %d' % (r.t, self.t, other))
-        return r
-
-    def __rshift__(self, other):
-        r = self.new()
-        P.emit('shrcbi 0 %s %s %d' % (r.t, self.t, other))
-        return r
-
-    def __invert__(self):
-        r = self.new()
-        P.emit('notcb 0 %d %s %s' % (self.n, r.t, self.t))
-        return r
 
 
 class sbits(_Bits):
@@ -252,6 +244,7 @@ class sbits(_Bits):
     bank = 'b'
     kind = 'sbits'
     is_secret = True
+    unsigned = False
     clear = cbits
     ld, st, ldi, sti = 'ldmsb', 'stmsb', 'ldmsbi', 'stmsbi'
 
@@ -400,6 +393,25 @@ class sbits(_Bits):
     bit_and = __and__
     bit_or = __or__
 
+    def equal(self, other, *_):
+        return self == other
+
+    def not_equal(self, other, *_):
+        return self != other
+
+    def reveal_print_hex(self):
+        """Opens the bits and prints them as a hexadecimal number on a line."""
+        hexadecimal.print_number(self.reveal().bit_decompose())
+
+    def right_shift(self, k, bit_length=None, security=None, signed=False):
+        return self >> k
+
+    def left_shift(self, k, bit_length=None, security=None):
+        return self << k
+
+    def half_adder(self, other):
+        return self ^ other, self & other
+
     def __lshift__(self, k):
         planes = [sbit(0)] * k + self.bit_decompose()
         return sbits.bit_compose(planes[:self.n])
@@ -431,7 +443,7 @@ class sbits(_Bits):
 
     def popcnt(self):
         """How many bits are one, in as many bits as a number below n has."""
-        return sbitint._of(circuits.count(self.bit_decompose(), sbit(0))[:max(1, (self.n - 1).bit_length())])
+        return sbitint._of(circuits.count(self.bit_decompose(), sbit(0))[:self.n.bit_length()] + [sbit(0)])
 
     def if_else(self, a, b):
         """a where this bit is one."""
@@ -451,6 +463,7 @@ class sbits(_Bits):
 
     def reveal(self, check=True):
         r = cbits.new(self.n)
+        r.unsigned = self.unsigned
         P.emit('reveal 0 %d %s %s' % (self.n, r.t, self.t))
         return r
 
@@ -479,6 +492,17 @@ class sbits(_Bits):
 
 sbit = sbits.get_type(1)
 bits = sbits
+
+
+def bit_adder(a, b, carry_in=0, get_carry=False):
+    """The bits of a sum of two numbers given by their bits; with `get_carry` the carry out is the last."""
+    a, b = ([sbit.conv(x) if not isinstance(x, sbits) else x for x in bits_] for bits_ in (a, b))
+    lanes = max([x.n for x in a + b], default=1)
+    carry = None if isinstance(carry_in, int) and carry_in == 0 else sbits.get_type(lanes).conv(carry_in)
+    if get_carry:
+        zero = sbits.get_type(lanes)(0)
+        a, b = a + [zero], b + [zero]
+    return circuits.add(a, b, carry)
 
 
 def _widen(value, n):
@@ -541,7 +565,7 @@ def _planes_to_arithmetic(planes, target, signed=True):
     P.emit('movs %d %s %s' % (size, target.t, total.t))
 
 
-class _Integer:
+class _Integer(NamedOperators):
     """Two's-complement integers of n bits made of planes."""
 
     is_secret = True
@@ -738,6 +762,19 @@ class _Integer:
     def if_else(self, a, b):
         return self.planes()[0].if_else(a, b)
 
+    def pow2(self, bit_length=None):
+        """Two to the power of the number, in as many bits as the number has."""
+        one = [self._one()] + [self._zero()] * (self.n - 1)
+        for i, bit in enumerate(self.planes()[:max(1, (self.n - 1).bit_length())]):
+            moved = [self._zero()] * (1 << i) + one
+            one = circuits.choose(bit, moved[:self.n], one)
+        return self._of(one, like=self)
+
+    def reveal_print_hex(self):
+        """Opens the numbers and prints each in hexadecimal on a line."""
+        for x in self.elements() if hasattr(self, 'elements') else [self]:
+            hexadecimal.print_number(sbits.bit_compose(x.planes()).reveal().bit_decompose())
+
     def output(self):
         raise CompilerError('a secret cannot be printed', 'print x.reveal() if everybody may know it')
 
@@ -883,11 +920,13 @@ class _Planes:
         return r
 
 
-class sbitvec(_Planes):
+class sbitvec(_Planes, NamedOperators):
     """Numbers of n bits, one in each lane: `v` holds an `sbits` for each bit."""
 
     n = None
     kind = 'sbitvec'
+    bank = 'b'
+    is_secret = True
 
     def link(self, other):
         return self.update(other)
@@ -898,8 +937,15 @@ class sbitvec(_Planes):
     def of_number(self, number):
         return self.get_type(self.n)(number, size=self.size)
 
-    def __init__(self, value=None, size=None):
+    def __init__(self, value=None, size=None, input_length=None, length=None):
         value = plain(value)
+        if hasattr(value, '__next__'):
+            value = list(value)
+        if self.n is None and (length or (size and not isinstance(value, (int, type(None))))):
+            # the second argument is the length of numbers; of an integer it was always the number of lanes
+            self.n = length or size
+        elif self.n is None and input_length:
+            self.n, size = size, None
         if self.n is None:
             # without get_type the length is that of the elements
             elements = list(value) if isinstance(value, (list, tuple)) else [value]
@@ -919,7 +965,11 @@ class sbitvec(_Planes):
             self.v = [sbits.get_type(size or 1)(-((value >> i) & 1) & ((1 << (size or 1)) - 1))
                       for i in range(self.n)]
         elif isinstance(value, (regint, cint)):
-            self.v = [sbits.get_type(value.size)(b) if value.size == 1 else None for b in value.bit_decompose(self.n)]
+            self.v = [sbits.bit_compose(list(b)) for b in value.bit_decompose(self.n)]
+        elif isinstance(value, sbits):
+            self.v = _fit(value.bit_decompose(), self.n, sbit(0))
+        elif isinstance(value, (cbits,)):
+            self.v = [sbit(b) for b in value.bit_decompose(self.n)]
         elif value is None:
             self.v = [sbits.get_type(size or 1)() for _ in range(self.n)]
         else:
@@ -932,7 +982,7 @@ class sbitvec(_Planes):
     @classmethod
     def from_vec(cls, planes):
         planes = list(planes)
-        kind = cls.get_type(len(planes))
+        kind = _typed(sbitvec, len(planes))
         r = kind.__new__(kind)
         r.v = planes
         return r
@@ -947,10 +997,101 @@ class sbitvec(_Planes):
     def planes(self):
         return list(self.v)
 
+    @classmethod
+    def from_matrix(cls, rows):
+        """Numbers given by the rows of their bits, lowest first."""
+        rows = [list(row) for row in rows]
+        return cls.from_vec([sbits.bit_compose([row[i] for row in rows]) for i in range(len(rows[0]))])
+
+    @classmethod
+    def from_hex(cls, text, reverse=False):
+        """The bits of a text of hexadecimal digits, byte after byte, in each the lowest first."""
+        return cls.from_vec([sbit(b) for b in hexadecimal.bits_of_hex(text, reverse)])
+
+    def reveal_print_hex(self):
+        """Opens the numbers and prints the bytes of each in hexadecimal on a line, the lowest byte first."""
+        for x in self.elements():
+            hexadecimal.print_bytes(x.reveal().bit_decompose())
+
+    @classmethod
+    def mem_size(cls):
+        return words(cls.n)
+
+    @classmethod
+    def load_mem(cls, address, size=None, tag=0):
+        one = sbits.get_type(cls.n)
+        return cls([one.load_mem(address + i * words(cls.n), None, tag) for i in range(size or 1)])
+
+    def store_in_mem(self, address, tag=0):
+        for i, x in enumerate(self.elements()):
+            x.store_in_mem(address + i * words(self.n), tag)
+
+    @classmethod
+    def conv(cls, value):
+        value = plain(value)
+        return value if isinstance(value, cls) else cls(value)
+
+    hard_conv = conv
+
+    @classmethod
+    def Array(cls, size, address=None):
+        return Register.Array.__func__(cls, size, address)
+
+    @classmethod
+    def Matrix(cls, rows, columns, address=None):
+        return Register.Matrix.__func__(cls, rows, columns, address)
+
+    def __len__(self):
+        return len(self.v)
+
+    def __getitem__(self, index):
+        return self.v[index] if not isinstance(index, slice) else self.from_vec(self.v[index])
+
+    def __iter__(self):
+        return iter(self.v)
+
+    def update(self, other):
+        for mine, new in zip(self.v, type(self).conv(other).v):
+            mine.update(new)
+        return self
+
+    def expand_to_vector(self, size):
+        return self
+
+    @classmethod
+    def concat(cls, parts):
+        """The lanes of all parts, one after the other."""
+        parts = list(parts)
+        return cls.from_vec([sbits.bit_compose([b for p in parts for b in p.v[i].bit_decompose()])
+                             for i in range(len(parts[0].v))])
+
+    @classmethod
+    def bit_adder(cls, *args, **kwargs):
+        return bit_adder(*args, **kwargs)
+
+    def __or__(self, other):
+        return self.from_vec(a | b for a, b in zip(self.v, type(self)(other).v))
+
+    def __eq__(self, other):
+        return circuits.equal(self.v, type(self).conv(other).v)
+
+    def __ne__(self, other):
+        return ~(self == other)
+
+    equal = __eq__
+
+    def __hash__(self):
+        return id(self)
+
     def elements(self):
         """The numbers, each by itself."""
+        if not self.v:
+            return [sbits.get_type(1)(0)][:0]
         rows = [plane.bit_decompose() for plane in self.v]
-        return [sbits.bit_compose([row[i] for row in rows]) for i in range(self.lanes())]
+        result = [sbits.bit_compose([row[i] for row in rows]) for i in range(self.lanes())]
+        for x in result:
+            x.unsigned = True
+        return result
 
     def bit_decompose(self, n=None):
         return self.v[:n] if n else list(self.v)
