@@ -119,6 +119,14 @@ class TreeTrainer:
         levels.append([[self._majority(m, f) for m, f in zip(order.members, fallback)]])
         return levels
 
+    def train_with_testing(self, test_y, test_x, output=False):
+        """Trains and prints how well the tree does on other examples, a row of `test_x` for each attribute."""
+        tree = self.train()
+        if output:
+            output_decision_tree(tree)
+        test_decision_tree('test', tree, test_y, test_x)
+        return tree
+
     def _majority(self, members, fallback):
         """The more frequent class of a node; of an empty one, that of its parent."""
         ones, count = (members * self.orders[0].label).sum(), members.sum()
@@ -151,29 +159,49 @@ class TreeClassifier:
         """The class of each row, in an array."""
         if self.tree is None:
             raise CompilerError('the tree is not trained', 'call fit(X, y) first')
-        columns = [integers(X.get_column(j)) for j in range(X.sizes[1])]
-        # the path as one bit for each node of the level
-        at = [sint(1, size=len(X))]
-        for attributes, thresholds in self.tree[:-1]:
-            below = []
-            for here, attribute, threshold in zip(at, attributes, thresholds):
-                value = sum((attribute == j) * x for j, x in enumerate(columns))
-                left = here * (value <= threshold)
-                below += [left, here - left]
-            at = below
         result = Array(len(X), sint)
-        result.assign_vector(sum(here * label for here, label in zip(at, self.tree[-1][0])))
+        result.assign_vector(classes(self.tree, [integers(X.get_column(j)) for j in range(X.sizes[1])]))
         return result
 
     def output(self, names=None):
         """Prints the tree: everybody learns it."""
-        for depth, (attributes, thresholds) in enumerate(self.tree[:-1]):
-            for number, (attribute, threshold) in enumerate(zip(attributes, thresholds)):
-                from Compiler.fixed import cfix
-                value = threshold.reveal()
-                shown = cfix._new(value, f=self.scale) if self.scale else value
-                print_ln('level %s, node %s: attribute %s <= %s', depth, number, attribute.reveal(), shown)
-        print_ln('leaves: %s', [label.reveal() for label in self.tree[-1][0]])
+        output_decision_tree(self.tree, self.scale)
+
+
+def classes(tree, columns):
+    """The class of each example, given a vector for each attribute."""
+    # the path as one bit for each node of the level
+    at = [sint(1, size=columns[0].size)]
+    for attributes, thresholds in tree[:-1]:
+        below = []
+        for here, attribute, threshold in zip(at, attributes, thresholds):
+            value = sum((attribute == j) * x for j, x in enumerate(columns))
+            left = here * (value <= threshold)
+            below += [left, here - left]
+        at = below
+    return sum(here * label for here, label in zip(at, tree[-1][0]))
+
+
+def run_decision_tree(tree, data):
+    """The class of one example, given its attributes."""
+    return classes(tree, [integers(sint.conv(x)) for x in data])
+
+
+def test_decision_tree(name, tree, y, x, n_threads=None, time=False):
+    """Prints how many examples the tree puts into the right class; `x` has a row for each attribute."""
+    correct = (classes(tree, [integers(x[j]) for j in range(len(x))]) == integers(y)).sum()
+    print_ln('%s accuracy: %s/%s', name, regint(correct.reveal()), len(y))
+
+
+def output_decision_tree(tree, scale=0):
+    """Prints the tree: everybody learns it."""
+    from Compiler.fixed import cfix
+    for depth, (attributes, thresholds) in enumerate(tree[:-1]):
+        for number, (attribute, threshold) in enumerate(zip(attributes, thresholds)):
+            value = threshold.reveal()
+            shown = cfix._new(value, f=scale) if scale else value
+            print_ln('level %s, node %s: attribute %s <= %s', depth, number, attribute.reveal(), shown)
+    print_ln('leaves: %s', [label.reveal() for label in tree[-1][0]])
 
 
 def preprocess(*_args):

@@ -132,5 +132,6 @@ def get_n_threads(*_args):
 
 
 n_threads = None
+n_parallel = 1024
 optimal_threshold = None
 crash_on_overflow = False

@@ -87,3 +87,34 @@ def radix_sort_from_matrix(bits, data):
     keys = Array(len(data), sint)
     keys.assign_vector(sum(row.get_vector() * (1 << i) for i, row in enumerate(bits)))
     radix_sort(keys, data, n_bits=len(bits), signed=False)
+
+
+def reveal_sort(keys, data, reverse=False):
+    """Puts the elements (or rows) of `data` at the places that the keys, a permutation of 0, 1, ..., say, in place; with
+    `reverse`, takes them from there. The keys are opened in an order that nobody knows."""
+    n = len(keys)
+    if len(data) != n:
+        raise VectorMismatch(n, len(data))
+    order = sint.get_secure_shuffle(n)
+    opened = regint(plain(keys).secure_permute(order).reveal())
+    width = 1 if isinstance(data, Array) else data.part_size()
+    flat = data.to_array()
+    places = opened if width == 1 else _spread(opened, width)
+    if not reverse:
+        moved = flat.get_vector().secure_permute(order, unit=width)
+        moved.store_in_mem(places + flat.address, flat.tag)
+    else:
+        flat.assign_vector(flat.get(places))
+        flat.assign_vector(flat.get_vector().secure_permute(order, unit=width, reverse=True))
+    P.emit('delshuffle 0 %s' % order.t)
+
+
+def _spread(rows, width):
+    """The places of all elements of rows, given the places of the rows."""
+    each = regint.concat([regint(r, size=width) for r in rows])
+    return each * width + regint.inc(rows.size * width, 0, 1, 1, width)
+
+
+def sort(keys, data=None, n_bits=None):
+    """Sorts `data` (the keys themselves, if nothing is said) by the keys."""
+    radix_sort(keys, keys if data is None else data, n_bits)

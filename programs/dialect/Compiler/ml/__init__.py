@@ -5,7 +5,7 @@ whose first dimension counts examples. An optimizer runs a list of layers forwar
 weights.
 """
 
-from Compiler.errors import CompilerError
+from Compiler.errors import UnknownName
 from Compiler.ml.convolution import (  # noqa: F401
     AveragePool2d, Conv2d, FixAveragePool2d, FixConv2d, MaxPool, QuantAveragePool2d, QuantConv2d)
 from Compiler.ml.functions import (  # noqa: F401
@@ -13,11 +13,14 @@ from Compiler.ml.functions import (  # noqa: F401
 from Compiler.ml.layers import (  # noqa: F401
     Add, Argmax, BatchNorm, Concat, Dense, Dropout, Flatten, FusedBatchNorm, Layer, Relu, Square)
 from Compiler.ml.optimizers import Adam, Optimizer, SGD  # noqa: F401
+from Compiler.ml.linear import mean, solve_linear, var  # noqa: F401
 from Compiler.ml.outputs import LinearOutput, MultiOutput, Output  # noqa: F401
 from Compiler.ml.regression import SGDLinear, SGDLogistic  # noqa: F401
 from Compiler.ml import keras  # noqa: F401
 
 ReLU = Relu
+DenseBase = Linear = Dense
+FixBase = QuantBase = Layer
 
 
 def set_n_threads(_n):
@@ -27,4 +30,4 @@ def set_n_threads(_n):
 def __getattr__(name):
     if name.startswith('__'):
         raise AttributeError(name)
-    raise CompilerError('ml.%s is not supported' % name, 'write it with matrix products (Matrix.dot) and mpc_math')
+    raise UnknownName('not supported: ml.%s\n  remedy: write it with matrix products (Matrix.dot) and mpc_math' % name)

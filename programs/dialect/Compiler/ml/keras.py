@@ -86,6 +86,24 @@ class optimizers:
         return make
 
 
+class Predictions(list):
+    """The answers of a model: a vector for each example."""
+
+    @classmethod
+    def of(cls, answers):
+        return cls(answers) if isinstance(answers, list) else answers
+
+    def reveal_nested(self):
+        return [list(x.reveal()) if len(x) > 1 else x.reveal() for x in self]
+
+    def print_reveal_nested(self, end='\n'):
+        from Compiler.printing import print_str
+        print_str('%s' + end, self.reveal_nested())
+
+    def reveal(self):
+        return self.reveal_nested()
+
+
 class Sequential:
     """Layers one after the other."""
 
@@ -149,7 +167,7 @@ class Sequential:
     def predict(self, X, batch_size=None):
         if self.opt is None:
             raise CompilerError('the model is not built', 'call build(shape) or fit first')
-        return self.opt.eval(X)
+        return Predictions.of(self.opt.eval(X))
 
 
 class models:

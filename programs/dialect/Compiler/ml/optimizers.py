@@ -8,6 +8,7 @@ from Compiler.errors import CompilerError
 from Compiler.fixed import cfix, sfix
 from Compiler.ml.layers import Layer
 from Compiler.ml.outputs import LinearOutput, MultiOutput
+from Compiler.ml.rates import LearningRate
 from Compiler.printing import print_ln
 from Compiler.registers import plain, regint, sint
 
@@ -15,7 +16,7 @@ from Compiler.registers import plain, regint, sint
 class Optimizer:
     """A network; without a rule for changing weights it is for inference."""
 
-    gamma = 0.1
+    gamma = LearningRate(0.1)
 
     def __init__(self, layers=None, n_epochs=1, rate=None, report_loss=None, debug=False):
         self.n_epochs, self.report_loss = n_epochs, report_loss
@@ -75,10 +76,28 @@ class Optimizer:
     def set_learning_rate(self, rate):
         self.gamma = rate
 
-    def reset(self):
-        """Sets all weights to what training starts from."""
+    def reset(self, X_by_label=None):
+        """Sets all weights to what training starts from, and the examples if they are given: a tensor for each label."""
+        if X_by_label is not None:
+            self._assign_examples(X_by_label)
         for layer in self.layers:
             layer.reset()
+
+    def _assign_examples(self, parts):
+        X, first = self.layers[0].X.to_array(), 0
+        labels = [label for label, part in enumerate(parts) for _ in range(len(part))]
+        if len(labels) > self.layers[0].N:
+            raise CompilerError('the layers are made for %d examples, not %d' % (self.layers[0].N, len(labels)))
+        for part in parts:
+            vector = part.get_vector()
+            X.assign_vector(vector, first)
+            first += vector.size
+        target = self.last.Y if isinstance(self.last.Y, Array) else None
+        if target is None:
+            for j in range(self.last.d_out):
+                self.last.Y.set_column(j, sint([int(label == j) for label in labels] + [0] * (self.layers[0].N - len(labels))))
+        else:
+            target.assign_vector(sint(labels))
 
     def summary(self):
         """Prints the layers while compiling."""
@@ -242,7 +261,7 @@ def classes_of(labels):
 class SGD(Optimizer):
     """Gradient descent with momentum: the change is `momentum` times the last one less `gamma` times the gradient."""
 
-    gamma = 0.01
+    gamma = LearningRate(0.01)
     momentum = 0.9
 
     def __init__(self, layers=None, n_epochs=1, debug=False, report_loss=None, rate=None, momentum=None):
@@ -270,7 +289,7 @@ class SGD(Optimizer):
 class Adam(Optimizer):
     """Adam (Kingma and Ba, 2015). Moments are kept as weighted sums, not means, so that small gradients survive."""
 
-    gamma = 0.001
+    gamma = LearningRate(0.001)
     beta1, beta2 = 0.9, 0.999
     # The correction of the start hardly changes any more after so many updates.
     CORRECTIONS_MAX = 1000

@@ -72,6 +72,11 @@ class MultiOutput(Layer):
         self.answer = Matrix(N, d_out, sfix)
         self.Y = Matrix(N, d_out, sint)
 
+    @classmethod
+    def from_args(cls, program, N, d_out):
+        """As the program's arguments say: `approx` is accepted and changes nothing."""
+        return cls(N, d_out, approx='approx' in program.args)
+
     def forward(self, n):
         for j, column in enumerate(softmax_columns(columns_of(self.rows(self.X, n)))):
             self.answer.get_part(0, n).set_column(j, column)
