@@ -424,3 +424,13 @@ def secret_shift(x, m, k):
     low = sint._dot([b * (1 << j) for j, (b, _) in enumerate(pairs)], [u for _, u in pairs])
     inverse = table(units[:k], [inverse_of_power(j).expand_to_vector(x.size) if j else 1 for j in range(k)])
     return (x - low) * inverse
+
+
+def __getattr__(name):
+    """Procedures that write into their first argument, as programs call them."""
+    from Compiler import legacy_comparison
+    from Compiler.errors import unknown_name
+    found = vars(legacy_comparison).get(name)
+    if found is None:
+        raise unknown_name('comparison.' + name)
+    return found

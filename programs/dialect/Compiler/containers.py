@@ -33,7 +33,7 @@ def check_index(index, length):
 
 def _check_at_run_time(index, length):
     """Stops the program if an index is out of bounds, unless it cannot be: that of a loop over the array."""
-    if index.span and 0 <= index.span[0] and index.span[1] < length:
+    if not _Arithmetic.checked or index.span and 0 <= index.span[0] and index.span[1] < length:
         return
     P.emit('crash 0 %s' % ((index < 0) + (index > length - 1)).t)
 
@@ -44,6 +44,24 @@ def clear_of(value_type):
 
 class _Arithmetic:
     """Operators that work on the whole content as a vector."""
+
+    # whether indices that are known only at run time are checked
+    checked = True
+
+    @staticmethod
+    def disable_index_checks():
+        """From here on, indices that are known only at run time are not checked."""
+        _Arithmetic.checked = False
+
+    def binary_output(self, player=None):
+        """Writes all values, which must be public, to the parties' binary files."""
+        from Compiler import binary_files
+        binary_files.write(self._as_register(), player)
+
+    def reveal_to_binary_output(self, player=None):
+        """Opens all values and writes them to the binary files of one party or of all."""
+        from Compiler import binary_files
+        binary_files.write(self._as_register().reveal(), player)
 
     def __add__(self, other):
         return self._as_register() + plain(other)
@@ -267,8 +285,13 @@ class Array(_Arithmetic):
 
     def __setitem__(self, index, value):
         if isinstance(index, slice):
-            start, stop, step = self._bounds(index)
-            if isinstance(start, int) and isinstance(stop, int) and step == 1:
+            bounds = self._bounds(index)
+            if bounds is None:
+                from Compiler import runtime_slices
+                runtime_slices.of(self, index).assign(value)
+                return
+            start, stop, step = bounds
+            if step == 1:
                 value = plain(value)
                 value = self._vector(value, max(0, stop - start))
                 if value.size != stop - start:
@@ -295,19 +318,18 @@ class Array(_Arithmetic):
         return value.expand_to_vector(size) if value.size == 1 else value
 
     def _bounds(self, index):
+        """Start, stop and step as Python numbers; None if one is known only at run time."""
         parts = [plain(p) for p in (index.start, index.stop, index.step)]
         if all(p is None or isinstance(p, int) for p in parts):
             return slice(*parts).indices(self.length)
-        start, stop, step = parts
-        if step is not None and step != 1:
-            raise CompilerError('a slice with a run-time bound cannot have a step')
-        return (0 if start is None else start), (self.length if stop is None else stop), 1
+        return None
 
     def _slice(self, index):
-        start, stop, step = self._bounds(index)
-        if not (isinstance(start, int) and isinstance(stop, int)):
-            raise CompilerError('the bounds of a slice must be known while the program is compiled',
-                                'use get_vector(base, size): the base may be a run-time value')
+        bounds = self._bounds(index)
+        if bounds is None:
+            from Compiler import runtime_slices
+            return runtime_slices.of(self, index)
+        start, stop, step = bounds
         if step == 1:
             return self.get_vector(start, max(0, stop - start))
         return self.get(regint.inc(len(range(start, stop, step)), start, step))
@@ -348,10 +370,21 @@ class Array(_Arithmetic):
     def get_slice_vector(self, index):
         return self._slice(index)
 
+    def get_mem_value(self, index):
+        """An element as a MemValue that shares its memory."""
+        result = MemValue.__new__(MemValue)
+        result.value_type, result.size, result.tag = self.value_type, 1, self.tag
+        result.address = self.get_address(index)
+        return result
+
     def get_sub(self, start, stop=None):
         """A part of the array that shares its memory."""
         if stop is None:
             start, stop = 0, start
+        start, stop = plain(start), plain(stop)
+        if not (isinstance(start, int) and isinstance(stop, int)):
+            from Compiler import runtime_slices
+            return runtime_slices.StridedArray(self, start, stop - start)
         return Array(stop - start, self.value_type, self.address + start * self.value_type.mem_size(), self.tag)
 
     def get_part(self, base, size):
@@ -852,6 +885,10 @@ class Matrix(SubMultiArray):
             result[i].assign_vector(r.get_vector())
         return result
 
+    def get_column_by_row_indices(self, rows, column):
+        """The elements of a column in the given rows."""
+        return self._flat().get(regint.conv(plain(rows)) * self.sizes[1] + column)
+
     def get_column(self, index):
         index = check_index(index, self.sizes[1])
         return self._flat().get(regint.inc(self.sizes[0], 0, self.sizes[1]) + index)
@@ -896,7 +933,17 @@ class Matrix(SubMultiArray):
         return sum(self.diag())
 
 
-VectorArray = Matrix
+class VectorArray(Matrix):
+    """An array of vectors of one length: a matrix whose rows are read as registers."""
+
+    def __init__(self, length, value_type, vector_size, address=None):
+        Matrix.__init__(self, length, vector_size, value_type, address)
+
+    def __getitem__(self, index):
+        return Matrix.__getitem__(self, index).get_vector()
+
+    def __setitem__(self, index, value):
+        Matrix.__getitem__(self, index).assign_vector(value)
 
 
 def _transposed(rows, columns):

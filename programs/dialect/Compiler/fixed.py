@@ -5,6 +5,7 @@ default with random rounding in the last bit (one round), with `sfix.round_neare
 """
 
 from Compiler.errors import CompilerError
+from Compiler.named_operators import NamedOperators
 from Compiler.program import P
 from Compiler.registers import Public, Register, Secret, cint, plain, regint, sint
 
@@ -17,13 +18,15 @@ def scaled(value, f):
     return int(x + 0.5) if x >= 0 else -int(-x + 0.5)
 
 
-class _Fixed:
+class _Fixed(NamedOperators):
     """What both kinds share: a number is `v` / 2^f."""
 
     is_fixed = True
     overwritable = True
 
     def __init__(self, value=None, k=None, f=None, size=None):
+        if hasattr(value, '__next__'):
+            value = list(value)
         self.f = self.__class__.f if f is None else f
         self.k = self.__class__.k if k is None else k
         value = plain(value)
@@ -44,7 +47,7 @@ class _Fixed:
     @classmethod
     def _new(cls, v, k=None, f=None):
         r = cls.__new__(cls)
-        r.v = v
+        r.v = v = v if isinstance(v, Register) else cls.int_type.conv(v)
         r.f = cls.f if f is None else f
         r.k = cls.k if k is None else k
         r.size = v.size
@@ -56,6 +59,27 @@ class _Fixed:
         return value if type(value) is cls else cls(value)
 
     hard_conv = conv
+
+    def load_int(self, value):
+        """Sets the number to an integer, public or (for sfix) secret."""
+        self.update(self._new(self.int_type.conv(plain(value)) * (1 << self.f), self.k, self.f))
+        return self
+
+    @classmethod
+    def from_sint(cls, value, k=None, f=None):
+        """The number of an integer."""
+        f = cls.f if f is None else f
+        return cls._new(cls.int_type.conv(plain(value)) * (1 << f), k, f)
+
+    def _to_sint(self, target):
+        """An integer of the number, rounded to the nearest."""
+        if isinstance(self.v, Secret):
+            value = self.v.round(self.k, self.f, nearest=True) if self.f else self.v
+        else:
+            value = (self.v + (1 << (self.f - 1)) if self.f else self.v)
+            offset = 1 << self.k
+            value = ((value + offset) >> self.f) - (offset >> self.f)
+        target.update(value)
 
     def _from_list(self, values):
         parts = [self.__class__.conv(v).v for v in values]
@@ -305,6 +329,27 @@ class _Fixed:
             return self._result(self.v - self.v.int_div(divisor, self.k) * divisor)
         return self - (self / other).floor() * other
 
+    def less_than(self, other, *_):
+        return self < other
+
+    def greater_than(self, other, *_):
+        return self > other
+
+    def less_equal(self, other, *_):
+        return self <= other
+
+    def greater_equal(self, other, *_):
+        return self >= other
+
+    def equal(self, other, *_):
+        return self == other
+
+    def not_equal(self, other, *_):
+        return self != other
+
+    def coerce(self, other):
+        return self._other(other)
+
     def __rshift__(self, bits):
         return self / (1 << bits)
 
@@ -414,6 +459,11 @@ class cfix(_Fixed):
     def to_int(self):
         return self.floor()
 
+    def binary_output(self, player=None):
+        """Writes the values as doubles to the binary files of one party or of all."""
+        from Compiler import binary_files
+        binary_files.write(self, player)
+
     def output(self):
         size = self.v.size
         zero = cint(0, size=size)
@@ -503,9 +553,6 @@ class sfix(_Fixed):
 
     __hash__ = _Fixed.__hash__
 
-    less_than = lambda self, other, *_: self < other
-    greater_than = lambda self, other, *_: self > other
-    equal = lambda self, other, *_: self == other
 
     def __truediv__(self, other):
         from Compiler import division, quotients
@@ -583,6 +630,16 @@ class sfix(_Fixed):
         sint.write_to_socket(client_id, [cls.conv(plain(v)).v for v in values], message_type)
 
     @classmethod
+    def write_shares_to_socket(cls, client_id, values, message_type=0):
+        values = plain(values)
+        values = values if isinstance(values, (list, tuple)) else [values]
+        sint.write_shares_to_socket(client_id, [cls.conv(plain(v)).v for v in values], message_type)
+
+    def write_fully_to_socket(self, client_id, message_type=0):
+        """This party's shares, with their MACs."""
+        self.v.write_fully_to_socket(client_id, message_type)
+
+    @classmethod
     def receive_from_client(cls, n, client_id, message_type=0, size=None):
         return [cls._new(v) for v in sint.receive_from_client(n, client_id, message_type, size)]
 
@@ -603,6 +660,8 @@ class sfix(_Fixed):
         return stop, [cls._new(v) for v in values]
 
     input_tensor_via = sint.input_tensor_via
+    input_tensor_from = classmethod(sint.input_tensor_from.__func__)
+    input_tensor_from_client = classmethod(sint.input_tensor_from_client.__func__)
 
     def secure_shuffle(self, unit=1):
         return self._new(self.v.secure_shuffle(unit), self.k, self.f)
@@ -615,4 +674,3 @@ class sfix(_Fixed):
 
 
 cfix._matrix_product = sfix._matrix_product
-squant = sfix

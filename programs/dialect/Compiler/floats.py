@@ -9,6 +9,7 @@ import math
 from Compiler import comparison
 from Compiler.errors import CompilerError, NotCompileTime
 from Compiler.fixed import _Fixed, cfix, sfix
+from Compiler.named_operators import NamedOperators
 from Compiler.program import P
 from Compiler.registers import Public, Register, Secret, cint, plain, regint, sint
 
@@ -84,7 +85,7 @@ class cfloat(_Overwritable):
         return cfloat(self.v, self.p, self.z, 1 - self.s)
 
 
-class sfloat(_Overwritable):
+class sfloat(_Overwritable, NamedOperators):
     """A secret floating-point number."""
 
     kind = 'sfloat'
@@ -294,6 +295,15 @@ class sfloat(_Overwritable):
     def __ne__(self, other):
         r = self == other
         return r if r is NotImplemented else 1 - r
+
+    def square(self):
+        return self * self
+
+    def max(self, other):
+        return (self < other).if_else(self._other(other), self)
+
+    def min(self, other):
+        return (self < other).if_else(self, self._other(other))
 
     @classmethod
     def get_input_from(cls, player, size=None):

@@ -206,6 +206,29 @@ class sgf2n(Secret):
             total = total + b * cgf2n(1 << i)
         return total
 
+    def right_shift(self, m, bit_length=None):
+        """Without the coefficients of the m lowest powers."""
+        bits = self.bit_decompose(bit_length)
+        return self.bit_compose(bits[m:])
+
+    raw_right_shift = __rshift__ = right_shift
+
+    def left_shift(self, m, bit_length=None):
+        return self << m
+
+    def raw_mod2m(self, m):
+        """The coefficients of the m lowest powers."""
+        return self.bit_compose(self.bit_decompose()[:m])
+
+    @classmethod
+    def get_random(cls, size=None):
+        """A random element."""
+        return cls.get_random_square(size)[0]
+
+    @classmethod
+    def dot_product(cls, x, y, res_params=None):
+        return cls._dot(plain(x), plain(y))
+
     def equal(self, other, bit_length=None, expand=None):
         values = [1 - b for b in (self - other).bit_decompose(bit_length)]
         while len(values) > 1:

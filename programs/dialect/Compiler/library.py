@@ -6,6 +6,10 @@ from Compiler.printing import (  # noqa: F401
     print_both, print_float_prec, print_float_precision, print_ln, print_ln_if, print_ln_to, print_str, print_str_if)
 from Compiler.registers import Public, Register, Secret, cint, plain, regint, sint
 from Compiler.containers import Array, MemValue
+from Compiler.branches import else_then, end_if, if_then  # noqa: F401
+from Compiler.vectorized import (  # noqa: F401
+    get_global_vector_size, reset_global_vector_size, set_global_vector_size, vectorize, vectorize_init,
+    vectorized_classmethod)
 from Compiler.control import (  # noqa: F401
     and_, break_loop, do_while, do_loop, else_, for_range, for_range_multithread, for_range_opt,
     for_range_opt_multithread, for_range_parallel, function, function_block, get_arg, if_, if_e, if_else_block,
@@ -14,8 +18,6 @@ from Compiler.control import (  # noqa: F401
     tree_reduce_multithread, while_do, while_loop, range_loop, unmemorize, foreach_enumerate, for_range_opt_,
     method_tape, dynamic_function, set_instruction_type, export)
 
-vectorize = None
-sint_array_types = ()
 
 
 def get_number_of_players():

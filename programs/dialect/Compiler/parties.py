@@ -2,7 +2,7 @@
 
 from Compiler.errors import CompilerError
 from Compiler.program import P
-from Compiler.registers import Register, cint, sint
+from Compiler.registers import Register, cint, regint, sint
 
 
 class personal:
@@ -21,6 +21,25 @@ class personal:
         value = cint.conv(self._v)
         P.emit('inputpersonal 0 %d %d %s %s' % (target.size, self.player, target.t,
                                                 value.expand_to_vector(target.size).t))
+
+    @classmethod
+    def read_int_from_socket(cls, player, socket, size=1):
+        """Whole numbers that a client sends to this party alone."""
+        from Compiler.control import if_
+        me, value = regint.new(1), cint.new(size)
+        P.emit('playerid 0 %s' % me.t)
+        value.update(0)
+
+        @if_(me == player)
+        def _():
+            value.update(cint.read_from_socket(socket, size=size))
+        return cls(player, value)
+
+    @classmethod
+    def read_fix_from_socket(cls, player, socket, size=1):
+        """Fixed-point numbers that a client sends to this party alone."""
+        from Compiler.fixed import cfix
+        return cls(player, cfix._new(cls.read_int_from_socket(player, socket, size)._v))
 
     def output(self):
         raise CompilerError('a personal value cannot be printed by everybody', 'use print_ln_to(player, ...)')

@@ -4,6 +4,7 @@ A value is a handle: a virtual register of one or more lanes. Operators record o
 """
 
 from Compiler.errors import CompilerError, NotCompileTime, VectorMismatch
+from Compiler.named_operators import NamedOperators
 from Compiler.program import P, quote
 
 SMALL = 1 << 31
@@ -27,7 +28,7 @@ def plain(value):
     return value if read is None else read()
 
 
-class Register:
+class Register(NamedOperators):
     """What all run-time values share. `b` is the virtual register, `o` the first lane, `t` the operand as written."""
 
     bank = None
@@ -41,7 +42,12 @@ class Register:
         elif isinstance(value, (list, tuple, range)) and size is None:
             size = len(value)
         value = plain(value)
+        if hasattr(value, '__next__'):
+            value = list(value)
+            size = len(value) if size is None else size
         if isinstance(value, Register) and size is None:
+            size = value.size
+        if size is None and getattr(value, 'is_fixed', False):
             size = value.size
         if size is None and hasattr(value, 'lanes'):
             size = value.lanes()
@@ -201,10 +207,6 @@ class Register:
         P.emit('%s %d %s %s' % (self.mov, self.size, self.t, value.t))
         self.span = None
         return self
-
-    def iadd(self, other):
-        """Adds in place, so that the change survives loops."""
-        return self.update(self + other)
 
     # -- variables that blocks at run time rebind (see `linking`)
 
@@ -394,6 +396,14 @@ def _int_or_self(value):
 
 class Public(Register):
     """Values that every party knows."""
+
+    def binary_output(self, player=None):
+        """Writes the values to the binary files of one party or of all."""
+        from Compiler import binary_files
+        binary_files.write(self, player)
+
+    def left_shift(self, bits, bit_length=None):
+        return self << bits
 
     def reveal(self, check=True):
         return self
@@ -676,9 +686,6 @@ class regint(Public):
     def push(cls, value):
         P.emit('pushint 1 %s' % cls.conv(value).t)
 
-    def binary_output(self, player=None):
-        P.emit('intoutput %d %d %s' % (self.size, -1 if player is None else player, self.t))
-
     def print_if(self, text):
         cint(self).print_if(text)
 
@@ -929,6 +936,8 @@ class Secret(Register):
             self._load_clear(self.clear.conv(value).expand_to_vector(size))
         elif isinstance(value, (list, tuple, range)):
             _load_list(self, value)
+        elif hasattr(value, '__next__'):
+            _load_list(self, list(value))
         elif hasattr(value, '_to_sint'):
             value._to_sint(self)
         else:
@@ -1024,7 +1033,7 @@ class Secret(Register):
         return r
 
     def raw_right_shift(self, m):
-        raise CompilerError('raw_right_shift exists in rings only')
+        raise CompilerError('not supported: raw_right_shift of integers (rings only)', 'use right_shift(m, bits)')
 
     @classmethod
     def _dot(cls, x, y):
@@ -1233,17 +1242,19 @@ class sint(Secret):
     def __rrshift__(self, other):
         return sint(other) >> self
 
-    def __mod__(self, other):
+    def int_mod(self, other, bit_length=None):
+        """The rest of a division of numbers of so many bits."""
         if isinstance(other, int):
             l = other.bit_length() - 1
             if other == 1 << l:
-                return self.mod2m(l)
-        return self - self.int_div(sint.conv(plain(other))) * other
+                return self.mod2m(l, bit_length)
+        return self - self.int_div(sint.conv(plain(other)), bit_length) * other
+
+    def __mod__(self, other):
+        return self.int_mod(other)
 
     def __rmod__(self, other):
         return sint(other) % self
-
-    int_mod = __mod__
 
     def raw_mod2m(self, m):
         return self.mod2m(m)
@@ -1353,9 +1364,8 @@ class sint(Secret):
 
     @classmethod
     def get_raw_input_from(cls, player, size=None):
-        r = cls.new(size or 1)
-        P.emit('rawinput %d %d %s' % (r.size, player, r.t))
-        return r
+        """Inputs are text here, so that raw ones are numbers like all others."""
+        return cls.get_input_from(player, size)
 
     @classmethod
     def get_input_mask_for(cls, player, size=None):
@@ -1375,7 +1385,14 @@ class sint(Secret):
 
     @classmethod
     def write_shares_to_socket(cls, client_id, values, message_type=0):
+        """Shares without their MACs."""
         _write_socket(cls, 'writesocketshare', client_id, values, message_type)
+
+    write_share_to_socket = write_shares_to_socket
+
+    def write_fully_to_socket(self, client_id, message_type=0):
+        """This party's shares, with their MACs."""
+        _write_socket(type(self), 'writesockets', client_id, [self], message_type)
 
     @classmethod
     def receive_from_client(cls, n, client_id, message_type=0, size=None):
@@ -1437,6 +1454,21 @@ class sint(Secret):
     @classmethod
     def row_matrix_mul(cls, row, matrix, res_params=None):
         return sum(plain(r) * plain(m) for r, m in zip(row, matrix))
+
+    @classmethod
+    def input_tensor_from(cls, player, shape):
+        """A tensor with the next inputs of a party."""
+        result = cls.Tensor(shape if isinstance(shape, (list, tuple)) else [shape])
+        result.input_from(player)
+        return result
+
+    @classmethod
+    def input_tensor_from_client(cls, client_id, shape):
+        """A tensor of values that a client gives in."""
+        result = cls.Tensor(shape if isinstance(shape, (list, tuple)) else [shape])
+        values = cls.receive_from_client(1, client_id, size=result.total_size())[0]
+        result.assign_vector(values)
+        return result
 
     @classmethod
     def input_tensor_via(cls, player, content=None, shape=None, **_ignored):

@@ -443,7 +443,7 @@ class sbits(_Bits):
 
     def popcnt(self):
         """How many bits are one, in as many bits as a number below n has."""
-        return sbitint._of(circuits.count(self.bit_decompose(), sbit(0))[:self.n.bit_length()] + [sbit(0)])
+        return sbitint._of(circuits.count(self.bit_decompose(), sbit(0))[:max(1, (self.n - 1).bit_length())])
 
     def if_else(self, a, b):
         """a where this bit is one."""
