@@ -158,7 +158,7 @@ DIFFERS = {
     'program.disable_memory_warnings': 'changes nothing', '.set_instruction_type': 'changes nothing',
     '.export': 'changes nothing', 'ml.set_n_threads': 'changes nothing', 'ml.FixBase': 'the base of all layers',
     'ml.QuantBase': 'the base of all layers', 'ml.QuantConv2d': 'computes with sfix', 'Array.delete': 'changes nothing',
-    'Matrix.delete': 'changes nothing', 'ml.Adam': 'without amsgrad', 'decision_tree.TreeTrainer': 'labels are 0 and 1',
+    'Matrix.delete': 'changes nothing', 'decision_tree.TreeTrainer': 'labels are 0 and 1',
     'ml.solve_linear': 'conjugate gradients', 'dijkstra.dijkstra': 'looks at all vertices in every round',
     'gs.Matchmaker': 'looks at all people in every round', 'path_oblivious_heap.PathObliviousHeap': 'a linear scan',
     'path_oblivious_heap.UniquePathObliviousHeap': 'a linear scan', 'ml.MultiOutput': 'approx changes nothing',

@@ -107,7 +107,7 @@ class LinearORAM:
 
 
 OptimalORAM = OptimalPackedORAM = LinearPackedORAM = TrivialORAM = TreeORAM = PathORAM = RecursiveORAM = \
-    PackedTreeORAM = RecursivePathORAM = RecursiveCircuitORAM = CircuitORAM = SqrtOram = LinearORAM
+    PackedTreeORAM = RecursivePathORAM = RecursiveCircuitORAM = CircuitORAM = LinearORAM
 
 
 def demux(bits):

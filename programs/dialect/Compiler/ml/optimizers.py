@@ -240,7 +240,9 @@ class Optimizer:
             layer.output_weights()
 
     def reveal_model_to_binary(self):
-        raise CompilerError('models are not written in binary form', 'write_to_file of the weights keeps shares of them')
+        """Opens all weights and writes them to the parties' binary files, layer after layer."""
+        for weights in self.trainable_variables:
+            weights.reveal_to_binary_output()
 
 
 def take_part(target, source, base, n):
@@ -296,8 +298,8 @@ class Adam(Optimizer):
 
     def __init__(self, layers=None, n_epochs=1, approx=False, amsgrad=False, normalize=False, rate=None,
                  report_loss=None, debug=False):
-        if amsgrad:
-            raise CompilerError('amsgrad is not supported', 'use Adam as it is')
+        # whether the second moment counts with the largest that it ever was
+        self.amsgrad = amsgrad
         Optimizer.__init__(self, layers, n_epochs, rate, report_loss)
 
     def _correction(self, t):
@@ -308,8 +310,10 @@ class Adam(Optimizer):
 
     def _start(self, n_updates):
         self.first, self.second = ([w.same_shape() for w in self.thetas] for _ in range(2))
-        for moment in self.first + self.second:
-            moment.assign_all(0)
+        self.largest = [w.same_shape() for w in self.thetas] if self.amsgrad else [None] * len(self.thetas)
+        for moment in self.first + self.second + self.largest:
+            if moment is not None:
+                moment.assign_all(0)
         self.t = MemValue(regint(0))
         n = min(n_updates, self.CORRECTIONS_MAX)
         self.corrections = Array(n, cfix)
@@ -323,11 +327,14 @@ class Adam(Optimizer):
         over = t > most
         rate = self.corrections[t - over * (t - most)]
         self.t.iadd(1)
-        for theta, nabla, m, v in zip(self.thetas, self.nablas, self.first, self.second):
+        for theta, nabla, m, v, most in zip(self.thetas, self.nablas, self.first, self.second, self.largest):
             g = nabla.get_vector() * (1 / n)
             new_m = m.get_vector() * self.beta1 + g
             new_v = v.get_vector() * self.beta2 + g * g
             m.assign_vector(new_m)
             v.assign_vector(new_v)
+            if most is not None:
+                new_v = new_v.max(most.get_vector())
+                most.assign_vector(new_v)
             step = new_m * mpc_math.InvertSqrt(new_v + 2.0 ** -12)
             theta.assign_vector(theta.get_vector() - step * rate)
