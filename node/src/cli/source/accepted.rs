@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn options_of_other_protocols_are_refused_by_name() {
         let ring = Accepted { ring: Some(64), ..Accepted::default() };
-        assert!(ring.notes().unwrap_err().to_string().contains("not supported: -R"));
+        assert!(ring.notes().unwrap_err().what.contains("not supported: -R"));
         let unused = Accepted { flow_optimization: true, budget: Some(5), ..Accepted::default() };
         assert_eq!(unused.notes().unwrap(), ["note: -l changes nothing", "note: -b changes nothing"]);
     }
