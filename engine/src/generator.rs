@@ -262,8 +262,9 @@ mod tests {
 
     #[test]
     fn lowgear_serves_primes_with_room_for_it_and_mascot_all_others() {
+        assert_eq!(Protocol::for_prime(&PrimeField::usual(), 64).name(), "lowgear");
+        assert_eq!(Protocol::for_prime(&PrimeField::usual(), 100).name(), "mascot");
         assert_eq!(Protocol::for_prime(&PrimeField::carbyne(), 64).name(), "lowgear");
-        assert_eq!(Protocol::for_prime(&PrimeField::carbyne(), 100).name(), "mascot");
         let few_roots = PrimeField::new(170_141_183_460_469_231_731_687_303_715_885_907_969).unwrap();
         assert_eq!(Protocol::for_prime(&few_roots, 64).name(), "mascot");
     }

@@ -292,7 +292,7 @@ mod tests {
     use crate::version::Prime;
 
     fn field() -> PrimeField {
-        PrimeField::carbyne()
+        PrimeField::usual()
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use polyyne_engine::field::prime::{CARBYNE_PRIME, DEFAULT_PRIME};
 use polyyne_engine::field::{Field as _, Fp, PrimeField};
 use polyyne_engine::generator::Protocol;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -29,8 +30,10 @@ pub const SIGMA_MIN: u16 = 40;
 pub struct Prime(pub u128);
 
 impl Prime {
-    /// Carbyne's prime, 128 bits, p − 1 divisible by 2^18.
-    pub const DEFAULT: Self = Self(198_766_463_529_478_683_931_867_765_928_436_695_041);
+    /// The largest prime below 2^128 that both generators serve: 2^128 − 8257535.
+    pub const DEFAULT: Self = Self(DEFAULT_PRIME);
+    /// Carbyne's prime, the default before.
+    pub const CARBYNE: Self = Self(CARBYNE_PRIME);
 
     /// Bits of the modulus.
     pub const fn bits(self) -> u32 {
@@ -251,7 +254,8 @@ mod tests {
     #[test]
     fn the_default_prime_is_one() {
         assert_eq!(parameters(Prime::DEFAULT.0).validate(), Ok(()));
-        assert_eq!((Prime::DEFAULT.0 - 1).trailing_zeros(), 18);
+        assert_eq!((Prime::DEFAULT.0 - 1).trailing_zeros(), 17);
+        assert_eq!(parameters(Prime::CARBYNE.0).validate(), Ok(()));
     }
 
     #[test]
@@ -270,6 +274,7 @@ mod tests {
     fn lowgear_is_refused_where_its_ring_has_no_slots_or_no_room() {
         let lowgear = |prime, sigma| SecurityParameters { generator: Generator::Lowgear, sigma, ..parameters(prime) };
         assert_eq!(lowgear(Prime::DEFAULT.0, 64).validate(), Ok(()));
+        assert_eq!(lowgear(Prime::CARBYNE.0, 64).validate(), Ok(()));
         let refused = Err(ParametersError::Generator(Generator::Lowgear));
         assert_eq!(lowgear(Prime::DEFAULT.0, 100).validate(), refused);
         assert_eq!(lowgear((1 << 127) - 1, 64).validate(), refused);
@@ -317,7 +322,7 @@ mod tests {
     #[test]
     fn a_prime_is_decimal_text_on_the_wire() {
         let json = serde_json::to_string(&Prime::DEFAULT).expect("JSON");
-        assert_eq!(json, "\"198766463529478683931867765928436695041\"");
+        assert_eq!(json, "\"340282366920938463463374607431759953921\"");
         assert_eq!(serde_json::from_str::<Prime>(&json).expect("JSON"), Prime::DEFAULT);
         assert!(serde_json::from_str::<Prime>("\"-5\"").is_err());
         // "+5" and "05" read as numbers but are not what is written

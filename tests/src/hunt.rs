@@ -12,7 +12,7 @@ pub struct Prey {
 impl Prey {
     /// A value of the default field.
     pub fn new(value: u128) -> Self {
-        let field = PrimeField::carbyne();
+        let field = PrimeField::usual();
         let montgomery = field.to_montgomery(field.element(value));
         let forms = vec![
             ("little-endian", value.to_le_bytes().to_vec()),

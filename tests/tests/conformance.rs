@@ -1,4 +1,4 @@
-//! `vcp run` on bytecode of MP-SPDZ's own compiler prints what MP-SPDZ prints, with tuples of a
+//! `vcp run` on bytecode of MP-SPDZ's own compiler, over Carbyne's prime, prints what MP-SPDZ prints, with tuples of a
 //! dealer and with tuples really made: over the prime field, over GF(2^n), AND triples, daBits and edaBits. Three
 //! parties make those of the two hungriest programs with `POLYYNE_LONG=1` only, and two those of the programs that take
 //! more than a few seconds.
@@ -21,6 +21,7 @@ const LONG: [&str; 7] = ["c06", "c07", "c10", "c13", "c19", "c20", "c32"];
 
 #[derive(Deserialize)]
 struct Manifest {
+    prime: String,
     program: Vec<Program>,
 }
 
@@ -40,10 +41,14 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("conformance")
 }
 
+fn manifest() -> Manifest {
+    let text = std::fs::read_to_string(folder().join("manifest.toml")).unwrap();
+    toml::from_str(&text).unwrap()
+}
+
 /// The promised programs, each of them there.
 fn programs(names: &[&str]) -> Vec<Program> {
-    let text = std::fs::read_to_string(folder().join("manifest.toml")).unwrap();
-    let manifest: Manifest = toml::from_str(&text).unwrap();
+    let manifest = manifest();
     let of = |name: &str, program: &Program| program.name.split('_').next() == Some(name);
     let programs: Vec<Program> =
         manifest.program.into_iter().filter(|program| names.iter().any(|name| of(name, program))).collect();
@@ -54,7 +59,7 @@ fn programs(names: &[&str]) -> Vec<Program> {
 fn prints_as_expected(vcp: &Vcp, program: &Program, n: usize, preprocessing: &str) {
     let schedule = folder().join(&program.schedule).display().to_string();
     let inputs = folder().join("inputs").join(&program.name);
-    let mut arguments = vec!["run".to_owned(), schedule, "-n".into(), n.to_string()];
+    let mut arguments = vec!["run".to_owned(), "-P".into(), manifest().prime, schedule, "-n".into(), n.to_string()];
     arguments.extend(["--preprocessing".into(), preprocessing.into()]);
     if inputs.exists() {
         arguments.extend(["--input-dir".into(), inputs.display().to_string()]);

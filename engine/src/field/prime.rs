@@ -1,6 +1,7 @@
 //! GF(p) for any odd prime p below 2^128: Montgomery arithmetic (R = 2^128) on two 64-bit limbs.
 //!
-//! The default is Carbyne Stack's prime; p−1 is divisible by 2^18.
+//! The default is the largest prime below 2^128 that LowGear's ring of degree 32768 serves: 128 random bits are a uniform
+//! element but for 2^-105. Carbyne Stack's prime was the default before.
 
 use super::simd::{self, Columns, Modulus};
 use super::{ELEMENT_BYTES, Field};
@@ -9,8 +10,11 @@ use std::hint::black_box;
 use thiserror::Error;
 use zeroize::Zeroize;
 
-/// Carbyne Stack's default prime.
-pub const DEFAULT_PRIME: u128 = 198_766_463_529_478_683_931_867_765_928_436_695_041;
+/// 2^128 − 8257535, the largest prime below 2^128 that is 1 modulo 2^16 (and 2^17).
+pub const DEFAULT_PRIME: u128 = 340_282_366_920_938_463_463_374_607_431_759_953_921;
+
+/// Carbyne Stack's default prime; 1 modulo 2^18.
+pub const CARBYNE_PRIME: u128 = 198_766_463_529_478_683_931_867_765_928_436_695_041;
 
 /// An element of GF(p) in Montgomery form, always below p.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Zeroize)]
@@ -110,8 +114,13 @@ impl PrimeField {
     }
 
     /// GF([`DEFAULT_PRIME`]).
-    pub fn carbyne() -> Self {
+    pub fn usual() -> Self {
         Self::of_odd(DEFAULT_PRIME)
+    }
+
+    /// GF([`CARBYNE_PRIME`]).
+    pub fn carbyne() -> Self {
+        Self::of_odd(CARBYNE_PRIME)
     }
 
     fn of_odd(p: u128) -> Self {
@@ -529,8 +538,15 @@ mod tests {
     use crypto_bigint::{NonZero, U128, U256};
     use proptest::prelude::*;
 
-    const PRIMES: [u128; 6] =
-        [3, 257, (1 << 61) - 1, (1 << 127) - 1, 170_141_183_460_469_231_731_687_303_715_885_907_969, DEFAULT_PRIME];
+    const PRIMES: [u128; 7] = [
+        3,
+        257,
+        (1 << 61) - 1,
+        (1 << 127) - 1,
+        170_141_183_460_469_231_731_687_303_715_885_907_969,
+        CARBYNE_PRIME,
+        DEFAULT_PRIME,
+    ];
 
     fn remainder(x: U256, p: u128) -> u128 {
         let modulus = NonZero::new(U256::from(p)).expect("a prime is not zero");
@@ -556,6 +572,7 @@ mod tests {
             Just(1),
             Just(u128::MAX),
             (0u128..8).prop_map(|d| DEFAULT_PRIME - d),
+            (0u128..8).prop_map(|d| CARBYNE_PRIME - d),
             (0u32..128).prop_map(|s| 1 << s)
         ]
     }
@@ -565,7 +582,7 @@ mod tests {
 
     #[test]
     fn wide_integers_are_elements_of_one_scale() {
-        for p in [3, 257, DEFAULT_PRIME, (1 << 127) + 1_802_241, u128::MAX - 158] {
+        for p in [3, 257, CARBYNE_PRIME, DEFAULT_PRIME, (1 << 127) + 1_802_241, u128::MAX - 158] {
             let f = PrimeField::new(p).unwrap();
             // The raw representation of the integer 1 is 1/R, of 2^128 it is 1.
             let scale = f.montgomery(1, 1);
@@ -718,13 +735,22 @@ mod tests {
     }
 
     #[test]
+    fn the_default_is_the_largest_prime_for_lowgear() {
+        assert!(PrimeField::new(CARBYNE_PRIME).is_ok() && PrimeField::new(DEFAULT_PRIME).is_ok());
+        let larger = (DEFAULT_PRIME..).step_by(1 << 16).skip(1).take_while(|&p| p > DEFAULT_PRIME);
+        let larger = larger.take(((u128::MAX - DEFAULT_PRIME) >> 16) as usize);
+        assert_eq!(larger.filter(|&p| PrimeField::new(p).is_ok()).count(), 0);
+        assert_eq!(DEFAULT_PRIME % (1 << 16), 1);
+    }
+
+    #[test]
     fn crypto_bigint_is_wide_enough_for_the_oracle() {
         assert!(U128::from(DEFAULT_PRIME).bits() == 128);
     }
 
     #[test]
     fn signed_decimal_splits_at_half() {
-        let f = PrimeField::carbyne();
+        let f = PrimeField::usual();
         assert_eq!(f.signed_decimal(f.from_i64(-5)), "-5");
         assert_eq!(f.signed_decimal(f.element((DEFAULT_PRIME - 1) / 2)), ((DEFAULT_PRIME - 1) / 2).to_string());
         assert_eq!(f.signed_decimal(f.element(DEFAULT_PRIME.div_ceil(2))), format!("-{}", (DEFAULT_PRIME - 1) / 2));

@@ -256,7 +256,7 @@ impl<F: MascotField> Holder<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::field::prime::DEFAULT_PRIME;
+    use crate::field::prime::{CARBYNE_PRIME, DEFAULT_PRIME};
     use crate::field::{BinaryField, Field, PrimeField};
     use crate::mascot::{ggm, testing};
     use crate::port::Rng;
@@ -289,7 +289,7 @@ mod tests {
     #[test]
     fn the_outputs_differ_by_delta_times_x_for_all_widths_and_fields() {
         let mut rng = Rng::seed_from_u64(1);
-        for prime in [3, 257, 65537, (1 << 61) - 1, (1 << 127) - 1, DEFAULT_PRIME] {
+        for prime in [3, 257, 65537, (1 << 61) - 1, (1 << 127) - 1, CARBYNE_PRIME, DEFAULT_PRIME] {
             outputs_differ_by_delta_times_x(&PrimeField::new(prime).unwrap(), &mut rng, &format!("p = {prime}"));
         }
         for degree in [8, 40, 64, 128] {
@@ -303,7 +303,7 @@ mod tests {
         let f = PrimeField::carbyne();
         let (mut owner, mut holder) = ends(&f, 4, 12345, &mut rng);
         let (mut message, _) = owner.extend(&f, &f.random_vec(&mut rng, 3));
-        message[32..48].copy_from_slice(&DEFAULT_PRIME.to_le_bytes());
+        message[32..48].copy_from_slice(&CARBYNE_PRIME.to_le_bytes());
         assert!(holder.extend(&f, 3, &message).is_none());
     }
 

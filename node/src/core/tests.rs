@@ -238,7 +238,7 @@ async fn refusals_name_their_cause_and_spend_nothing() {
 async fn different_inputs_to_different_members_abort_the_upload_and_leave_the_cloud_usable() {
     let world = World::new(2, 256).await;
     let owner = client(1);
-    let field = PrimeField::carbyne();
+    let field = PrimeField::usual();
     let description = describe(&owner, 1);
     let begin = Request::UploadBegin(UploadBegin { description: description.clone() });
     let answers = world.ask(0, &owner, begin).await;

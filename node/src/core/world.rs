@@ -230,7 +230,7 @@ fn found(
         addresses: core.network.listen_addrs().iter().map(ToString::to_string).collect(),
     });
     let stock = TupleKind::PRIME.map(|kind| (kind.name(), keep(target)));
-    let protocol = Protocol::named(generator.name(), &PrimeField::carbyne(), 64).unwrap();
+    let protocol = Protocol::named(generator.name(), &PrimeField::usual(), 64).unwrap();
     let mut record = Membership {
         head: Head { cloud: None, previous: None, epoch: Epoch(0), attempt: Attempt(0), nonce: Nonce(rand::random()) },
         name: "world".into(),
@@ -281,7 +281,7 @@ pub async fn put(world: &World, through: usize, owner: &SigningKey, values: &[i1
 
 /// Fetches masks for integers; what is to be asked next.
 pub async fn begin_put(world: &World, through: usize, owner: &SigningKey, values: &[i128]) -> (SecretId, Request) {
-    let field = polyyne_engine::field::PrimeField::carbyne();
+    let field = polyyne_engine::field::PrimeField::usual();
     let description = describe(owner, values.len());
     let begin = Request::UploadBegin(UploadBegin { description: description.clone() });
     let answers = world.ask(through, owner, begin).await;

@@ -58,7 +58,7 @@ impl Fake {
         append(&mut log, record).expect("a MAC key");
         Self {
             log: Mutex::new(log),
-            field: PrimeField::carbyne(),
+            field: PrimeField::usual(),
             rng: Mutex::new(StdRng::seed_from_u64(3)),
             state: Mutex::default(),
             tamper: Box::new(|_, answer| answer),
@@ -358,7 +358,7 @@ async fn whoever_says_something_else_is_named() {
 async fn a_wrong_share_is_refused_and_nothing_of_it_shown() {
     let fake = Fake::tampered(|rank, answer| match answer {
         Answer::Got(mut got) if rank == 1 => {
-            let field = PrimeField::carbyne();
+            let field = PrimeField::usual();
             let mut y = got.delivery.y.elements(&field, 2).expect("words");
             y[0] = field.add(y[0], field.one());
             got.delivery.y = crate::words::Words::of(&field, &y);

@@ -101,7 +101,7 @@ fn a_failed_check_ends_the_setup_for_good() {
 #[test]
 fn a_triple_costs_less_than_700_bytes() {
     let params = Params::for_prime(DEFAULT_PRIME, 64).unwrap();
-    let scheme = Scheme::new(PrimeField::carbyne(), &params, &PRIMES);
+    let scheme = Scheme::new(PrimeField::usual(), &params, &PRIMES);
     let mut prg = Prg::new([1; 32]);
     let a = scheme.ring.public_uniform(&mut prg);
     let (_, b, _) = scheme.key_pair(&a, &mut prg);

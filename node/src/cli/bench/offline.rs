@@ -138,7 +138,7 @@ impl Size {
     /// LowGear makes whole batches and keeps what is left over: an order is for as much as a batch makes, so that nothing
     /// that was made before the time started is counted, of matrix triples what a batch of triples makes. MASCOT makes as many chunks as a cloud's rule may ask for.
     fn of(protocol: &str, n: u16, kind: TupleKind, threads: usize) -> Self {
-        match Protocol::named(protocol, &PrimeField::carbyne(), 64) {
+        match Protocol::named(protocol, &PrimeField::usual(), 64) {
             Some(Protocol::LowGear(params)) => {
                 let batch = match kind.shape() {
                     Some(shape) => params.batch(Kind::Triple, n.into()) / shape.multiplications(),

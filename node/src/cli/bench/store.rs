@@ -78,7 +78,7 @@ async fn open(dir: &Path, root: &Arc<RootKey>) -> Result<(TuplesFile, Castor), F
 
 /// Takes from the first position on.
 async fn takes(castor: &Castor, name: &str, take: u64, times: u64) -> Result<Measured, Failure> {
-    let field = PrimeField::carbyne();
+    let field = PrimeField::usual();
     let mut laps_ns = Vec::new();
     for time in 0..times {
         let spans = vec![Span::new(time * take, (time + 1) * take)];
@@ -105,7 +105,7 @@ async fn takes(castor: &Castor, name: &str, take: u64, times: u64) -> Result<Mea
 /// Fills the store with chunks of dealt triples; what is dealt once serves for all of them, since the store does not
 /// look inside.
 async fn stock_up(castor: &Castor, wanted: u64) -> Result<(), Failure> {
-    let field = PrimeField::carbyne();
+    let field = PrimeField::usual();
     let mut dealt = Dealer::new(field, 2, random()?).tuples(0, 0);
     let triples = dealt.triples(CHUNK_TUPLES_MAX).or_failed("dealing")?;
     let dealt = rows(&field, &[triples.a, triples.b, triples.c]);

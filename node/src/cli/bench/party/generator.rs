@@ -51,7 +51,7 @@ impl Generator {
         threads: u16,
     ) -> Result<(Self, Took), Failure> {
         let began = Instant::now();
-        let field = PrimeField::carbyne();
+        let field = PrimeField::usual();
         let protocol = Protocol::named(protocol, &field, STATISTICAL);
         let protocol = protocol.ok_or_else(|| Failure::failed("no such protocol"))?;
         let (sessions, workers) = match protocol {
@@ -143,7 +143,7 @@ impl Hand {
         if let Some(prime) = self.prime.take() {
             return Ok(prime);
         }
-        let (field, party) = (PrimeField::carbyne(), &mut self.party);
+        let (field, party) = (PrimeField::usual(), &mut self.party);
         let mut mac = MacCheck::new(field, self.key.clone(), Box::new(LocalGate::default()));
         let made = Engine::establish(party, field, &mut mac, self.protocol, self.anchor.as_ref(), &self.workers).await;
         Ok(Prime { field, mac, generator: made.map_err(Failure::aborted)? })

@@ -42,7 +42,7 @@ impl Runner {
     /// All parties get the same `seed`.
     pub fn new(party: Party, seed: [u8; 32]) -> Self {
         let (index, n) = (party.index().get(), party.n());
-        let field = PrimeField::carbyne();
+        let field = PrimeField::usual();
         let dealer = Dealer::new(field, n, seed);
         let mac = MacCheck::new(field, dealer.key(index), Box::new(LocalGate::default()));
         let online = Online::new(field, party, mac, Box::new(Pool::new()));
