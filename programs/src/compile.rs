@@ -11,7 +11,7 @@ use polyyne_bytecode::Program;
 
 use crate::child::{CHILD_ARGUMENT, Job};
 use crate::nesting;
-use crate::optimise::{self, OptimiseError};
+use crate::optimise::{self, OptimiseError, Risks};
 use crate::record::{self, FOREIGN, RecordError, TOO_MANY_STEPS};
 
 /// The sources of the dialect library: path and text.
@@ -20,8 +20,17 @@ const DIALECT: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/dialect.rs"
 /// What the child may print while it compiles; the rest is cut off.
 const MESSAGES_BYTES_MAX: u64 = 64 << 10;
 
-/// Number options: what stands before the program on the command line.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The prime that programs are compiled for if nothing is said: that of new virtual clouds.
+pub const DEFAULT_PRIME: &str = "340282366920938463463374607431759953921";
+/// Bits at which programs hide if nothing is said.
+pub const DEFAULT_SECURITY: u32 = 64;
+/// A run stops because of its masks with at most this probability, in bits.
+const STOPPING_BITS: u32 = 40;
+/// How often a program is compiled again because it opens more than its masks were made for.
+const ATTEMPTS: usize = 6;
+
+/// Number options: what stands before the program on the command line, and what the virtual cloud says.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompileOptions {
     /// `-F`: bits of integers in a prime field; 64 if nothing is said.
     pub field_bits: Option<u32>,
@@ -39,6 +48,27 @@ pub struct CompileOptions {
     pub keep_unused: bool,
     /// `-K`: instructions left to the machine; accepted and not used.
     pub keep: Vec<String>,
+    /// The prime that the program will run over, in decimal, where `prime` does not say it.
+    pub over: String,
+    /// Bits at which all that a run opens under masks hides together.
+    pub security: u32,
+}
+
+impl Default for CompileOptions {
+    fn default() -> Self {
+        CompileOptions {
+            field_bits: None,
+            prime: None,
+            binary_bits: None,
+            dabits: false,
+            edabits: false,
+            memory_order: false,
+            keep_unused: false,
+            keep: Vec::new(),
+            over: DEFAULT_PRIME.to_owned(),
+            security: DEFAULT_SECURITY,
+        }
+    }
 }
 
 /// What compiling may use.
@@ -147,9 +177,14 @@ impl CompileRequest {
         words.join(" ").replace(['\n', '\r'], " ")
     }
 
-    fn settings(&self) -> Vec<String> {
+    fn settings(&self, room: Room) -> Vec<String> {
         let options = &self.options;
-        let mut settings = Vec::new();
+        let mut settings = vec![
+            format!("over={}", options.over),
+            format!("security={}", options.security),
+            format!("room={}", room.hiding),
+            format!("steady={}", room.stopping),
+        ];
         settings.extend(options.field_bits.map(|bits| format!("bits={bits}")));
         settings.extend(options.prime.as_ref().map(|prime| format!("prime={prime}")));
         settings.extend(options.binary_bits.map(|bits| format!("binary={bits}")));
@@ -160,16 +195,34 @@ impl CompileRequest {
         settings
     }
 
-    fn job(&self) -> Job {
+    fn job(&self, room: Room) -> Job {
         Job {
             source: self.source.clone(),
             file: self.file.clone(),
             name: self.program_name(),
             args: self.args.clone(),
-            settings: self.settings(),
+            settings: self.settings(room),
             modules: self.modules.iter().flat_map(|m| [m.name.clone(), m.file.clone(), m.source.clone()]).collect(),
             memory_bytes: self.limits.memory_bytes,
             cpu_seconds: self.limits.cpu_seconds,
+        }
+    }
+}
+
+/// Bits that masks have more than usual, because the program opens so much.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Room {
+    hiding: u32,
+    stopping: u32,
+}
+
+impl Room {
+    /// The room for a program with these risks; the same if it suffices.
+    fn for_risks(self, risks: Risks, security: u32) -> Self {
+        let short = |bits: Option<u32>, wanted: u32| bits.map_or(0, |bits| wanted.saturating_sub(bits));
+        Room {
+            hiding: self.hiding + short(risks.hides(), security),
+            stopping: self.stopping + short(risks.stops(), STOPPING_BITS),
         }
     }
 }
@@ -244,9 +297,7 @@ pub enum CompileError {
 /// # Errors
 /// [`CompileError`], whose text is for the program's author.
 pub fn compile(request: &CompileRequest) -> Result<CompiledProgram, CompileError> {
-    if request.options.prime.is_some() {
-        check_prime(request)?;
-    }
+    check_prime(request)?;
     if let Some(line) = nesting::too_deep(&request.source) {
         return Err(CompileError::Program(format!(
             "{}:{line}: SyntaxError: brackets are nested more than {} deep",
@@ -267,13 +318,26 @@ pub fn compile(request: &CompileRequest) -> Result<CompiledProgram, CompileError
         }
     }
     let name = request.program_name();
-    let answer = run_child(request, &request.job())?;
-    let record = record_of(request, &answer)?;
-    let program = match from_record(record, &name, &request.command()) {
-        Ok(program) => program,
-        Err(error) => return Err(explain(request, &error)),
-    };
-    Ok(CompiledProgram { name, program, messages: answer.messages })
+    let mut room = Room::default();
+    for _ in 0..ATTEMPTS {
+        let answer = run_child(request, &request.job(room))?;
+        let record = match record::parse(record_of(request, &answer)?) {
+            Ok(record) => record,
+            Err(error) => return Err(explain(request, &error.into())),
+        };
+        let more = room.for_risks(Risks::of(&record), request.options.security.max(record.security));
+        if more == room {
+            let program = optimise::optimise(record, &name, &request.command());
+            let program = program.map_err(|error| explain(request, &error))?;
+            return Ok(CompiledProgram { name, program, messages: answer.messages });
+        }
+        room = more;
+    }
+    Err(CompileError::Program(format!(
+        "{}: masks that hide all that it opens at {} bits do not fit the prime\n  remedy: a larger prime, or less secret \
+         work in loops whose length nobody can know before the run",
+        request.file, request.options.security
+    )))
 }
 
 /// The record in the child's answer, or what it says instead.
@@ -286,7 +350,7 @@ fn record_of<'a>(request: &CompileRequest, answer: &'a Answer) -> Result<&'a str
 }
 
 fn check_prime(request: &CompileRequest) -> Result<(), CompileError> {
-    let digits = request.options.prime.as_deref().unwrap_or_default();
+    let digits = request.options.prime.as_deref().unwrap_or(&request.options.over);
     let plain = !digits.is_empty()
         && digits.len() < 400
         && !digits.starts_with('0')
@@ -308,7 +372,7 @@ pub fn from_record(record: &str, name: &str, command: &str) -> Result<Program, O
 /// What is wrong with a program whose record makes no sense: it runs again, now noting its lines.
 fn explain(request: &CompileRequest, error: &OptimiseError) -> CompileError {
     let internal = || CompileError::Internal { file: request.file.clone(), error: error.to_string() };
-    let mut job = request.job();
+    let mut job = request.job(Room::default());
     job.settings.push("trace=1".into());
     let Ok(answer) = run_child(request, &job) else {
         return internal();

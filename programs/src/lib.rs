@@ -34,7 +34,8 @@ mod record;
 
 pub use child::{CHILD_ARGUMENT, child_main};
 pub use compile::{
-    CompileError, CompileLimits, CompileOptions, CompileRequest, CompiledProgram, Module, Python, compile, from_record,
+    CompileError, CompileLimits, CompileOptions, CompileRequest, CompiledProgram, DEFAULT_PRIME, DEFAULT_SECURITY,
+    Module, Python, compile, from_record,
 };
 pub use optimise::OptimiseError;
 pub use record::RecordError;

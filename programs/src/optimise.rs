@@ -12,9 +12,12 @@ mod dead;
 mod effect;
 mod layout;
 mod memory;
+mod risks;
 mod rounds;
 
-use polyyne_bytecode::{Domain, Program, Schedule, Tape};
+use polyyne_bytecode::{Domain, Program, Schedule, Tape, WHOLE_RUN};
+
+pub use risks::Risks;
 
 use crate::record::{Record, RecordError};
 
@@ -40,6 +43,7 @@ pub enum OptimiseError {
 /// # Errors
 /// [`OptimiseError`] if the record does not describe a program.
 pub fn optimise(mut record: Record, name: &str, command: &str) -> Result<Program, OptimiseError> {
+    let security = Risks::of(&record).hides();
     for tape in 0..record.tapes.len() {
         if !record.keep_unused {
             dead::remove(&mut record, tape);
@@ -66,8 +70,8 @@ pub fn optimise(mut record: Record, name: &str, command: &str) -> Result<Program
             Some(prime) => Domain::Prime(prime.clone()),
             None => Domain::PrimeBits(record.prime_bits),
         },
-        options: record.features.clone(),
-        security: record.security,
+        options: record.features.iter().cloned().chain(security.map(|_| WHOLE_RUN.to_owned())).collect(),
+        security: security.unwrap_or(0),
         gf2n: record.gf2n,
         ..plain.schedule().clone()
     };

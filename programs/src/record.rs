@@ -111,6 +111,18 @@ impl Times {
     }
 }
 
+/// What can happen at a masked opening, with probability 2^-bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Risk {
+    /// It tells something.
+    Tells(u32),
+    /// The program stops.
+    Stops(u32),
+}
+
+/// How often each risk is taken.
+pub type Risks = BTreeMap<Risk, u64>;
+
 /// A sequence of instructions that is entered at its head only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
@@ -120,6 +132,8 @@ pub struct Block {
     pub times: Times,
     /// Its instructions; a jump can only be the last.
     pub steps: Vec<Step>,
+    /// The risks of one run of them.
+    pub risks: Risks,
 }
 
 /// One tape as recorded.
@@ -148,7 +162,7 @@ pub struct Record {
     pub prime: Option<String>,
     /// The degree of GF(2^n), 0 for any.
     pub gf2n: u32,
-    /// Statistical security of masked openings, 0 if there are none.
+    /// Statistical security that the program asks for, in bits over its whole run.
     pub security: u32,
     /// Features for line 8 of the schedule.
     pub features: Vec<String>,
@@ -238,6 +252,7 @@ struct Template {
     /// How many registers it has.
     count: u32,
     steps: Vec<Step>,
+    risks: Risks,
 }
 
 /// Where registers of templates live.
@@ -334,6 +349,12 @@ impl Parser {
             }
             "template" => self.begin_template(words)?,
             "done" => self.in_template = false,
+            "masked" | "stops" => {
+                let bits = self.number(words.next())?;
+                let risk = if head == "masked" { Risk::Tells(bits) } else { Risk::Stops(bits) };
+                let times = self.number(words.next())?;
+                self.risk(risk, times)?;
+            }
             "expand" => self.expand(words)?,
             "tape" | "block" | "label" | "enter" | "body" | "calls" | "leave" | "export" if self.in_template => {
                 return Err(self.wrong("a template holds plain instructions only"));
@@ -413,6 +434,7 @@ impl Parser {
             parameters: self.number(words.next())?,
             count: self.number(words.next())?,
             steps: Vec::new(),
+            risks: Risks::new(),
         };
         if number != self.templates.len() || !self.record.tapes.is_empty() || template.parameters > template.count {
             return Err(self.wrong("a template is out of place"));
@@ -440,7 +462,10 @@ impl Parser {
         if end.0.is_none() || end.1.is_none() {
             return Err(self.wrong("too many registers"));
         }
-        let steps = template.steps.clone();
+        let (steps, risks) = (template.steps.clone(), template.risks.clone());
+        for (risk, times) in risks {
+            self.risk(risk, times)?;
+        }
         for at in 1..=count {
             let Some(register) = self.record.registers.get((first + at) as usize).copied().flatten() else {
                 continue;
@@ -499,8 +524,13 @@ impl Parser {
         let context = self.context();
         let blocks = &mut self.tape()?.blocks;
         match blocks.last_mut() {
-            Some(block) if block.steps.is_empty() => block.labels.extend(label),
-            _ => blocks.push(Block { labels: label.into_iter().collect(), times: Times::Unknown, steps: Vec::new() }),
+            Some(block) if block.steps.is_empty() && block.risks.is_empty() => block.labels.extend(label),
+            _ => blocks.push(Block {
+                labels: label.into_iter().collect(),
+                times: Times::Unknown,
+                steps: Vec::new(),
+                risks: Risks::new(),
+            }),
         }
         let count = blocks.len();
         let contexts = self.contexts.last_mut().expect("a tape has contexts");
@@ -587,6 +617,17 @@ impl Parser {
         }
         self.check_kinds(opcode, size, &mut args)?;
         self.push(Step { opcode, size, args, allocation })
+    }
+
+    /// Adds a risk to the template that is being read, or to the block.
+    fn risk(&mut self, risk: Risk, times: u64) -> Result<(), RecordError> {
+        let risks = match self.in_template {
+            true => &mut self.templates.last_mut().expect("one is being read").risks,
+            false => &mut self.tape()?.blocks.last_mut().expect("a tape begins with a block").risks,
+        };
+        let taken = risks.entry(risk).or_default();
+        *taken = taken.saturating_add(times);
+        Ok(())
     }
 
     /// Appends a step to the template that is being read, or to the block.

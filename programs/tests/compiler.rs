@@ -8,7 +8,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use polyyne_bytecode::{Bank, Instruction, Kind, Limits, Machine, Operand, Outline, Program, verify};
-use polyyne_programs::{CHILD_ARGUMENT, CompileError, CompileRequest, LIBRARY, Python, child_main, compile};
+use polyyne_programs::{
+    CHILD_ARGUMENT, CompileError, CompileRequest, DEFAULT_PRIME, LIBRARY, Python, child_main, compile,
+};
 
 #[path = "compiler/names.rs"]
 mod names;
@@ -22,6 +24,14 @@ const TESTS: &[(&str, fn())] = &[
     ("values_of_another_thread_are_refused", values_of_another_thread_are_refused),
     ("standard_modules_are_there", standard_modules_are_there),
     ("a_comparison_costs_what_the_method_says", a_comparison_costs_what_the_method_says),
+    ("a_program_declares_how_well_its_whole_run_hides", a_program_declares_how_well_its_whole_run_hides),
+    (
+        "a_program_that_opens_much_is_compiled_again_with_longer_masks",
+        a_program_that_opens_much_is_compiled_again_with_longer_masks,
+    ),
+    ("security_that_a_program_asks_for_beyond_that_is_given", security_that_a_program_asks_for_beyond_that_is_given),
+    ("numbers_too_long_for_any_mask_are_refused", numbers_too_long_for_any_mask_are_refused),
+    ("masks_are_chosen_by_the_prime", masks_are_chosen_by_the_prime),
     ("independent_products_take_one_round", independent_products_take_one_round),
     ("dead_code_goes", dead_code_goes),
     ("jumps_stay_inside_their_tape", jumps_stay_inside_their_tape),
@@ -120,7 +130,7 @@ fn the_library_programs_compile() {
             assert_eq!(outline.socket_inputs, inputs as u64, "{name} does not read what its example gives");
             assert_eq!(outline.socket_outputs, outputs as u64, "{name} does not write what its example shows");
         }
-        let machine = Machine { prime: 198_766_463_529_478_683_931_867_765_928_436_695_041, parties: 3, gf2n: 128 };
+        let machine = Machine { prime: DEFAULT_PRIME.parse().unwrap(), parties: 3, gf2n: 128 };
         verify(compiled.program, &machine, &Limits::default()).unwrap_or_else(|error| panic!("{name}: {error}"));
     }
 }
@@ -189,11 +199,47 @@ fn standard_modules_are_there() {
 fn a_comparison_costs_what_the_method_says() {
     let program = program("a, b = sint(1), sint(2)\nprint_ln('%s', (a < b).reveal())\n");
     let (triples, bits, openings) = (0, 2, 7);
-    assert_eq!(declared(&program, bits), Some(65 + 40));
+    assert_eq!(declared(&program, bits), Some(128), "a mask of the whole field");
     assert_eq!(declared(&program, triples), Some(120));
     assert_eq!(declared(&program, openings), Some(2));
     assert_eq!(count(&program, "muls"), 6);
-    assert_eq!(program.schedule().security, 40);
+    assert_eq!(program.declared_security(), Some(105));
+}
+
+/// What a program of one masked opening after another declares is the sum over them, and never below what was asked for.
+fn a_program_declares_how_well_its_whole_run_hides() {
+    let hides = |source: &str| program(source).declared_security();
+    assert_eq!(hides("print_ln('%s', (sint(1) * sint(2)).reveal())\n"), None);
+    let once = "print_ln('%s', sint(5).mod2m(3, 20).reveal())\n";
+    assert_eq!(hides(once), Some(88), "a mask of 64 + 24 bits more");
+    let vector = "x = sint(5, size=1000).mod2m(3, 20)\nprint_ln('%s', x.sum().reveal())\n";
+    assert_eq!(hides(vector), Some(78), "a thousand of them");
+    let body = "    x = sint(i).mod2m(3, 20)\n    print_ln('%s', x.reveal())\n";
+    assert_eq!(hides(&format!("@for_range(1 << 16)\ndef _(i):\n{body}")), Some(72));
+    let function = format!("@for_range(8)\ndef _(i):\n    f(i)\n    f(i)\n");
+    assert_eq!(hides(&format!("@function_block\ndef f(i):\n{body}{function}")), Some(84));
+}
+
+fn a_program_that_opens_much_is_compiled_again_with_longer_masks() {
+    let body = "    print_ln('%s', sint(i).mod2m(3, 20).reveal())\n";
+    let known = program(&format!("@for_range(1 << 30)\ndef _(i):\n{body}"));
+    assert_eq!(known.declared_security(), Some(64), "six bits more for each");
+    assert_eq!(declared(&known, 2), Some((20 + 88 + 6) << 30));
+    let unknown =
+        program(&format!("n = regint(public_input())\nprogram.public_input(3)\n@for_range(n)\ndef _(i):\n{body}"));
+    assert_eq!(unknown.declared_security(), Some(64), "as if it were 2^32 rounds");
+}
+
+fn security_that_a_program_asks_for_beyond_that_is_given() {
+    let wish = |bits: u32| format!("program.set_security({bits})\nprint_ln('%s', sint(5).mod2m(3, 20).reveal())\n");
+    assert_eq!(program(&wish(80)).declared_security(), Some(104));
+    assert_eq!(program(&wish(40)).declared_security(), Some(88), "less is not");
+}
+
+fn numbers_too_long_for_any_mask_are_refused() {
+    let text = error("print_ln('%s', sint(1).mod2m(3, 127).reveal())\n");
+    assert!(text.contains("127 bits needs a prime of 129 bits"), "{text}");
+    assert!(program("print_ln('%s', sint(1).mod2m(3, 126).reveal())\n").declared_security().is_some());
 }
 
 fn independent_products_take_one_round() {
@@ -209,6 +255,9 @@ fn dead_code_goes() {
     let program = program("x = sint(1) < sint(2)\ny = sint.get_random_bit()\nprint_ln('nothing')\n");
     assert_eq!(count(&program, "bit"), 0);
     assert_eq!(count(&program, "muls"), 0);
+    assert_eq!(count(&program, "floordivc"), 0, "nothing is guarded that is not there");
+    let used = self::program("x = sint(1) < sint(2)\nprint_ln('%s', x.reveal())\n");
+    assert_eq!(count(&used, "floordivc"), 1);
 }
 
 fn jumps_stay_inside_their_tape() {
@@ -405,10 +454,30 @@ fn indices_of_loops_over_an_array_are_not_checked_again() {
 }
 
 fn a_small_prime_says_what_it_lacks() {
-    let mut request = CompileRequest::new("test.mpc", "a = sint(3) * 5\nprint_ln('%s', (a < 4).reveal())\n");
+    let mut request = CompileRequest::new("test.mpc", "a = sint(3) * 5\nprint_ln('%s', a.less_than(4, 15).reveal())\n");
     request.options.prime = Some("65537".into());
     let text = compile(&request).unwrap_err().to_string();
-    assert!(text.starts_with("test.mpc:2:") && text.contains("43 bits") && text.contains("remedy"), "{text}");
+    assert!(text.starts_with("test.mpc:2:") && text.contains("18 bits") && text.contains("remedy"), "{text}");
+    request.source = request.source.replace("15", "14");
+    assert_eq!(compile(&request).unwrap().program.declared_security(), None, "nothing is hidden statistically");
+}
+
+fn masks_are_chosen_by_the_prime() {
+    let words = |over: &str, bits: u32| {
+        let mut request =
+            CompileRequest::new("test.mpc", format!("print_ln('%s', sint(5).mod2m(3, {bits}).reveal())\n"));
+        request.options.over = over.into();
+        let program = compile(&request).unwrap().program;
+        let bound = matches!(program.schedule().domain, polyyne_bytecode::Domain::Prime(_));
+        (program.schedule().options.iter().filter(|word| word.starts_with("mask")).cloned().collect::<Vec<_>>(), bound)
+    };
+    let (usual, carbyne) = (DEFAULT_PRIME, "198766463529478683931867765928436695041");
+    assert_eq!(words(usual, 32), (vec!["mask_longer".into()], false));
+    assert_eq!(words(usual, 65), (vec!["mask_whole".into()], true));
+    assert_eq!(words(usual, 126), (vec!["mask_exact".into()], true));
+    assert_eq!(words(carbyne, 47), (vec!["mask_longer".into()], false));
+    assert_eq!(words(carbyne, 65), (vec!["mask_drawn".into(), "mask_whole".into()], true));
+    assert_eq!(words(carbyne, 126), (vec!["mask_drawn".into(), "mask_exact".into()], true));
 }
 
 fn templates_cannot_multiply_without_bound() {

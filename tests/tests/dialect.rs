@@ -181,6 +181,82 @@ fn programs_compute_what_plain_python_computes() {
     }
 }
 
+/// Tiny primes in which all numbers are tried, Mersenne's, MP-SPDZ's default (just above a power of two), Carbyne's (far from
+/// any), and the default (just below one).
+const PRIMES: [&str; 8] = [
+    "17",
+    "251",
+    "65537",
+    "18446744073709551557",
+    "2305843009213693951",
+    "170141183460469231731687303715885907969",
+    "198766463529478683931867765928436695041",
+    "340282366920938463463374607431759953921",
+];
+
+#[test]
+fn masked_openings_compute_what_plain_integers_say_over_any_prime() {
+    let vcp = vcp!();
+    let file = root().join("programs/tests/masks/exact.mpc");
+    for prime in PRIMES {
+        let ended = run(&vcp, &["-P".to_owned(), prime.to_owned()], &file, &[]);
+        let checks: Vec<&str> = ended.stdout.lines().collect();
+        assert!(checks.len() > 20, "modulo {prime} only {} checks", checks.len());
+        for line in checks {
+            let (got, wanted) = line.split_once(" == ").unwrap();
+            assert_eq!(got, wanted, "modulo {prime}");
+        }
+    }
+}
+
+/// Whether counts of equally likely things are as even as they should be: χ² within six standard deviations.
+fn is_even(counts: &[u32]) -> bool {
+    let each = f64::from(counts.iter().sum::<u32>()) / counts.len() as f64;
+    let chi = counts.iter().map(|&count| (f64::from(count) - each).powi(2) / each).sum::<f64>();
+    let degrees = counts.len() as f64 - 1.0;
+    (chi - degrees).abs() < 6.0 * (2.0 * degrees).sqrt()
+}
+
+/// Where every element is as likely as any other, its lowest and highest digits are spread like those of 0, 1, ..., p - 1.
+#[test]
+fn what_is_opened_is_uniform_for_the_smallest_and_the_largest_number() {
+    let vcp = vcp!();
+    let file = root().join("programs/tests/masks/uniform.mpc");
+    for (prime, bits) in [("31", "3"), ("340282366920938463463374607431759953921", "126")] {
+        let ended = run(&vcp, &["-P".to_owned(), prime.to_owned()], &file, &[bits.to_owned()]);
+        assert_eq!(ended.stdout.lines().count(), 4);
+        for line in ended.stdout.lines() {
+            let mut counts = [0; 16];
+            for digit in words(line.trim_matches(['[', ']'])) {
+                counts[digit.parse::<usize>().unwrap()] += 1;
+            }
+            // of the 31 elements, 15 occurs once as a last digit and all others twice
+            let odd_one = if prime == "31" { counts[15] } else { 0 };
+            let counts = if prime == "31" { &counts[..15] } else { &counts[..] };
+            assert!(is_even(counts), "modulo {prime}: {counts:?}");
+            assert!(prime != "31" || (60..210).contains(&odd_one), "{odd_one} of 132 expected");
+        }
+    }
+    assert!(!is_even(&[300, 200, 250, 250, 250, 250, 250, 250]) && is_even(&[260, 240, 251, 255, 248, 246, 252, 248]));
+}
+
+#[test]
+fn what_comes_with_vcp_hides_at_64_bits_and_inspect_says_so() {
+    let vcp = vcp!();
+    let mut masked = 0;
+    for file in sources("programs/library") {
+        let arguments = ["program", "inspect", "--json", &file.display().to_string()].map(str::to_owned);
+        let report: serde_json::Value = serde_json::from_str(&vcp.run(&arguments).ok().stdout).unwrap();
+        let Some(bits) = report["hiding"]["bits"].as_u64() else { continue };
+        assert!(bits >= 64, "{} hides at {bits} bits", file.display());
+        assert!(!report["hiding"]["masks"].as_array().unwrap().is_empty());
+        masked += 1;
+    }
+    assert!(masked >= 10, "only {masked} programs open anything");
+    let told = vcp.run(&["program", "inspect", "billionaires.mpc"].map(str::to_owned)).ok().stdout;
+    assert!(told.contains("bits over a whole run; masks are of the whole field"), "{told}");
+}
+
 /// A block of the tutorial and what it prints.
 struct Lesson {
     line: usize,

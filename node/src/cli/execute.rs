@@ -25,10 +25,10 @@ use super::sockets::{SocketDoor, Sockets};
 use super::source;
 
 pub async fn run(screen: &Screen, wish: Execute) -> Result<(), Failure> {
-    // what does not compile fails before anybody is asked
-    let program = program(&wish.program, &wish.arguments, &wish.compile)?;
     let mut client = connect(screen, &wish.client).await?;
     fits(&client, &wish.compile)?;
+    // what does not compile fails before anybody is asked to run it
+    let program = program(&wish.program, &wish.arguments, &wish.compile, &client)?;
     let mut terms = ExecuteTerms::new(program, wish.input.clone());
     terms.reveal = wish.reveal;
     terms.timeout = wish.timeout.unwrap_or(Duration::from_millis(EXECUTION_TIMEOUT_MS));
@@ -133,15 +133,17 @@ async fn tell_place(
     }
 }
 
-/// PROGRAM as it goes to the cloud: a hash that it knows, or bytecode.
-fn program(name: &str, arguments: &[String], options: &CompileOptions) -> Result<Program, Failure> {
+/// PROGRAM as it goes to the cloud: a hash that it knows, or bytecode, made for its prime and its security.
+fn program(name: &str, arguments: &[String], options: &CompileOptions, client: &Client) -> Result<Program, Failure> {
     if let Ok(hash) = name.parse::<ProgramHash>() {
         return match arguments {
             [] => Ok(Program::Hash(hash)),
             _ => Err(Failure::usage("a program named by its hash is compiled already and takes no arguments")),
         };
     }
-    let program = source::load(name, arguments, options)?;
+    let parameters = client.view().parameters();
+    let target = source::Target { prime: parameters.prime, sigma: parameters.sigma };
+    let program = source::load_for(name, arguments, options, target)?;
     Ok(Program::Bytes(ByteBuf::from(program.to_bytes())))
 }
 
@@ -205,9 +207,9 @@ struct Line {
 }
 
 pub async fn quote(screen: &Screen, wish: Quote) -> Result<(), Failure> {
-    let program = program(&wish.program, &wish.arguments, &wish.compile)?;
     let mut client = connect(screen, &wish.client).await?;
     fits(&client, &wish.compile)?;
+    let program = program(&wish.program, &wish.arguments, &wish.compile, &client)?;
     let request = request::Quote { program, arguments: Vec::new(), inputs: wish.input.clone() };
     let quotation = client.quote(request).await?;
     screen.show(&quoted(&quotation), |screen, quoted| {

@@ -17,6 +17,7 @@ use polyyne_engine::field::{BinaryField, PrimeField};
 use polyyne_engine::generator::Protocol;
 use polyyne_engine::mascot;
 use polyyne_engine::vm::{self, Printer, TextInputs};
+use polyyne_protocol::version::SIGMA_DEFAULT;
 use rand::TryRng as _;
 use rand::rngs::SysRng;
 use serde::Serialize;
@@ -44,6 +45,9 @@ struct Report {
 struct Figures {
     parties: usize,
     preprocessing: &'static str,
+    /// Bits at which the program says that a run hides; absent if it opens nothing under a mask.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hides: Option<u32>,
     tuples: Vec<TupleFigure>,
     checks: u64,
     offline: PhaseFigure,
@@ -83,6 +87,11 @@ struct TupleFigure {
 
 pub fn run(screen: &Screen, wish: &Run) -> Result<(), Failure> {
     let program = source::load(&wish.program, &wish.arguments, &wish.compile)?;
+    if let Some(bits) = program.declared_security().filter(|&bits| bits < u32::from(SIGMA_DEFAULT)) {
+        screen.note(format!(
+            "note: this program says that a run hides at {bits} bits; virtual clouds promise {SIGMA_DEFAULT}"
+        ));
+    }
     let mut job = job(screen, wish, program)?;
     let n = usize::from(wish.n);
     let supplies = match wish.preprocessing {
@@ -113,6 +122,7 @@ pub fn run(screen: &Screen, wish: &Run) -> Result<(), Failure> {
     let mut text = Text { screen: *screen, working, kept: Vec::new() };
     let outcome = parties::run(&job, supplies, &mut text);
     text.working.finish_and_clear();
+    let hides = job.program.program().declared_security();
     let Job { sockets, field, .. } = job;
     if let Some(sockets) = sockets {
         sockets.close();
@@ -121,7 +131,7 @@ pub fn run(screen: &Screen, wish: &Run) -> Result<(), Failure> {
     if outcome.unread > 0 {
         screen.note(format!("note: the program did not read {} of its input words", outcome.unread));
     }
-    report(screen, wish, &field, &text, &outcome);
+    report(screen, wish, &field, &text, &outcome, hides);
     Ok(())
 }
 
@@ -148,9 +158,9 @@ fn rehearse(job: &Job, n: usize) -> Result<Bills, Failure> {
     Ok(parties::bills(&rehearsal.spent))
 }
 
-fn report(screen: &Screen, wish: &Run, field: &PrimeField, text: &Text, outcome: &Outcome) {
+fn report(screen: &Screen, wish: &Run, field: &PrimeField, text: &Text, outcome: &Outcome, hides: Option<u32>) {
     let outputs: Vec<String> = outcome.outputs.iter().map(|&word| field.signed_decimal(word)).collect();
-    let figures = wish.stats.then(|| figures(wish, outcome));
+    let figures = wish.stats.then(|| figures(wish, outcome, hides));
     if screen.json {
         let printed = String::from_utf8_lossy(&text.kept).into_owned();
         let report = Report { printed, outputs, results: Vec::new(), statistics: figures };
@@ -164,10 +174,11 @@ fn report(screen: &Screen, wish: &Run, field: &PrimeField, text: &Text, outcome:
     }
 }
 
-fn figures(wish: &Run, outcome: &Outcome) -> Figures {
+fn figures(wish: &Run, outcome: &Outcome, hides: Option<u32>) -> Figures {
     Figures {
         parties: wish.n.into(),
         preprocessing: name(wish.preprocessing),
+        hides,
         tuples: tuples(&outcome.spent),
         checks: outcome.checks,
         offline: outcome.offline.into(),
@@ -204,6 +215,9 @@ fn show(screen: &Screen, figures: &Figures) {
         ));
     }
     screen.note(format!("checks   {} MAC checks online", figures.checks));
+    if let Some(bits) = figures.hides {
+        screen.note(format!("hides    at {bits} bits over the whole run"));
+    }
     for TupleFigure { kind, party, count } in &figures.tuples {
         let of = party.map(|party| format!(" of party {party}")).unwrap_or_default();
         screen.note(format!("tuples   {count} × {kind}{of} ({})", figures.preprocessing));

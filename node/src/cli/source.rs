@@ -9,19 +9,44 @@ use std::path::{Path, PathBuf};
 use polyyne_bytecode::{Domain, Program, SizeLimits};
 use polyyne_programs::{CompileError, CompileRequest, Python};
 use polyyne_protocol::limits::PROGRAM_MAX;
-use polyyne_protocol::version::Prime;
+use polyyne_protocol::version::{Prime, SIGMA_DEFAULT};
 
 use super::arguments::CompileOptions;
 use super::failure::{Context as _, Failure};
 use super::library;
 pub use accepted::Accepted;
 
-/// Loads or compiles a program.
+/// What a program is compiled for.
+#[derive(Clone, Copy)]
+pub struct Target {
+    /// The prime of the cloud.
+    pub prime: Prime,
+    /// Bits at which it wants its programs to hide.
+    pub sigma: u16,
+}
+
+impl Default for Target {
+    fn default() -> Self {
+        Self { prime: Prime::DEFAULT, sigma: SIGMA_DEFAULT }
+    }
+}
+
+/// Loads or compiles a program for a new cloud.
 pub fn load(program: &str, arguments: &[String], options: &CompileOptions) -> Result<Program, Failure> {
+    load_for(program, arguments, options, Target::default())
+}
+
+/// Loads or compiles a program.
+pub fn load_for(
+    program: &str,
+    arguments: &[String],
+    options: &CompileOptions,
+    target: Target,
+) -> Result<Program, Failure> {
     let path = Path::new(program);
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("sch") => load_schedule(path),
-        Some("mpc" | "py") => compile(path, arguments, options),
+        Some("mpc" | "py") => compile(path, arguments, options, target),
         _ => Err(Failure::usage(format!("`{program}` is neither .mpc source nor a .sch schedule"))
             .remedy("a file name that ends in .mpc or .sch")),
     }
@@ -67,7 +92,7 @@ pub fn prime(program: &Program, options: &CompileOptions) -> Result<u128, Failur
     }
 }
 
-fn compile(path: &Path, arguments: &[String], options: &CompileOptions) -> Result<Program, Failure> {
+fn compile(path: &Path, arguments: &[String], options: &CompileOptions, target: Target) -> Result<Program, Failure> {
     options.accepted.notes()?.iter().for_each(|note| eprintln!("{note}"));
     let source = read_source(path)?;
     let mut modules = modules::gather(path, &source)?;
@@ -84,6 +109,8 @@ fn compile(path: &Path, arguments: &[String], options: &CompileOptions) -> Resul
         memory_order: options.preserve_memory_order,
         keep_unused: options.keep_unused,
         keep: options.keep.iter().flat_map(|list| list.split(',')).map(str::to_owned).collect(),
+        over: target.prime.to_string(),
+        security: target.sigma.into(),
     };
     if let Some(python) = &options.python {
         request.python = Python::System(python.clone());

@@ -1,63 +1,21 @@
 """Non-linear operations on secret integers: sign, equality, truncation, bit decomposition.
 
 The method (Catrina and de Hoogh, "Improved primitives for secure multiparty integer computation", 2010): open the value
-under a mask of random bits that is longer than the value by the statistical security parameter, do the rest in public,
-and correct by a comparison of public bits with the mask's bits in a tree of logarithmic depth.
+under a mask with known bits, do the rest in public, and correct by a comparison of public bits with the mask's bits in a
+tree of logarithmic depth. How masks are made, and what happens where they wrap around the prime, stands in `masks`; a
+sign in a field that is full is the lowest bit of twice the number (Nishide and Ohta, "Multiparty computation for
+interval, equality, and comparison without bit-decomposition protocol", 2007).
 
 All bits of all lanes of one operation lie in one vector, *plane* after plane (the same bit of all lanes), in an order
 that makes every level of the tree work on two contiguous halves: see `tree_order`. A level is then a handful of vector
-instructions. The mask hides a value statistically only: 2^-security per opening.
+instructions.
 """
 
 from Compiler.errors import CompilerError
+from Compiler.masks import (  # noqa: F401
+    Element, check_length, compose, field, fits, masked_open, random_number, random_planes, tree_order, whole)
 from Compiler.program import P, template
 from Compiler.registers import SMALL, cint, regint, sint
-
-_orders = {}
-
-
-def tree_order(n):
-    """Which bit the plane at each position holds, so that a node's children are plane j and plane j + half.
-
-    Neighbouring bits must be combined, low with high; with this order the low children of every level are its first
-    half and the high children its second. Of an odd number of nodes the last (most significant) waits.
-    """
-    order = _orders.get(n)
-    if order is None:
-        sizes = [n]
-        while sizes[-1] > 1:
-            sizes.append((sizes[-1] + 1) // 2)
-        order = [0]
-        for level in range(len(sizes) - 2, -1, -1):
-            half, odd = divmod(sizes[level], 2)
-            order = [2 * x for x in order[:half]] + [2 * x + 1 for x in order[:half]] + [2 * x for x in order[half:]]
-        _orders[n] = order
-    return order
-
-
-def random_planes(n, size):
-    """n planes of random secret bits."""
-    return sint.get_random_bit(size=n * size)
-
-
-def compose(planes, n, size):
-    """The numbers whose bits the planes (in tree order) hold."""
-    width = 1
-    while n > 1:
-        half, odd = divmod(n, 2)
-        low, high = planes.lane(0, half * size), planes.lane(half * size, half * size)
-        total = low + high * (1 << width)
-        if odd:
-            total = sint.concat([total, planes.lane(2 * half * size, size)])
-        planes, n, width = total, half + odd, 2 * width
-    return planes
-
-
-def random_number(bits, size=1):
-    """Uniform secret numbers of so many bits."""
-    if bits == 0:
-        return sint(0, size=size)
-    return compose(random_planes(bits, size), bits, size)
 
 
 def clear_planes(value, n, order):
@@ -79,47 +37,6 @@ def clear_planes(value, n, order):
         if done < n:
             rest = rest >> take
     return cint(bits)
-
-
-def masked_open(x, k, m, signed=True):
-    """Opens x + offset + r; returns the opened value, r mod 2^m as planes, and as a number."""
-    security = P.security
-    P.masked(k + security + 1)
-    size = x.size
-    low_planes, low = mask_with_bits(m, size)
-    mask = low
-    if k + security > m:
-        mask = high_mask(k + security - m, size) * (1 << m) + low
-    shifted = x + (1 << (k - 1)) if signed else x
-    return (shifted + mask).reveal(), low_planes, low
-
-
-def mask_with_bits(n, size):
-    """Random numbers below 2^n and their bits: planes of one sint in tree order, or with -X or -Y a list of sbits."""
-    if P.options.edabit and n > 1:
-        P.features.add('edabit')
-        number, planes = sint.get_edabit(n, True, size=size)
-        return planes, number
-    if P.options.mixed and n > 1:
-        pairs = [sint.get_dabit(size=size) for _ in range(n)]
-        return [b for _, b in pairs], weighted_sum([a for a, _ in pairs])
-    planes = random_planes(n, size)
-    return planes, compose(planes, n, size)
-
-
-def high_mask(n, size):
-    """Random numbers of at least n bits whose bits do not matter."""
-    if P.options.edabit:
-        return sint.get_edabit(n, False, size=size)[0]
-    return random_number(n, size)
-
-
-def weighted_sum(bits_):
-    """The number with the given bits, by Horner's rule."""
-    total = bits_[-1]
-    for b in reversed(bits_[:-1]):
-        total = total * 2 + b
-    return total
 
 
 def public_bits(value, n, size):
@@ -157,11 +74,13 @@ def less_than_planes(public, planes, n):
     """[public < secret] for n-bit numbers, the secret ones given by planes in tree order."""
     if isinstance(planes, list):
         return less_than_bits(public, planes, n)
-    size = public.size
     c = clear_planes(public, n, tree_order(n))
     not_c = 1 - c
-    greater = planes * not_c
-    equal = planes * (2 * c - 1) + not_c
+    return _tree(planes * not_c, planes * (2 * c - 1) + not_c, n, public.size)
+
+
+def _tree(greater, equal, n, size):
+    """Whether the highest of n places that is not equal is greater."""
     while n > 1:
         half, odd = divmod(n, 2)
         both = half * size
@@ -185,11 +104,30 @@ def _check_length(k):
         raise CompilerError('a bit length must be a positive number known while the program is compiled, not %s' % k)
 
 
-def _mod_parts(x, k, m, signed):
-    """(c, r, borrow) with x mod 2^m = c - r + 2^m borrow."""
-    opened, planes, low = masked_open(x, k, m, signed)
-    public = opened % (1 << m)
-    return public, low, less_than_planes(public, planes, m)
+def _selected(opened, n):
+    """Planes of the public bits that hold (of c, or of c + p where it wrapped), and of their products with the mask's."""
+    size, planes = opened.public.size, opened.planes
+    order = tree_order(n)
+    c = clear_planes(opened.public, n, order)
+    if opened.wrap is None:
+        return c, planes * c
+    change = clear_planes(opened.other, n, order) - c
+    wrap = sint.concat([opened.wrap] * n)
+    return wrap * change + c, planes * c + (planes * wrap) * change
+
+
+def _borrow(opened):
+    """[(c + p w) mod 2^m < r mod 2^m] for an opening."""
+    if opened.wrap is None:
+        return less_than_planes(opened.public, opened.planes, opened.m)
+    chosen, product = _selected(opened, opened.m)
+    planes = opened.planes
+    return _tree(planes - product, 1 - planes - chosen + 2 * product, opened.m, opened.public.size)
+
+
+def _low(opened):
+    """y mod 2^m of an opening."""
+    return opened.low_public() - opened.low + _borrow(opened) * (1 << opened.m)
 
 
 @template
@@ -202,8 +140,7 @@ def mod2m(x, k, m, signed=True):
         if not signed:
             return x
         return x + negative(x, k) * (1 << m)
-    public, low, borrow = _mod_parts(x, k, m, signed)
-    return public - low + borrow * (1 << m)
+    return _low(masked_open(x, k, m, signed))
 
 
 def inverse_of_power(m):
@@ -219,9 +156,26 @@ def negative(x, k):
     _check_length(k)
     if k == 1:
         return -x
+    if not (fits(k) or whole(k)):
+        return _sign_bit(x, k)
     m = k - 1
-    public, low, borrow = _mod_parts(x, k, m, True)
-    return borrow - (x + low - public) * inverse_of_power(m).expand_to_vector(x.size)
+    opened = masked_open(x, k, m, True)
+    return _borrow(opened) - (x + opened.low - opened.public) * inverse_of_power(m).expand_to_vector(x.size)
+
+
+def _sign_bit(x, k):
+    """[x < 0] for any |x| < p / 2: p is odd, so it is the lowest bit of 2x mod p."""
+    check_length(k)
+    P.features.add('mask_exact')
+    size = x.size
+    n = field().element_bits
+    r = Element(n, size)
+    c = (2 * x + r.number).reveal()
+    wrap = less_than_planes(c, r.low_planes, n)
+    lowest = r.low_planes.lane(0, size)
+    odd = lowest + wrap - 2 * (lowest * wrap)
+    public = c % 2
+    return odd * (1 - 2 * public) + public
 
 
 @template
@@ -243,9 +197,8 @@ def trunc_pr(x, k, m, signed=True):
     _check_length(k)
     if m == 0:
         return x
-    opened, _, low = masked_open(x, k, m, signed)
-    low = low - (opened % (1 << m)) + x
-    return low * inverse_of_power(m).expand_to_vector(x.size)
+    opened = masked_open(x, k, m, signed, exact=True)
+    return (x + opened.low - opened.low_public()) * inverse_of_power(m).expand_to_vector(x.size)
 
 
 def all_ones(planes, n, size):
@@ -264,16 +217,30 @@ def all_ones(planes, n, size):
 def zero(x, k):
     """[x = 0] for a number of absolute value below 2^k."""
     _check_length(k)
-    opened, planes, _ = masked_open(x, k, k, True)
-    # low bits of the opened value without the offset 2^(k-1) equal the mask's, if x is zero
-    public = (opened + (1 << (k - 1))) % (1 << k)
+    if not (fits(k + 1) or whole(k + 1)):
+        return _is_mask(x)
+    # the offset 2^k does not show in the low k bits; they equal the mask's, if x is zero
+    opened = masked_open(x, k + 1, k, True)
+    return _equal(opened.public, opened.planes, k)
+
+
+def _is_mask(x):
+    """[x = 0] for any element: x + r is r."""
+    P.features.add('mask_exact')
+    n = field().element_bits
+    r = Element(n, x.size)
+    return _equal((x + r.number).reveal(), r.low_planes, n)
+
+
+def _equal(public, planes, n):
+    """Whether public numbers have the secret bits."""
+    size = public.size
     if isinstance(planes, list):
         from Compiler.GC import circuits
-        same = [~(r ^ c) for r, c in zip(planes, public_bits(public, k, x.size))]
-        return to_arithmetic(circuits.and_all(same), x.size)
-    public = clear_planes(public, k, tree_order(k))
-    same = planes * (2 * public - 1) + (1 - public)
-    return all_ones(same, k, x.size)
+        same = [~(r ^ c) for r, c in zip(planes, public_bits(public, n, size))]
+        return to_arithmetic(circuits.and_all(same), size)
+    public = clear_planes(public, n, tree_order(n))
+    return all_ones(planes * (2 * public - 1) + (1 - public), n, size)
 
 
 def prefix_borrows(greater, equal, n, size):
@@ -302,38 +269,74 @@ def prefix_borrows(greater, equal, n, size):
 @template
 def canonical_bits(x, n, k):
     """The low n bits of the canonical representative: of p - |x| for a negative x."""
-    negative_x = negative(x, k)
-    return bits(x + negative_x * (P.prime % (1 << n)), n, k + 1)
+    if fits(k + 2):
+        negative_x = negative(x, k)
+        return bits(x + negative_x * (field().p % (1 << n)), n, k + 1)
+    return _element_bits(x, min(n, field().length)) + [sint(0, size=x.size)] * (n - field().length)
+
+
+def _element_bits(x, n):
+    """The low n bits of any element as a number below p."""
+    P.features.add('mask_exact')
+    size, p = x.size, field().p
+    length = field().element_bits
+    r = Element(length, size)
+    c = (x + r.number).reveal()
+    wrap = less_than_planes(c, r.low_planes, length)
+    planes = _in_order(r.low_planes, length, size)[:n]
+    # the bits of c and of c + p, which may have one more than fit the field
+    split = min(n, field().most)
+    low = c % (1 << split)
+    sums = low + p % (1 << split)
+    own, other = _clear_bits(low, split), _clear_bits(sums % (1 << split), split)
+    if n > split:
+        high = c >> split
+        own += _clear_bits(high, n - split)
+        other += _clear_bits((high + (p >> split) + (sums >> split)) % (1 << (n - split)), n - split)
+    planes = sint.concat(planes + [sint(0, size=size)] * (n - len(planes)))
+    own, change = cint.concat(own), cint.concat([b - a for a, b in zip(own, other)])
+    wrap = sint.concat([wrap] * n)
+    return _difference_bits(wrap * change + own, planes, planes * own + (planes * wrap) * change, range(n), size)
+
+
+def _in_order(planes, n, size):
+    """Planes in tree order as a list, least significant first."""
+    result = [None] * n
+    for at, bit in enumerate(tree_order(n)):
+        result[bit] = planes.lane(at * size, size)
+    return result
+
+
+def _clear_bits(value, n):
+    return _in_order(clear_planes(value, n, tree_order(n)), n, value.size)
+
+
+def _difference_bits(c, planes, product, order, size):
+    """The bits of c - r without a last borrow, least significant first; `product` has those of the bits of c and r."""
+    n = len(order)
+    place = [None] * n
+    for at, bit in enumerate(order):
+        place[bit] = at * size
+    difference, greater, equal = c - planes, planes - product, 1 - planes - c + 2 * product
+    lanes = [[v.lane(at, size) for at in place] for v in (difference, greater, equal)]
+    borrows = prefix_borrows(lanes[1], lanes[2], n, size)
+    result = []
+    for i, d in enumerate(lanes[0]):
+        b = d + borrows[i] * 2
+        result.append(b - borrows[i - 1] if i else b)
+    return result
 
 
 @template
 def bits(x, n, k=None):
     """The low n bits of a secret of k bits (n, if nothing is said; signed or not), least significant first."""
     _check_length(n)
-    k = k or n
+    k = max(k or n, n)
     size = x.size
-    order = tree_order(n)
-    position = [0] * n
-    for at, bit in enumerate(order):
-        position[bit] = at
-    P.masked(k + P.security + 1)
-    planes = random_planes(n, size)
-    mask = random_number(k - n + P.security, size) * (1 << n) + compose(planes, n, size)
-    opened = (x + (1 << k) + mask).reveal()
-    c = clear_planes(opened % (1 << n), n, order)
-    not_c = 1 - c
-    all_greater = planes * not_c
-    all_equal = planes * (2 * c - 1) + not_c
-    at = [p * size for p in position]
-    greater = [all_greater.lane(i, size) for i in at]
-    equal = [all_equal.lane(i, size) for i in at]
-    borrows = prefix_borrows(greater, equal, n, size)
-    difference = c - planes
-    result = []
-    for i in range(n):
-        b = difference.lane(at[i], size) + borrows[i] * 2
-        result.append(b - borrows[i - 1] if i else b)
-    return result
+    # the offset 2^k does not show in the low bits
+    opened = masked_open(x, k + 1, n, True, boolean=False)
+    chosen, product = _selected(opened, n)
+    return _difference_bits(chosen, opened.planes, product, tree_order(n), size)
 
 
 def suffix_products(factors):

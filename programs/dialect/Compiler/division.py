@@ -5,7 +5,7 @@ fixed-point numbers", 2010). Integers: Newton's iteration for the reciprocal, th
 """
 
 from Compiler.errors import CompilerError
-from Compiler.program import P, template
+from Compiler.program import template
 from Compiler.registers import Public, Register, cint, plain, regint, sint
 from Compiler import comparison
 
@@ -85,14 +85,9 @@ def clear_division(a, b, k, f):
     return (cint.conv(a) << f) // cint.conv(b)
 
 
-# A vcp's primes have at most 128 bits, so openings have room for 127.
-OPENING_BITS_MAX = 127
-
-
 def _fits(k):
-    """Whether products of two numbers of k bits can be cut under a mask."""
-    room = P.prime.bit_length() - 1 if P.prime else OPENING_BITS_MAX
-    return 2 * k + 4 + P.security <= room
+    """Whether products of two numbers of k bits can be cut."""
+    return 2 * k + 4 <= comparison.field().most
 
 
 def _without_sign(a, k):

@@ -106,7 +106,7 @@ def compile_job(source, filename, name, args, settings, write, modules=''):
     known = {}
     for setting in settings.split('\0'):
         key, _, value = setting.partition('=')
-        if key in ('bits', 'prime', 'binary'):
+        if key in ('bits', 'prime', 'binary', 'over', 'security', 'room', 'steady'):
             known[key] = int(value)
         elif key == 'trace':
             known[key] = filename

@@ -118,7 +118,6 @@ def exp2_fx(x, zero_output=False, as19=False):
     in_range = 1 - comparison.negative(shift, k - f + 6)
     bits = comparison.bits(shift * in_range, comparison.exponent_length(k + 1))
     power = comparison.power_of_bits(bits[:comparison.exponent_length(k + 1)])
-    P.require_bit_length(2 * k + P.security)
     v = comparison.trunc_pr(mantissa.v * power, 2 * k, f + 1)
     return sfix._new(v * in_range, k, f)
 

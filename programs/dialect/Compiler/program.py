@@ -10,14 +10,15 @@ basic block of the current tape. A line is `mnemonic size operand...`; an operan
     @4       the label 4 (a jump's target)
     @4~2     distance from label 2 to label 4, for computed jumps
     "text    a tag or a text, percent-encoded
-    #7       not an operand: the memory allocation that the instruction touches
+    #7       not an operand: the memory allocation that the instruction touches; of a division, that it guards an opening
 
 Registers of another length than one are declared before the tapes: `v s12 40 0` has 40 lanes and belongs to tape 0.
 Everything else (dead code, rounds, registers, jumps, the bill of tuples) is left to the optimiser.
 
 Between the instructions stand `block` and `label 4` (a new block), `enter 10` or `enter -1` and `leave` (around a loop
 of so many rounds), `body 4` and `leave` (around a function reached by jumps), `calls 4` (it is called here), and
-`export s12` (callers read this register at the tape's end). `at 17` names the line of the source that the following
+`export s12` (callers read this register at the tape's end). `masked 88 10` says that ten openings tell their secrets but
+for 2^-88, `stops 62 10` that ten of them stop the program with probability 2^-62 each. `at 17` names the line of the source that the following
 lines come from; it is written only when an error in a record is looked for.
 
 What programs repeat often, such as comparisons, is recorded once as a template before the tapes: `template 3 100 2 70`
@@ -31,6 +32,12 @@ from Compiler.errors import CompilerError
 
 USER_MEMORY = 8192
 PRIME_BITS_MAX = 128
+# how many openings a mask is made for, in bits: a record that has more is made again with more room
+ROOM = 24
+# the same where the prime is not near a power of two: whole masks cost so much that short ones are tried first
+ROOM_FAR = 8
+# an opening may stop the program with probability 2^-STEADY
+STEADY = 48
 BANKS = {'s': 's', 'c': 'c', 'i': 'ci', 'S': 'sg', 'C': 'cg', 'b': 'sb', 'k': 'cb'}
 
 
@@ -110,8 +117,13 @@ class Program:
         self.allocations = 0
         self.tapes = []
         self.required = {'p': 0, '2': 0}
-        self.security_used = 0
-        self.security = 40
+        # the prime that the program runs over; with `prime`, from -P, a secret's bits are those of its representative
+        self.field = self.prime or settings['over']
+        self.field_known = None
+        self.bound = False
+        self._security = settings.get('security', 64)
+        self._room = settings.get('room', 0)
+        self.steady = STEADY + settings.get('steady', 0)
         self.features = set()
         self.public_numbers = []
         self.memory_top = dict.fromkeys(BANKS, USER_MEMORY)
@@ -132,8 +144,8 @@ class Program:
         if self.options.field:
             self._bit_length = self.options.field
         if self.prime and not self.options.field:
-            # what a masked opening leaves room for, and not more than without -P
-            self._bit_length = max(1, min(64, self.prime.bit_length() - self.security - 3))
+            # what can be compared, and not more than without -P
+            self._bit_length = max(1, min(64, self.prime.bit_length() - 3))
         if self.options.binary:
             self._bit_length = self.options.binary
         self.use_split_ = False
@@ -243,8 +255,27 @@ class Program:
         """Changes the number of bits that integers have unless said otherwise."""
         self._bit_length = bits
 
+    @property
+    def security(self):
+        """Bits at which all masked openings of a run together hide."""
+        return self._security
+
+    @security.setter
+    def security(self, bits):
+        # less than what is asked for from outside would not be run
+        self._security = max(self._security, bits)
+
     def set_security(self, security):
         self.security = security
+
+    @property
+    def slack(self):
+        """Bits at which each masked opening hides."""
+        return self._security + self._room + self._least_room()
+
+    def _least_room(self):
+        from Compiler.masks import field
+        return ROOM if field().even >= self._security + ROOM else ROOM_FAR
 
     def require_bit_length(self, bits, domain='p'):
         """Demands a field of so many bits; refuses what a given prime cannot hold."""
@@ -261,16 +292,6 @@ class Program:
                 'use smaller numbers: program.set_bit_length(n) or -F n for integers, sfix.set_precision(f, k) for '
                 'fractions; for another machine, -P gives the prime')
         self.required[domain] = max(self.required[domain], bits)
-
-    def masked(self, bits):
-        """Notes that a value of `bits` bits is opened under a mask."""
-        if self.prime and bits > self.prime.bit_length():
-            raise CompilerError(
-                'a comparison, cut or decomposition of %d bits masks them with %d more and needs a prime of %d bits; -P '
-                'gives one of %d' % (max(1, bits - self.security - 1), self.security, bits, self.prime.bit_length()),
-                'use a larger prime, or fewer bits: program.set_bit_length(n), sfix.set_precision(f, k)')
-        self.security_used = max(self.security_used, self.security)
-        self.require_bit_length(bits)
 
     @property
     def non_linear(self):
@@ -379,9 +400,9 @@ class Program:
         out('threads %d\n' % self.n_threads)
         out('prime_bits %d\n' % self.required['p'])
         out('gf2n %d\n' % self.required['2'])
-        out('security %d\n' % self.security_used)
-        if self.prime:
-            out('prime %d\n' % self.prime)
+        out('security %d\n' % self.security)
+        if self.prime or self.bound:
+            out('prime %d\n' % self.field)
         if self.options.keep_unused:
             out('keep_unused\n')
         for feature in sorted(self.features):

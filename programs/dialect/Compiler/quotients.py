@@ -4,9 +4,8 @@ v / d is v R / 2^s with R = round(2^s / d), where s is longer than v. If that pr
 shorter reciprocal gives a first quotient w, and the same with the rest v - w d, which is small, corrects it.
 """
 
-from Compiler import comparison, division
+from Compiler import comparison
 from Compiler.errors import CompilerError
-from Compiler.program import P
 from Compiler.registers import cint
 
 # Bits of the reciprocal beyond those of the dividend: exact quotients are missed with probability 2^-GUARD only.
@@ -14,9 +13,8 @@ GUARD = 8
 
 
 def _room():
-    """Bits of what can be opened under a mask."""
-    length = P.prime.bit_length() - 1 if P.prime else division.OPENING_BITS_MAX
-    return length - P.security - 1
+    """Bits of what can be opened under a mask, with one for rounding."""
+    return comparison.field().most - 1
 
 
 def _cut(x, k, m, nearest):

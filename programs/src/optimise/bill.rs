@@ -80,7 +80,8 @@ fn number(step: &Step, at: usize) -> i64 {
     }
 }
 
-fn callees(step: &Step) -> Vec<usize> {
+/// The tapes that a step calls or starts.
+pub fn callees(step: &Step) -> Vec<usize> {
     let tape = |at| usize::try_from(number(step, at)).unwrap_or(usize::MAX);
     match step.opcode {
         Opcode::CallTape => vec![tape(0)],

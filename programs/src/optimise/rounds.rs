@@ -122,7 +122,7 @@ impl Builder {
         if matches!(step.opcode, Opcode::CallTape | Opcode::RunTape | Opcode::JoinTape) {
             self.accesses.barrier(at, &mut after);
         }
-        if effect::is_ordered(step.opcode) {
+        if effect::is_ordered(step.opcode) || dead::is_guard(step) {
             after.extend(self.ordered.replace(at));
         }
         self.addresses.follow(step);

@@ -24,6 +24,7 @@ struct Inspection {
     threads: u32,
     instructions: usize,
     communication: Communication,
+    hiding: Hiding,
     bill: Vec<BillLine>,
     /// Elements of each memory by bank; absent if the program is refused, as are registers.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,6 +48,24 @@ struct Communication {
     /// `exact`, `at most` or `once through`.
     certainty: &'static str,
 }
+
+/// What the program says about its masked openings.
+#[derive(Serialize)]
+struct Hiding {
+    /// Bits over a whole run; absent if nothing is opened under a mask.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bits: Option<u32>,
+    /// How masks are made.
+    masks: Vec<&'static str>,
+}
+
+/// Words of the schedule's options, and what they mean.
+const MASKS: [(&str, &str); 4] = [
+    ("mask_longer", "longer than the number"),
+    ("mask_whole", "of the whole field, the program stops if one wraps"),
+    ("mask_exact", "of the whole field, wraps are computed"),
+    ("mask_drawn", "drawn until they are below the prime"),
+];
 
 #[derive(Serialize)]
 struct TapeFigure {
@@ -110,12 +129,19 @@ fn of(program: &Program, verified: Option<&Verified>, refused: Option<String>, w
                 Certainty::Unbounded => "once through",
             },
         },
+        hiding: hiding(program),
         bill: bill(&Bill::of(program)),
         memory: verified.map(|verified| counts(verified.memory())),
         memory_bytes: verified.map(|verified| bytes(verified.memory())),
         refused,
         tapes: tapes.collect(),
     }
+}
+
+fn hiding(program: &Program) -> Hiding {
+    let options = &program.schedule().options;
+    let used = MASKS.iter().filter(|(word, _)| options.iter().any(|option| option == word));
+    Hiding { bits: program.declared_security(), masks: used.map(|&(_, meaning)| meaning).collect() }
 }
 
 /// The banks that are used at all.
@@ -165,6 +191,7 @@ fn show(screen: &Screen, inspection: &Inspection) {
         ("instructions", inspection.instructions.to_string()),
         ("rounds", figure(*rounds)),
         ("sent to each", format!("{} bytes", figure(*bytes))),
+        ("hides", hides(&inspection.hiding)),
         ("memory", words(&inspection.memory)),
     ];
     if let Some(bytes) = inspection.memory_bytes {
@@ -193,6 +220,15 @@ fn show(screen: &Screen, inspection: &Inspection) {
             let target = target.map_or_else(String::new, |target| format!("  → {target}"));
             screen.line(format!("{at:>6}  {instruction:<20} {vector:<8} {operands}{target}").trim_end());
         }
+    }
+}
+
+fn hides(hiding: &Hiding) -> String {
+    match (hiding.bits, &hiding.masks[..]) {
+        (None, []) => "completely: it opens nothing under a mask that is too short".into(),
+        (None, masks) => format!("completely; masks are {}", masks.join("; ")),
+        (Some(bits), []) => format!("at {bits} bits over a whole run"),
+        (Some(bits), masks) => format!("at {bits} bits over a whole run; masks are {}", masks.join("; ")),
     }
 }
 
@@ -231,6 +267,21 @@ mod tests {
         assert_eq!(told["memory_bytes"], 104 * 32);
         assert_eq!(told["tapes"][0]["registers"]["s"], 8);
         assert_eq!(told["tapes"][0]["registers"]["c"], 4);
+    }
+
+    #[test]
+    fn how_well_a_program_hides_is_told() {
+        assert!(inspected(&program())["hiding"]["bits"].is_null());
+        let options = vec!["sec_run".to_owned(), "mask_exact".to_owned()];
+        let schedule = polyyne_bytecode::Schedule { security: 79, options, ..program().schedule().clone() };
+        let masked = Program::new(schedule, program().tapes().to_vec()).unwrap();
+        let told = inspected(&masked);
+        assert_eq!(told["hiding"]["bits"], 79);
+        assert_eq!(told["hiding"]["masks"][0], "of the whole field, wraps are computed");
+        assert_eq!(
+            hides(&hiding(&masked)),
+            "at 79 bits over a whole run; masks are of the whole field, wraps are computed"
+        );
     }
 
     #[test]

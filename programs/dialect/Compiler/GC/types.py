@@ -5,6 +5,7 @@ from Compiler.errors import CompilerError, NotCompileTime, VectorMismatch
 from Compiler.program import P
 from Compiler.registers import Public, Register, Secret, cint, plain, regint, sint
 from Compiler import comparison
+from Compiler.masks import EDABITS
 from Compiler.GC import circuits, hexadecimal
 from Compiler.GC.clear_bits import ClearOperators
 from Compiler.named_operators import NamedOperators
@@ -512,21 +513,26 @@ def _widen(value, n):
 def _arithmetic_to_planes(x, n):
     """The low n bits of sints, as planes with a lane for each: open under the mask of edaBits, subtract in a circuit."""
     size = x.size
-    length = max(n, P.bit_length) + P.security
-    P.masked(length + 1)
-    P.features.add('edabit')
-    low, mask_bits = sint.get_edabit(n, True, size=size)
-    # of the bits above only the number matters
-    high, _ = sint.get_edabit(length - n, False, size=size)
-    mask = high * (1 << n) + low
-    opened = (x + (1 << (length - P.security)) + mask).reveal()
-    public = []
-    rest = opened
+    k = max(n, P.bit_length) + 1
+    if not comparison.fits(k) and not (comparison.field().near and comparison.whole(k)):
+        return [_to_plane(bit) for bit in comparison.bits(x, n, k - 1)]
+    opened = comparison.masked_open(x, k, n, True, boolean=EDABITS)
+    rest, mask_bits = opened.c, opened.planes
     chunk = [cbits.get_type(size)() for _ in range(n)]
     P.emit('convcintvec %d %s %s' % (size, rest.t, ' '.join(c.t for c in chunk)))
     public = [sbits.get_type(size)(c) for c in chunk]
     one = sbits.get_type(size)((1 << size) - 1) if size < 64 else ~sbits.get_type(size)(0)
     return circuits.subtract(public, mask_bits, one)
+
+
+def _to_plane(bit):
+    """A secret bit of the field as a plane, by a daBit."""
+    P.features.add('dabit')
+    a, b = sint.get_dabit(size=bit.size)
+    opened = (a + bit - 2 * (a * bit)).reveal()
+    public = cbits.get_type(bit.size)()
+    P.emit('convcintvec %d %s %s' % (bit.size, opened.t, public.t))
+    return sbits.get_type(bit.size)(public) ^ b
 
 
 def _masked_to_arithmetic(planes, target, signed):
