@@ -32,15 +32,12 @@ impl Pause {
     /// What was stored; else paused if `enabled` is false.
     ///
     /// # Errors
-    /// If the store cannot be read, or the row is damaged: then nobody knows whether generation may go on.
+    /// If the store cannot be read: then nobody knows whether generation may go on. A damaged row is a pause.
     pub fn load(rows: Shelf, cloud: CloudId, enabled: bool) -> Result<Self, Fault> {
-        let stored = match rows.get(&cloud.0)? {
-            None => None,
-            Some(row) => Some(
-                canonical::decode(row.expose(), ROW_BYTES_MAX)
-                    .unwrap_or_else(|_| Cause::Trouble("the record of a pause is damaged".into())),
-            ),
-        };
+        let stored = rows.get(&cloud.0)?.map(|row| {
+            let damaged = |_| Cause::Trouble("the record of a pause is damaged".into());
+            canonical::decode(row.expose(), ROW_BYTES_MAX).unwrap_or_else(damaged)
+        });
         let cause = stored.or((!enabled).then_some(Cause::Configuration));
         Ok(Self { rows, cloud, cause: Mutex::new(cause) })
     }
