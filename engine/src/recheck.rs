@@ -13,9 +13,16 @@
 //! | (a, d = 1/a) | own triple (f, g, h) | ρ = a − f, σ = d − g | h + σ·f + ρ·g + ρσ − 1 |
 //! | random a | one a₀ for all | ρ = a₀ + Σ tᵏ·a_k | |
 //!
-//! The zeros are opened before the MAC check of everything. A wrong tuple therefore ends the batch without a failed MAC
-//! check, and the key goes on; what was opened belongs to tuples that are thrown away. A wrong MAC is a failed check and
-//! burns the key, as everywhere.
+//! Two MAC checks, and nothing is decided on a value that neither has covered:
+//!
+//! 1. ρ and σ are opened and checked. They are uniform, since f and g are, whatever a party or the generator did.
+//! 2. The zeros, which follow from checked values alone, are opened and checked, and only then looked at.
+//!
+//! Were the zeros opened behind ρ and σ that nobody has checked, a party that shifts ρ by e would make them −e·b: it would
+//! see b of a tuple, and could still choose whether the batch ends as wrong tuples, which costs it nothing, or as a failed
+//! check. As it is, a zero that fails is authentic. It says that the tuple was wrong when it came, so no party is to blame:
+//! the batch ends and the key goes on. It shows the tuple's error times t, and tuples that are thrown away. A party that
+//! lies about any opening fails a check and burns the key, as everywhere; so does a wrong MAC.
 //!
 //! A wrong product passes with probability 2/|F|, a wrong MAC with 2/|F| for each check; of randoms L/|F| for L of them.
 
@@ -74,13 +81,12 @@ pub async fn recheck<F: Field>(
         (Kind::Inverse, Aid::Triples(triples)) => sacrifice.inverses(&columns, &triples).await?,
         _ => panic!("the aid is not the kind's"),
     };
-    if !zeros.is_empty() {
-        let opened = mac.open(party, &zeros).await?;
-        if opened.for_shares().iter().any(|zero| *zero != field.zero()) {
-            return Err(Error::TuplesWrong);
-        }
-    }
     mac.check(party).await?;
+    let opened = mac.open(party, &zeros).await?;
+    let zeros = mac.confirm(party, opened).await?.into_inner();
+    if zeros.iter().any(|zero| *zero != field.zero()) {
+        return Err(Error::TuplesWrong);
+    }
     Ok(columns.iter().map(|column| column.slice(0..count)).collect())
 }
 
@@ -170,8 +176,11 @@ mod tests {
     use crate::field::PrimeField;
     use crate::port::{LocalGate, Rng};
     use crate::sim::Simulator;
+    use crate::step::Step;
     use crate::tuples::Tuples as _;
     use rand_core::SeedableRng;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     const COUNT: usize = 20;
     const KINDS: [Kind; 5] = [Kind::Triple, Kind::Square, Kind::Bit, Kind::Inverse, Kind::Random];
@@ -180,9 +189,12 @@ mod tests {
     type Change = fn(&PrimeField, &mut Vec<Shares<PrimeField>>);
 
     fn run(n: usize, kind: Kind, change: Change) -> Vec<Result<Vec<Shares<PrimeField>>>> {
+        run_in(Simulator::new(7, n), n, kind, change)
+    }
+
+    fn run_in(mut simulator: Simulator, n: usize, kind: Kind, change: Change) -> Vec<Result<Vec<Shares<PrimeField>>>> {
         let dealer = dealer::carbyne(n, 5);
         let f = *dealer.field();
-        let mut simulator = Simulator::new(7, n);
         let parties = simulator.channels().into_iter().enumerate().map(|(i, channels)| {
             let dealer = &dealer;
             async move {
@@ -243,6 +255,49 @@ mod tests {
         for kind in [Kind::Triple, Kind::Square] {
             let results = run(2, kind, |f, c| shift(0, COUNT + 3)(f, c));
             assert!(results.iter().all(|result| matches!(result, Err(Error::TuplesWrong))), "{kind:?}");
+        }
+    }
+
+    /// Runs between two parties of whom party 1 changes its opening number `lie`; the results, and how many openings
+    /// party 0 has sent.
+    fn with_a_lie(kind: Kind, lie: usize) -> (Vec<Result<Vec<Shares<PrimeField>>>>, usize) {
+        let sent = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&sent);
+        let mut simulator = Simulator::new(7, 2);
+        simulator.hook(move |frame| {
+            let mut bytes = frame.bytes.to_vec();
+            match (frame.from.0, frame.step) {
+                (0, Some(Step::Open)) => drop(counter.fetch_add(1, Ordering::Relaxed)),
+                (1, Some(Step::Open)) if frame.occurrence == lie => bytes[6] ^= 1,
+                _ => {}
+            }
+            vec![bytes]
+        });
+        let results = run_in(simulator, 2, kind, |_, _| ());
+        (results, sent.load(Ordering::Relaxed))
+    }
+
+    fn is_failed_check(result: &Result<Vec<Shares<PrimeField>>>) -> bool {
+        matches!(result, Err(Error::OpeningsDiffer { .. } | Error::MacCheckFailed))
+    }
+
+    /// Of a party that shifts ρ, honest ones once showed b of a tuple in what should have been zero.
+    #[test]
+    fn zeros_stay_closed_behind_a_lie_about_what_they_are_made_of() {
+        for (kind, openings) in [(Kind::Triple, 2), (Kind::Square, 1), (Kind::Bit, 1), (Kind::Inverse, 2)] {
+            for lie in 0..openings {
+                let (results, sent) = with_a_lie(kind, lie);
+                assert!(results.iter().all(is_failed_check), "{kind:?}: {:?}", results[0].as_ref().err());
+                assert_eq!(sent, openings, "{kind:?}: the zeros were not opened");
+            }
+        }
+    }
+
+    #[test]
+    fn a_lie_about_a_zero_is_a_failed_check_and_no_wrong_tuple() {
+        for (kind, openings) in [(Kind::Triple, 2), (Kind::Square, 1), (Kind::Bit, 1), (Kind::Inverse, 2)] {
+            let (results, _) = with_a_lie(kind, openings);
+            assert!(results.iter().all(is_failed_check), "{kind:?}: {:?}", results[0].as_ref().err());
         }
     }
 
