@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Deletes every check of the generators, one at a time, and shows that the test which is there for it fails.
+"""Deletes every check of the engine, one at a time, and shows that the test which is there for it fails.
 
     scripts/mutants.py [--list] [NAME...]
 
@@ -22,8 +22,11 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SRC = "engine/src/"
 
+# Files of tests beside the library's own.
+FILES = ("online", "vm_security", "vm_clients")
+
 # Of every mutant: its name, the file, the text that stands there once, what stands there without the check, and the
-# test or tests that fail then ("online:" is a file of tests of its own). An expression is replaced by an expression; None leaves
+# test or tests that fail then (behind the name of its file, where it is one of FILES). An expression is replaced by an expression; None leaves
 # the statement out; where neither fits, the new text asks MUTANT itself.
 MUTANTS = [
     # Commitments, coins, broadcasts, frames
@@ -54,6 +57,34 @@ MUTANTS = [
     ("elements of openings", "mac_check/opening.rs", "if self.mac.pending.add_message(&self.field, range, message) {",
      "if self.mac.pending.add_message(&self.field, range, message) || MUTANT {",
      "mascot::tests::byzantine::elements_that_are_not_canonical_are_refused"),
+    # The virtual machine
+    ("check before a program's opening", "vm/interactive.rs", "matches!(general, Opcode::Open | Opcode::Reveal)", "false",
+     ["vm_security:a_masked_value_is_not_opened_behind_a_spoiled_product",
+      "vm_security:an_opening_over_one_field_waits_for_the_check_of_the_others",
+      "vm_security:an_opening_that_follows_an_opening_waits_for_its_check_too"]),
+    ("openings that wait before a program's", "mac_check.rs", "assert!(self.pending.is_empty(), \"a check comes before every opening that a program asks for\");", None,
+     "online:a_program_opens_nothing_while_earlier_openings_wait"),
+    ("proof that all is checked", "vm/exits.rs", "assert_eq!(inside.openings(), 0, \"what leaves follows a MAC check of everything opened\");", None,
+     "vm::exits::tests::nothing_leaves_while_an_opening_inside_a_product_waits"),
+    ("proof that decisions are checked", "vm/exits.rs", "assert!(!inside.revealed_waits(), \"decisions follow a MAC check of what was revealed\");", None,
+     "vm::exits::tests::nothing_is_decided_on_a_revealed_value_that_waits_for_its_check"),
+    ("check before decisions", "vm.rs", "if self.ports.revealed_waits() {", "if self.ports.revealed_waits() && !MUTANT {",
+     "vm_security:a_branch_waits_for_the_check_of_what_it_depends_on"),
+    ("coin of public randomness", "vm/interactive.rs", "Rng::from_seed(coin::toss(&mut self.ports.online.party).await?)",
+     "Rng::from_seed([0; 32])",
+     "vm_security:every_use_of_public_randomness_is_tossed_after_what_came_before_it"),
+    ("input bits", "vm/bit_rounds.rs", "message.iter().all(|&byte| byte <= 1)", "true",
+     "vm_security:a_masked_input_bit_that_is_neither_0_nor_1_is_refused"),
+    ("fresh zeros for clients", "vm/clients.rs", "delivery::rerandomise(field, party, &mut values).await?;", None,
+     "vm_clients:shares_for_a_client_tell_nothing_but_their_sum"),
+    # Tuples of external generators
+    ("check before zeros", "recheck.rs", "mac.check(party).await?;\n    let opened", "if !MUTANT { mac.check(party).await?; }\n    let opened",
+     "recheck::tests::zeros_stay_closed_behind_a_lie_about_what_they_are_made_of"),
+    ("check of zeros", "recheck.rs", "let zeros = mac.confirm(party, opened).await?.into_inner();",
+     "let zeros = if MUTANT { opened.for_shares().clone() } else { mac.confirm(party, opened).await?.into_inner() };",
+     "recheck::tests::a_lie_about_a_zero_is_a_failed_check_and_no_wrong_tuple"),
+    ("zeros of tuples", "recheck.rs", "zeros.iter().any(|zero| *zero != field.zero())", "false",
+     "recheck::tests::a_tuple_that_is_not_what_it_is_called_ends_the_batch_and_not_the_key"),
     # MASCOT
     ("parameters", "mascot/base_ot.rs", "message.first_chunk::<32>().is_some_and(|theirs| theirs != parameters)", "false",
      "mascot::tests::byzantine::other_parameters_are_refused_before_anything_is_used"),
@@ -194,19 +225,19 @@ def build(scratch):
     with (source / "lib.rs").open("a") as lib:
         lib.write(ASK)
     command = [*shlex.split(os.environ.get("CARGO", "cargo")), "test", "--no-run", "--locked", "-p", "polyyne-engine",
-               "--lib", "--test", "online", "--message-format", "json-render-diagnostics"]
+               "--lib", *(word for file in FILES for word in ("--test", file)), "--message-format", "json-render-diagnostics"]
     environment = {"CARGO_TARGET_DIR": str(scratch / "target")} | os.environ
     output = subprocess.run(command, cwd=scratch, env=environment, stdout=subprocess.PIPE, text=True, check=False)
     messages = [json.loads(line) for line in output.stdout.splitlines() if line.startswith("{")]
     binaries = {m["target"]["name"]: m["executable"] for m in messages if m.get("profile", {}).get("test") and m.get("executable")}
-    if output.returncode or len(binaries) != 2:
+    if output.returncode or len(binaries) != 1 + len(FILES):
         fail("the mutants do not compile")
-    return {"": binaries["polyyne_engine"], "online": binaries["online"]}
+    return {"": binaries["polyyne_engine"]} | {file: binaries[file] for file in FILES}
 
 
 def passes(binaries, test, mutant):
     """Whether the test passes; a crash is a failure."""
-    where, _, name = test.rpartition(":") if test.startswith("online:") else ("", "", test)
+    where, _, name = test.partition(":") if test.split(":")[0] in FILES else ("", "", test)
     command = [*shlex.split(os.environ.get("RUNNER", "")), binaries[where], "--exact", name]
     run = subprocess.run(command, env=os.environ | {"MUTANT": mutant}, capture_output=True, text=True, timeout=600, check=False)
     if "running 1 test\n" not in run.stdout:

@@ -16,6 +16,7 @@ use crate::digest::Transcript;
 use crate::error::Result;
 use crate::field::Field;
 use crate::online::Online;
+use crate::party::Party;
 use crate::prg::Prg;
 use crate::share::Shares;
 use crate::step::Step;
@@ -69,7 +70,7 @@ pub async fn prepare<F: Field>(online: &mut Online<F>, words: &Shares<F>) -> Res
     outgoing.extend_from_slice(&products.values);
     outgoing.push(r.values[0]);
     outgoing.push(v.values[0]);
-    rerandomise(online, &mut outgoing).await?;
+    rerandomise(&online.field, &mut online.party, &mut outgoing).await?;
     let v = outgoing.pop().expect("v was pushed");
     let r = outgoing.pop().expect("r was pushed");
     let u = outgoing.pop().expect("u is the last product");
@@ -80,8 +81,7 @@ pub async fn prepare<F: Field>(online: &mut Online<F>, words: &Shares<F>) -> Res
 /// Adds a fresh additive sharing of zero: each ordered pair of parties shares a seed, which its
 /// sender adds and its receiver subtracts. Unknown to any set that lacks one honest pair's ends,
 /// hence uniform given the sum from the view of any n−1 parties and the client.
-async fn rerandomise<F: Field>(online: &mut Online<F>, values: &mut [F::Element]) -> Result<()> {
-    let party = &mut online.party;
+pub(crate) async fn rerandomise<F: Field>(f: &F, party: &mut Party, values: &mut [F::Element]) -> Result<()> {
     let seeds: Vec<Vec<u8>> = (0..party.n())
         .map(|_| {
             let mut seed = vec![0; SEED_BYTES];
@@ -92,7 +92,6 @@ async fn rerandomise<F: Field>(online: &mut Online<F>, values: &mut [F::Element]
     let mut received = party.exchange(Step::ZeroSeed, seeds.clone()).await?;
     for peer in party.peers() {
         party.expect_len(peer, Step::ZeroSeed, &received[peer.get()], SEED_BYTES)?;
-        let f = &online.field;
         let expand = |seed: &[u8]| {
             Prg::new(Transcript::new("zero sharing").bytes(party.session()).bytes(seed).finish())
                 .elements(f, values.len())

@@ -45,7 +45,7 @@ pub struct Unchecked<T> {
 impl<T> Unchecked<T> {
     /// The value, for computing shares with it only (the openings of a Beaver multiplication):
     /// whatever leaves the secret domain must be a [`Checked`].
-    pub fn for_shares(&self) -> &T {
+    pub(crate) fn for_shares(&self) -> &T {
         &self.value
     }
 
@@ -72,13 +72,16 @@ pub struct MacCheck<F: Field, S: Openable<F> = Shares<F>> {
     pending: S,
     opened: u64,
     checked: u64,
+    /// As many openings as there were when values last became known to a program.
+    revealed: u64,
     checks: u64,
     failed: bool,
 }
 
 impl<F: Field, S: Openable<F>> MacCheck<F, S> {
     pub fn new(field: F, key: MacKeyShare<F>, gate: Box<dyn Gate>) -> Self {
-        Self { field, key, gate, pending: S::default(), opened: 0, checked: 0, checks: 0, failed: false }
+        let (opened, checked, revealed, checks) = (0, 0, 0, 0);
+        Self { field, key, gate, pending: S::default(), opened, checked, revealed, checks, failed: false }
     }
 
     pub fn key(&self) -> &MacKeyShare<F> {
@@ -88,6 +91,16 @@ impl<F: Field, S: Openable<F>> MacCheck<F, S> {
     /// Openings that no check has covered yet.
     pub fn pending(&self) -> usize {
         self.pending.len()
+    }
+
+    /// Whether values that a program knows wait for a check.
+    pub fn revealed_waits(&self) -> bool {
+        self.revealed > self.checked
+    }
+
+    /// Before a program's opening: everything opened so far has been checked.
+    fn begin_reveal(&self) {
+        assert!(self.pending.is_empty(), "a check comes before every opening that a program asks for");
     }
 
     /// Checks that have passed.
@@ -226,6 +239,23 @@ impl<F: Field> MacCheck<F> {
         Ok(opened.map(|(pending, start)| &pending.values[start..]))
     }
 
+    /// Opens what a program will know, in runs (first, length) one after the other. Until the next check
+    /// [`Self::revealed_waits`].
+    ///
+    /// # Panics
+    /// If earlier openings wait for a check: an error in them could have lifted these values above their masks.
+    pub async fn reveal_runs(
+        &mut self,
+        party: &mut Party,
+        shares: &Shares<F>,
+        runs: &[(usize, usize)],
+    ) -> Result<&[F::Element]> {
+        self.begin_reveal();
+        let _revealed = self.open_runs(party, shares, runs).await?;
+        self.revealed = self.opened;
+        Ok(&self.pending.values)
+    }
+
     /// Registers public values that must equal what the parties share, without opening them: the
     /// zeros of a sacrifice.
     pub fn register(&mut self, values: &[F::Element], macs: &[F::Element]) {
@@ -242,21 +272,26 @@ impl MacCheck<BinaryField> {
     /// # Panics
     /// If openings wait for a check.
     pub fn of_bits(self) -> MacCheck<BinaryField, BitShares> {
-        let Self { field, key, gate, pending, opened, checked, checks, failed } = self;
+        let Self { field, key, gate, pending, opened, checked, revealed, checks, failed } = self;
         assert!(pending.is_empty(), "no opening is forgotten");
-        MacCheck { field, key, gate, pending: BitShares::default(), opened, checked, checks, failed }
+        MacCheck { field, key, gate, pending: BitShares::default(), opened, checked, revealed, checks, failed }
     }
 }
 
 impl MacCheck<BinaryField, BitShares> {
-    /// Opens runs (first, length) of bits, one after the other. Eight to a byte on the wire.
-    pub async fn open_bits(
+    /// [`MacCheck::reveal_runs`] for bits, eight to a byte on the wire.
+    ///
+    /// # Panics
+    /// If earlier openings wait for a check.
+    pub async fn reveal_bits(
         &mut self,
         party: &mut Party,
         shares: &BitShares,
         runs: &[(usize, usize)],
-    ) -> Result<Unchecked<BitVec>> {
-        let opened = opening::reveal(self, party, shares, runs).await?;
-        Ok(opened.map(|(pending, start)| pending.values.slice(start..pending.len())))
+    ) -> Result<&BitVec> {
+        self.begin_reveal();
+        let _revealed = opening::reveal(self, party, shares, runs).await?;
+        self.revealed = self.opened;
+        Ok(&self.pending.values)
     }
 }

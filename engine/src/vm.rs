@@ -7,11 +7,17 @@
 //!
 //! # Security
 //!
-//! - Values that leave the secret domain (`open` with its check flag, private outputs, sockets) follow a MAC check of
-//!   all earlier openings. Printed text is held back until a check has covered it ([`Printer::release`]).
-//! - Before control flow depends on clear values while any opened one is unchecked, there is a check.
-//! - `open` without the check flag is for values that the compiler has masked; it is checked like all others before
-//!   anything leaves, but not before it is opened.
+//! - Every opening that the program asks for (`open` and `reveal` over any field, whatever their check flag), every private
+//!   output and everything that sockets are told follows a MAC check of all earlier openings. A program hides what it
+//!   opens behind a mask of a bounded length: whoever spoils an earlier opening by e makes of a product x·y the value
+//!   x·y + e·y, and with e large enough that stands above the mask. With the check before it, what is opened is what the
+//!   program computed. The groups of one instruction are opened in one round behind one check.
+//! - Openings inside products need no check before them: x − a is uniform for every x, also for a wrong one, since a is
+//!   uniform and used once. Their errors come out in what is opened later, behind the check. The same holds for inputs
+//!   and for the layers of a shuffle.
+//! - Printed text is held back until a check has covered it ([`Printer::release`]), and control flow depends on checked
+//!   values only. What leaves takes a proof that nothing waits (`vm/exits.rs`).
+//! - Public random numbers are tossed by all parties when the instruction runs, after everything before it is fixed.
 //! - Run-time faults are typed errors that name tape, instruction and mnemonic. Steps, rounds, call frames and printed
 //!   bytes of all threads together are bounded by [`Limits`]; tuples by the source itself.
 //! - It does not protect against a program that reveals what its author should not have revealed.
@@ -25,12 +31,14 @@ mod clients;
 mod code;
 mod dealt;
 mod door;
+mod exits;
 mod fault;
 mod forecast;
 mod handover;
 mod image;
 mod in_place;
 mod input;
+mod inside;
 mod integer;
 mod interactive;
 mod local;
@@ -65,11 +73,12 @@ pub use threads::{ThreadEnds, Threads, ThreadsError};
 use crate::bit_tuples::mac_field;
 use crate::field::{BinaryField, PrimeField};
 use crate::online::Online;
-use crate::port::Rng;
 use crate::share::MacKeyShare;
 use budget::Budget;
+use exits::{Exits, Settled};
 use fault::Step;
 use image::Image;
+use inside::Inside;
 use memory::Memory;
 use polyyne_bytecode::{Bank, Group, Opcode, PerBank, Verified};
 use state::Banks;
@@ -185,7 +194,8 @@ enum Waiting {
 struct Machine<'a> {
     image: Arc<Image>,
     budget: Arc<Budget>,
-    ports: Ports<'a>,
+    ports: Inside<'a>,
+    exits: Exits<'a>,
     place: Place,
     banks: Banks,
     memory: Memory,
@@ -202,11 +212,8 @@ struct Machine<'a> {
     binary_key: MacKeyShare<BinaryField>,
     bit_field: BinaryField,
     bit_key: MacKeyShare<BinaryField>,
-    /// An opened value has gone to registers and no check has covered it yet.
-    unchecked: bool,
     pending: print::Pending,
     integers: Vec<i64>,
-    public_rng: Option<Rng>,
     public_input: std::vec::IntoIter<String>,
     shuffles: Vec<Option<Arc<shuffle::Shuffle>>>,
     /// Steps taken, and how many may be taken before more are asked for.
@@ -248,6 +255,7 @@ impl<'a> Machine<'a> {
         banks: Banks,
         memory: Memory,
     ) -> Self {
+        let (ports, exits) = ports.parted();
         let start = ports.online.party.traffic();
         Self {
             place,
@@ -263,10 +271,8 @@ impl<'a> Machine<'a> {
             binary_key: ports.binary.as_ref().map_or_else(no_key, |side| side.mac.key().clone()),
             bit_field: mac_field(),
             bit_key: ports.bits.as_ref().map_or_else(no_key, |side| side.mac.key().clone()),
-            unchecked: false,
             pending: print::Pending::new(Arc::clone(&budget)),
             integers: Vec::new(),
-            public_rng: None,
             public_input: Vec::new().into_iter(),
             shuffles: Vec::new(),
             steps: 0,
@@ -274,12 +280,13 @@ impl<'a> Machine<'a> {
             rounds_counted: 0,
             frame_bytes: 0,
             start,
-            checks_before: checks(&ports),
+            checks_before: ports.checks(),
             group: Group::Control,
             lap: start,
             image,
             budget,
             ports,
+            exits,
         }
     }
 
@@ -334,10 +341,7 @@ impl<'a> Machine<'a> {
         let rounds = self.ports.online.party.traffic().rounds - self.start.rounds;
         self.budget.spend_rounds(rounds - self.rounds_counted)?;
         self.rounds_counted = rounds;
-        let openings = self.ports.online.mac.pending()
-            + self.ports.binary.as_ref().map_or(0, |side| side.mac.pending())
-            + self.ports.bits.as_ref().map_or(0, |side| side.mac.pending());
-        if self.pending.len() > HELD_BYTES_MAX || openings >= PENDING_OPENINGS_MAX {
+        if self.pending.len() > HELD_BYTES_MAX || self.ports.openings() >= PENDING_OPENINGS_MAX {
             self.settle().await?;
         }
         Ok(())
@@ -354,8 +358,7 @@ impl<'a> Machine<'a> {
         if let Some(side) = self.ports.bits.as_deref_mut() {
             side.mac.check(party).await?;
         }
-        self.unchecked = false;
-        self.pending.release(self.ports.printer);
+        self.exits.release(&mut self.pending, &Settled::of(&self.ports));
         self.measure(Group::Check);
         Ok(())
     }
@@ -380,7 +383,7 @@ impl<'a> Machine<'a> {
 
     /// Makes sure that control flow depends on checked values only.
     async fn settle_control(&mut self) -> Step {
-        if self.unchecked { self.settle().await } else { Ok(()) }
+        if self.ports.revealed_waits() { self.settle().await } else { Ok(()) }
     }
 
     fn statistics(&self) -> Statistics {
@@ -388,7 +391,7 @@ impl<'a> Machine<'a> {
         let mut statistics = Statistics {
             steps: self.steps,
             rounds: now.rounds - self.start.rounds,
-            checks: checks(&self.ports) - self.checks_before,
+            checks: self.ports.checks() - self.checks_before,
             bytes_sent: now.bytes_sent - self.start.bytes_sent,
         };
         statistics.add(&self.joined);
@@ -532,13 +535,6 @@ impl Drop for Machine<'_> {
 fn parse_argument(argument: &[i64]) -> (Bank, usize, usize, usize) {
     let bank = Bank::from_call_number(argument[1] as i32).expect("the verifier checks the banks of call arguments");
     (bank, argument[2] as usize, argument[3] as usize, argument[4] as usize)
-}
-
-/// MAC checks so far, over all fields.
-fn checks(ports: &Ports<'_>) -> u64 {
-    let binary = ports.binary.as_ref().map_or(0, |side| side.mac.checks());
-    let bits = ports.bits.as_ref().map_or(0, |side| side.mac.checks());
-    ports.online.mac.checks() + binary + bits
 }
 
 /// Stands where a thread's registers were while another runs.

@@ -285,6 +285,23 @@ fn a_rushing_party_cannot_choose_its_sigma() {
     assert!(rushed > 0, "some order let the cheater wait");
 }
 
+/// The virtual machine settles before: this is what it meets if it ever forgets.
+#[test]
+#[should_panic(expected = "a check comes before every opening that a program asks for")]
+fn a_program_opens_nothing_while_earlier_openings_wait() {
+    let f = PrimeField::carbyne();
+    let mut sim = Simulator::new(5, 2);
+    let running: Vec<_> = parties(&sim, f, 2, 5)
+        .into_iter()
+        .map(|mut online| async move {
+            let random = online.tuples.randoms(1).expect("endless");
+            let _opened = online.open(&random).await.expect("nobody lies");
+            drop(online.mac.reveal_runs(&mut online.party, &random, &[(0, 1)]).await);
+        })
+        .collect();
+    sim.run(running);
+}
+
 #[test]
 fn after_a_failed_check_nothing_opens() {
     let f = PrimeField::carbyne();

@@ -2,10 +2,12 @@
 
 mod vm_harness;
 
+use polyyne_engine::field::{Field as _, Fp};
 use polyyne_engine::port::BoxFuture;
 use polyyne_engine::sim::Simulator;
 use polyyne_engine::step::Step;
 use polyyne_engine::vm::{Door, DoorError, Fault, Message, NoInputs, Wanted};
+use std::sync::{Arc, Mutex};
 use vm_harness::{Ended, Line, Setup, field, program, run_with, verify};
 
 /// A client whose word about one thing is another at one party.
@@ -92,6 +94,70 @@ fn a_spoiled_digest_of_what_was_heard_ends_the_run() {
             };
             let ended = talk(n, |_| Words { number: 4, integers: 5, clear: 6 }, spoil);
             assert!(ended[0].result.is_err() && ended[0].printed.is_empty());
+        }
+    }
+}
+
+/// Keeps the value shares that its party writes.
+struct Listener {
+    written: Arc<Mutex<Vec<Vec<Fp>>>>,
+}
+
+impl Door for Listener {
+    fn listen(&mut self, _port: i64) -> BoxFuture<'_, Result<(), DoorError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn accept(&mut self, _port: i64) -> BoxFuture<'_, Result<i64, DoorError>> {
+        Box::pin(async { Ok(4) })
+    }
+
+    fn close(&mut self, _client: i64) -> BoxFuture<'_, Result<(), DoorError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn read(&mut self, client: i64, _wanted: Wanted, _count: usize) -> BoxFuture<'_, Result<Message, DoorError>> {
+        Box::pin(async move { Err(DoorError::Gone(client)) })
+    }
+
+    fn write(&mut self, _client: i64, _label: i32, message: Message) -> BoxFuture<'_, Result<(), DoorError>> {
+        let Message::ValueShares(shares) = message else { panic!("value shares") };
+        self.written.lock().unwrap().push(shares);
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// 7 is a constant, which party 0 holds alone, and twice 7 is twice its share: without fresh zeros the client would see both.
+#[test]
+fn shares_for_a_client_tell_nothing_but_their_sum() {
+    let lines: &[Line<'_>] = &[
+        ("ldint", 0, &[0, 10_000]),
+        ("listen", 0, &[0]),
+        ("acceptclientconnection", 0, &[1, 0]),
+        ("ldsi", 0, &[0, 7]),
+        ("adds", 0, &[1, 0, 0]),
+        ("writesocketshare", 0, &[1, 0, 1, 0, 1]),
+        ("writesocketshare", 0, &[1, 0, 1, 0, 1]),
+    ];
+    let f = field();
+    for n in [2, 3] {
+        let heard: Vec<_> = (0..n).map(|_| Arc::new(Mutex::new(Vec::new()))).collect();
+        let door = |party: usize, _: &_| Some(Box::new(Listener { written: heard[party].clone() }) as Box<dyn Door>);
+        let ended = run_with(&verify(program(&[lines]), n), &Setup::new(n), door, |_| Box::new(NoInputs), &mut |_| {});
+        assert!(ended.iter().all(|ended| ended.result.is_ok()), "{:?}", ended[0].result);
+        let heard: Vec<Vec<Vec<Fp>>> = heard.iter().map(|heard| heard.lock().unwrap().clone()).collect();
+        for message in 0..2 {
+            for (word, value) in [7, 14].into_iter().enumerate() {
+                let sum = f.sum(heard.iter().map(|party| party[message][word]));
+                assert!(sum == f.from_i64(value));
+            }
+        }
+        for party in heard {
+            let shares = party.concat();
+            let distinct = |k: usize| (0..k).all(|other| shares[k] != shares[other]);
+            assert!((0..shares.len()).all(distinct), "every share is fresh");
+            assert!(shares[1] != f.add(shares[0], shares[0]));
+            assert!(shares.iter().all(|share| *share != f.zero()));
         }
     }
 }

@@ -6,6 +6,7 @@ use super::input::{self, InputError, Inputs};
 use super::interactive::Run;
 use super::state::{BitBank, Pair, copy_shares};
 use crate::bit_tuples::{AndTriples, BitTuples};
+use crate::error::{Error, Malformed};
 use crate::field::{BinaryField, PrimeField};
 use crate::mac_check::MacCheck;
 use crate::online::{Factors, Run as Factor, multiply};
@@ -105,15 +106,14 @@ impl BitRounds<'_> {
         Ok(())
     }
 
-    /// The registers that hold opened bits count as unchecked until the next check.
     async fn reveal(&mut self, args: &[i64]) -> Step {
         let groups = || args.chunks_exact(3);
         let secrets: Vec<_> = groups().map(|group| (group[2] as usize * WORD, group[0] as usize)).collect();
-        let opened = self.side.mac.open_bits(self.party, &self.registers.s, &secrets).await?;
+        let opened = self.side.mac.reveal_bits(self.party, &self.registers.s, &secrets).await?;
         let mut start = 0;
         for group in groups() {
             let (count, to) = (group[0] as usize, group[1] as usize);
-            let bits = opened.for_shares().slice(start..start + count);
+            let bits = opened.slice(start..start + count);
             self.registers.c[to..to + count.div_ceil(WORD)].copy_from_slice(bits.words());
             start += count;
         }
@@ -141,10 +141,11 @@ impl BitRounds<'_> {
             let peer = PartyIndex(j as u16);
             let bits = wishes.iter().filter(|wish| wish.owner == peer).map(|wish| wish.bits).sum();
             self.party.expect_len(peer, Wire::Input, message, bits)?;
-            offers.push(message.iter());
+            let what = Malformed::Element;
+            offers.push(bits_of(message).ok_or(Error::Malformed { peer, step: Wire::Input, what })?.into_iter());
         }
         for (wish, mut shares) in wishes.iter().zip(masks) {
-            let masked: BitVec = offers[wish.owner.get()].by_ref().take(wish.bits).map(|&byte| byte & 1 == 1).collect();
+            let masked: BitVec = offers[wish.owner.get()].by_ref().take(wish.bits).collect();
             shares.add_public(&self.field, self.side.mac.key(), &masked);
             match &wish.targets {
                 Targets::Packed(to) => self.registers.write(*to, &shares, 0..wish.bits),
@@ -198,6 +199,11 @@ impl BitRounds<'_> {
         let fits = if value < 0 { value >= -(1 << bits.saturating_sub(1)) } else { value >> bits == 0 };
         if fits { Ok(value) } else { Err(Fault::Overflow { bits }) }
     }
+}
+
+/// The bits of a message, a byte each; nothing if one is neither 0 nor 1.
+fn bits_of(message: &[u8]) -> Option<Vec<bool>> {
+    message.iter().all(|&byte| byte <= 1).then(|| message.iter().map(|&byte| byte == 1).collect())
 }
 
 /// One group of an input instruction.

@@ -3,13 +3,23 @@
 //! What a client says in the clear becomes a public value, and parties that go on with different ones would find out by
 //! a failed MAC check, which burns their key. So they compare digests of it first; a client (or a party) that makes them
 //! differ ends the run and nothing else.
+//!
+//! Value shares for a client that sums them (`writesocketshare`) leave with a fresh sharing of zero added
+//! ([`crate::delivery`]): a share of a product or of a linear combination tells more than its value to whoever knows the
+//! shares that it was made of, and a register that is written twice would show the same share. What leaves is uniform
+//! given its sum. The client cannot tell by itself whether a party has lied about its share: programs whose clients must
+//! know send products with a random number too, as a delivery does. Shares with MACs (`writesockets`)
+//! stay with the parties as stored secrets.
 
 use super::Machine;
 use super::code::Tape;
 use super::door::{DoorError, Message, Wanted};
+use super::exits::{Decided, Settled};
 use super::fault::Step;
 use super::state::Pair;
+use crate::delivery;
 use crate::field::Field as _;
+use crate::online::Online;
 use crate::share::Shares;
 use crate::step::Step as Frame;
 use polyyne_bytecode::Opcode;
@@ -17,18 +27,20 @@ use polyyne_bytecode::Opcode;
 impl Machine<'_> {
     pub(super) async fn connection(&mut self, opcode: Opcode, args: &[i64], tape: &Tape) -> Step {
         self.settle_control().await?;
-        let int = |k: usize| self.banks.ints[args[k] as usize];
-        let door = &mut self.ports.door;
+        let decided = Decided::of(&self.ports);
+        let int = |k: usize| self.banks.decisive(args[k], &decided);
+        let exits = &mut self.exits;
         match opcode {
-            Opcode::Listen => door.listen(int(0)).await?,
-            Opcode::Closeclientconnection => door.close(int(0)).await?,
+            Opcode::Listen => exits.listen(int(0), &decided).await?,
+            Opcode::Closeclientconnection => exits.close(int(0), &decided).await?,
             Opcode::Acceptclientconnection => {
-                let client = door.accept(int(1)).await?;
+                let client = exits.accept(int(1), &decided).await?;
                 self.heard_alike(client, &client.to_le_bytes()).await?;
                 self.banks.ints[args[0] as usize] = client;
             }
             _ => {
-                let server = door.connect(&tape.texts[args[3] as usize], int(1), int(2)).await?;
+                let host = &tape.texts[args[3] as usize];
+                let server = exits.connect(host, int(1), int(2), &decided).await?;
                 self.banks.ints[args[0] as usize] = server;
             }
         }
@@ -38,7 +50,8 @@ impl Machine<'_> {
     /// A message holds, for each of `count` lanes, an element for each register.
     pub(super) async fn read_socket(&mut self, opcode: Opcode, args: &[i64]) -> Step {
         self.settle_control().await?;
-        let client = self.banks.ints[args[0] as usize];
+        let decided = Decided::of(&self.ports);
+        let client = self.banks.decisive(args[0], &decided);
         let (lanes, registers) = (args[1] as usize, &args[2..]);
         let count = lanes * registers.len();
         let wanted = match opcode {
@@ -46,7 +59,7 @@ impl Machine<'_> {
             Opcode::Readsocketc => Wanted::Clear,
             _ => Wanted::Shares,
         };
-        let message = self.ports.door.read(client, wanted, count).await?;
+        let message = self.exits.read(client, wanted, count, &decided).await?;
         match &message {
             Message::Integers(values) => {
                 let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
@@ -91,14 +104,20 @@ impl Machine<'_> {
     pub(super) async fn write_socket(&mut self, opcode: Opcode, args: &[i64]) -> Step {
         // What goes to a client leaves the secret domain.
         self.settle_all().await?;
-        let client = self.banks.ints[args[0] as usize];
-        let (label, lanes, registers) = (args[1] as i32, args[2] as usize, &args[3..]);
+        let client = self.banks.decisive(args[0], &Decided::of(&self.ports));
+        let (lanes, registers) = (args[2] as usize, &args[3..]);
         let places = (0..lanes).flat_map(|lane| registers.iter().map(move |&register| register as usize + lane));
         let Pair { s, c } = &self.banks.prime;
         let message = match opcode {
             Opcode::Writesocketint => Message::Integers(places.map(|at| self.banks.ints[at]).collect()),
             Opcode::Writesocketc => Message::Clear(places.map(|at| c[at]).collect()),
-            Opcode::Writesocketshare => Message::ValueShares(places.map(|at| s.values[at]).collect()),
+            Opcode::Writesocketshare => {
+                // A client that knows what it may learn, the sum, learns nothing else of how it came to be.
+                let mut values: Vec<_> = places.map(|at| s.values[at]).collect();
+                let Online { field, party, .. } = &mut *self.ports.online;
+                delivery::rerandomise(field, party, &mut values).await?;
+                Message::ValueShares(values)
+            }
             _ => {
                 let mut shares = Shares::default();
                 for at in places {
@@ -108,6 +127,6 @@ impl Machine<'_> {
                 Message::Shares(shares)
             }
         };
-        Ok(self.ports.door.write(client, label, message).await?)
+        Ok(self.exits.write(client, args[1], message, &Settled::of(&self.ports)).await?)
     }
 }

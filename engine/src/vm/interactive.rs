@@ -5,6 +5,7 @@
 
 use super::bit_rounds::BitRounds;
 use super::code::{Op, Tape};
+use super::exits::Decided;
 use super::fault::{Fault, Step};
 use super::rounds::Rounds;
 use super::{Machine, input, twin};
@@ -33,7 +34,8 @@ impl Machine<'_> {
 
             Opcode::Inputmaskreg => {
                 self.settle_control().await?;
-                let players: Vec<i64> = self.banks.ints[args[2] as usize..][..size].to_vec();
+                let decided = Decided::of(&self.ports);
+                let players: Vec<i64> = (args[2]..).take(size).map(|at| self.banks.decisive(at, &decided)).collect();
                 for (lane, &player) in players.iter().enumerate() {
                     self.prime_rounds().input_masks(player, 1, args[0] as usize + lane, args[1] as usize + lane)?;
                 }
@@ -77,9 +79,8 @@ impl Machine<'_> {
     /// What every field can do, on the field that the opcode names.
     async fn arithmetic(&mut self, opcode: Opcode, size: usize, args: &[i64]) -> Step {
         let general = twin(opcode).unwrap_or(opcode);
-        let reveals = (general == Opcode::Open && args[0] != 0) || opcode == Opcode::Reveal;
-        if reveals {
-            // What is revealed may depend on earlier openings: they are checked before it leaves.
+        if matches!(general, Opcode::Open | Opcode::Reveal) {
+            // What is opened may depend on earlier openings: an error in one could lift it above its mask.
             self.settle().await?;
         }
         let done = match opcode.code() {
@@ -88,7 +89,6 @@ impl Machine<'_> {
             0x100.. => self.binary_rounds(opcode)?.run(general, size, args).await?,
             _ => self.prime_rounds().run(opcode, size, args).await? || self.shuffle(opcode, size, args).await?,
         };
-        self.unchecked |= matches!(general, Opcode::Open | Opcode::Reveal);
         if done { Ok(()) } else { Err(Fault::Unsupported(opcode)) }
     }
 
@@ -132,7 +132,7 @@ impl Machine<'_> {
 
     async fn branch(&mut self, opcode: Opcode, args: &[i64]) -> Step {
         self.settle_control().await?;
-        let value = self.banks.ints[args[0] as usize];
+        let value = self.banks.decisive(args[0], &Decided::of(&self.ports));
         match opcode {
             Opcode::Jmpnz if value != 0 => self.jump(args[1]),
             Opcode::Jmpeqz if value == 0 => self.jump(args[1]),
@@ -142,13 +142,11 @@ impl Machine<'_> {
         }
     }
 
-    /// Randomness that all parties see, from one coin toss for the whole run.
+    /// Randomness that all parties see, tossed when it is used. Every party has received all that came before when it
+    /// sends its commitment, so no share, no input and no opening is chosen by somebody who knows the coin; and a party
+    /// that has seen one coin knows nothing of the next.
     async fn public_random(&mut self, opcode: Opcode, size: usize, args: &[i64]) -> Step {
-        if self.public_rng.is_none() {
-            let seed = coin::toss(&mut self.ports.online.party).await?;
-            self.public_rng = Some(Rng::from_seed(seed));
-        }
-        let rng = self.public_rng.as_mut().expect("it was made above");
+        let rng = &mut Rng::from_seed(coin::toss(&mut self.ports.online.party).await?);
         let (to, from) = (args[0] as usize, args[1] as usize);
         let ints = &mut self.banks.ints;
         if opcode == Opcode::Shuffle {

@@ -1,6 +1,7 @@
 //! What parties put in and take out as themselves: private inputs, private outputs, personal values.
 
 use super::Machine;
+use super::exits::{Decided, Settled};
 use super::fault::{Fault, Step};
 use super::input::{self, InputError};
 use super::rounds::gather;
@@ -101,8 +102,10 @@ impl Machine<'_> {
                     let bits = u32::try_from(group[results + parameters]).ok().filter(|&bits| bits < 1024).unwrap_or(0);
                     let source = [Source::Integer, Source::Fixed(bits), Source::Float(bits)][kind as usize];
                     let player = group[group.len() - 1];
-                    let player =
-                        if opcode == Opcode::Inputmixedreg { self.banks.ints[player as usize] } else { player };
+                    let player = match opcode {
+                        Opcode::Inputmixedreg => self.banks.decisive(player, &Decided::of(&self.ports)),
+                        _ => player,
+                    };
                     wish(&group[1..1 + results], size, player, source)?;
                     rest = after;
                 }
@@ -261,7 +264,7 @@ impl Machine<'_> {
                 }
                 _ => self.double(&args[1..], i).to_le_bytes().to_vec(),
             };
-            self.ports.printer.binary(thread, &bytes);
+            self.exits.binary(thread, &bytes, &Settled::of(&self.ports));
         }
         Ok(())
     }

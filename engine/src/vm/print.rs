@@ -68,6 +68,7 @@ impl Pending {
         self.text.len()
     }
 
+    /// For [`super::exits::Exits`] alone, which asks for a proof.
     pub(super) fn release(&mut self, printer: &mut dyn Printer) {
         if !self.text.is_empty() {
             printer.release(&self.text);

@@ -55,12 +55,11 @@ impl<F: Field> Rounds<'_, F> {
         Ok(true)
     }
 
-    /// The registers that hold opened values count as unchecked until the next check.
     async fn open(&mut self, size: usize, args: &[i64]) -> Step {
         let groups = || args[1..].chunks_exact(2);
         let secrets: Vec<Run> = groups().map(|group| (group[1] as usize, size)).collect();
-        let opened = self.mac.open_runs(self.party, &self.registers.s, &secrets).await?;
-        for (group, values) in groups().zip(opened.for_shares().chunks_exact(size)) {
+        let opened = self.mac.reveal_runs(self.party, &self.registers.s, &secrets).await?;
+        for (group, values) in groups().zip(opened.chunks_exact(size)) {
             self.registers.c[group[0] as usize..][..size].copy_from_slice(values);
         }
         Ok(())
