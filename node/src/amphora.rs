@@ -24,17 +24,18 @@ use polyyne_protocol::canonical;
 use polyyne_protocol::client_io::DeliveryShares;
 use polyyne_protocol::envelope::AuthenticRequest;
 use polyyne_protocol::hello::SessionPurpose;
-use polyyne_protocol::id::{ClientKey, Digest, ExecutionId, MaskSetId, SecretId};
+use polyyne_protocol::id::{ClientKey, Digest, MaskSetId, SecretId};
 use polyyne_protocol::limits;
 use polyyne_protocol::request::{self, Deleted, Got, Listed, Masks, Refusal, RefusalCode, Stored, Tagged};
 use polyyne_protocol::secret::{PolicyRefusal, SecretDescription};
 use polyyne_protocol::sign::Statement as _;
-use polyyne_protocol::vote::{ExecutionChecked, ResultCertificate, TakePurpose, Upload, result_id};
+use polyyne_protocol::vote::{ExecutionChecked, ExecutionKey, ResultCertificate, TakePurpose, Upload, result_id};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Secret, SecretError, SecretHead, SecretKey, SecretState, SecretStore, Stage};
 
+use terms::Order;
 pub use terms::Terms;
 
 /// How long an up- or download waits for tuples.
@@ -96,7 +97,7 @@ impl Amphora {
         }
         let bill = mask_bill(words);
         await_stock(&self.seat, &self.klyshko, &bill, STOCK_PATIENCE).await?;
-        let what = self.taking(TakePurpose::Masks(description.id), asked);
+        let what = self.taking(TakePurpose::masks(description), asked);
         let (masks, taken, delivery) = self.deliver(SessionPurpose::Masks, what, bill, None).await?;
         let mask_set = MaskSetId::of(&taken);
         let head = SecretHead {
@@ -156,7 +157,8 @@ impl Amphora {
             None | Some(SecretState::Aborted { .. }) => return Err(masks_gone()),
         };
         let terms = Terms::from_bytes(&head.terms).map_err(internal)?;
-        if terms.description.digest() != upload.description || head.owner != commit.upload.signer().0 {
+        let client = commit.upload.signer();
+        if terms.description.digest() != upload.description || head.owner != client.0 || upload.client != client {
             return Err(Refusal::new(
                 RefusalCode::Conflict,
                 "the upload was begun with another description or by another client",
@@ -182,7 +184,7 @@ impl Amphora {
         description.may_read(&client).map_err(policy)?;
         let bill = delivery_bill(shares.len());
         await_stock(&self.seat, &self.klyshko, &bill, STOCK_PATIENCE).await?;
-        let what = self.taking(TakePurpose::Delivery(asked.header().request), asked);
+        let what = self.taking(TakePurpose::Delivery { client, asked: asked.digest() }, asked);
         let (_, _, delivery) = self.deliver(SessionPurpose::Delivery, what, bill, Some(shares)).await?;
         Ok(Got { description, delivery })
     }
@@ -195,7 +197,7 @@ impl Amphora {
         bill: Bill,
         words: Option<Shares<PrimeField>>,
     ) -> Result<(Shares<PrimeField>, polyyne_protocol::vote::Take, DeliveryShares), Refusal> {
-        let (seat, exec) = (self.seat.clone(), what.exec());
+        let (seat, exec) = (self.seat.clone(), what.exec(self.seat.view.cloud()));
         let outcome = session::run("amphora", move || async move {
             let mut party = seat.meet(&Agenda { purpose, subject: what.asked }).await?;
             let Taken { mut pool, certificate, .. } = seat.take(&mut party, &what, &bill).await?;
@@ -212,8 +214,8 @@ impl Amphora {
             let delivery = delivery::prepare(&mut online, &words).await?;
             let shares = DeliveryShares::of(&seat.field, session, &delivery);
             // The row says that nothing was released before the check; its tuples are gone either way.
-            seat.castor.checked(what.exec(), Vec::new()).await.map_err(|error| RunError::Refused(internal(error)))?;
-            seat.castor.done(what.exec()).await.map_err(|error| RunError::Refused(internal(error)))?;
+            seat.castor.checked(exec, Vec::new()).await.map_err(|error| RunError::Refused(internal(error)))?;
+            seat.castor.done(exec).await.map_err(|error| RunError::Refused(internal(error)))?;
             online.party.finish();
             Ok::<_, RunError>((words, certificate.unverified().clone(), shares))
         });
@@ -262,14 +264,14 @@ impl Amphora {
         delete: &request::Delete,
         now: u64,
     ) -> Result<Deleted, Refusal> {
-        let key = self.key(delete.secret);
-        if self.secrets.stage(key).map_err(internal)? != Some(Stage::Deleted) {
-            let description = self.visible(delete.secret, &asked.client(), now)?;
-            description.may_delete(&asked.client()).map_err(policy)?;
-            let order = canonical::encode(&(asked.client(), asked.digest()));
+        let (key, client) = (self.key(delete.secret), asked.client());
+        if !self.has_deleted(delete.secret, &client) {
+            let description = self.visible(delete.secret, &client, now)?;
+            description.may_delete(&client).map_err(policy)?;
+            let order = Order { client, asked: asked.digest(), description }.to_bytes();
             self.secrets.delete(key, order).await.map_err(refused)?;
         }
-        let certificate = self.certify_deletion(delete.secret, limits::CLIENT_TIMEOUT_MS / 2).await?;
+        let certificate = self.certify_deletion(delete.secret, client, limits::CLIENT_TIMEOUT_MS / 2).await?;
         Ok(Deleted { certificate })
     }
 
@@ -347,10 +349,16 @@ impl Amphora {
     }
 
     /// What made the results of an execution visible, if it made any and the first is still there.
-    pub fn result_certificate(&self, execution: ExecutionId) -> Option<ResultCertificate> {
+    pub fn result_certificate(&self, execution: &ExecutionKey) -> Option<ResultCertificate> {
         let first = result_id(self.seat.view.cloud(), execution, 0);
         let secret = self.secrets.get(self.key(first)).ok()?;
         canonical::decode(&secret.certificate, limits::RECORD_MAX).ok()
+    }
+
+    /// Where a secret stands here, if it is known.
+    #[cfg(test)]
+    pub(crate) fn stage_of(&self, id: SecretId) -> Option<Stage> {
+        self.secrets.stage(self.key(id)).unwrap()
     }
 
     /// Whether a result has become visible here, or has gone again since.

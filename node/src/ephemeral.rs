@@ -38,16 +38,15 @@ use polyyne_engine::vm::{self, BitSide, Door, MemoryStorage, NoInputs, Ports, Se
 use polyyne_protocol::canonical;
 use polyyne_protocol::client_io::DeliveryShares;
 use polyyne_protocol::envelope::AuthenticRequest;
+use polyyne_protocol::execution::new_secrets;
 use polyyne_protocol::hello::SessionPurpose;
 use polyyne_protocol::id::{ClientKey, Digest, ExecutionId};
 use polyyne_protocol::limits;
-use polyyne_protocol::request::{
-    Execute, Executed, KindCount, Placed, Quote, Quoted, Refusal, RefusalCode, ResultTerms, Stock,
-};
+use polyyne_protocol::request::{Execute, Executed, KindCount, Placed, Quote, Quoted, Refusal, RefusalCode, Stock};
 use polyyne_protocol::secret::{SecretDescription, SecretKind};
 use polyyne_protocol::sign::Statement as _;
 use polyyne_protocol::vote::{
-    ExecutionChecked, OutputShape, ResultCertificate, TakePurpose, inputs_digest, printed_digest, result_id,
+    ExecutionChecked, ExecutionKey, OutputShape, ResultCertificate, TakePurpose, inputs_digest, printed_digest,
 };
 use programs::{Programs, Ready};
 use serde::{Deserialize, Serialize};
@@ -69,7 +68,7 @@ pub struct Ephemeral {
     klyshko: Klyshko,
     answers: Answers,
     programs: Programs,
-    running: Arc<Mutex<HashSet<ExecutionId>>>,
+    running: Arc<Mutex<HashSet<Whose>>>,
     pub line: Line,
     pub visits: Visits,
     counts: Arc<Mutex<(u64, u64)>>,
@@ -89,15 +88,29 @@ struct Outcome {
     delivery: Option<DeliveryShares>,
 }
 
+impl Outcome {
+    /// The record of this execution: whoever asks, for whatever, is answered from the row of just that.
+    fn of(record: &[u8], key: &ExecutionKey) -> Result<Self, Refusal> {
+        let outcome: Self = canonical::decode(record, limits::ENVELOPE_PLAINTEXT_MAX).map_err(internal)?;
+        if outcome.statement.execution != *key {
+            return Err(internal("the row of an execution is another's"));
+        }
+        Ok(outcome)
+    }
+}
+
+/// An execution id is its client's own: others may use the same one.
+type Whose = (ClientKey, ExecutionId);
+
 /// An execution id in use at this member; dropped, it is free again.
 struct Claimed {
-    running: Arc<Mutex<HashSet<ExecutionId>>>,
-    execution: ExecutionId,
+    running: Arc<Mutex<HashSet<Whose>>>,
+    whose: Whose,
 }
 
 impl Drop for Claimed {
     fn drop(&mut self) {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.execution);
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.whose);
     }
 }
 
@@ -132,8 +145,19 @@ impl Ephemeral {
         })
     }
 
-    fn is_running(&self, execution: ExecutionId) -> bool {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).contains(&execution)
+    fn is_running(&self, key: &ExecutionKey) -> bool {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).contains(&(key.client, key.id))
+    }
+
+    /// The row of an execution, for ever.
+    fn exec_id(&self, key: &ExecutionKey) -> ExecId {
+        row_of(self.seat.view.cloud(), &TakePurpose::Execution(*key))
+    }
+
+    /// Under which a client's answer is kept: one request for each id that it chooses.
+    fn request_key(&self, key: &ExecutionKey) -> RequestKey {
+        let id = canonical::hash("execution answer", &(self.seat.view.cloud(), key.id));
+        RequestKey { client: key.client.0, key: id.0 }
     }
 
     /// Executions since the start that were answered, and that were refused or failed.
@@ -150,7 +174,8 @@ impl Ephemeral {
         places: &Semaphore,
         now: u64,
     ) -> Result<Executed, Refusal> {
-        let ended = self.execute_counted(asked, execute, amphora, places, now).await;
+        let key = ExecutionKey::of(asked.client(), execute);
+        let ended = self.execute_counted(asked, execute, &key, amphora, places, now).await;
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         match &ended {
             Ok(_) => counts.0 += 1,
@@ -158,7 +183,7 @@ impl Ephemeral {
         }
         drop(counts);
         if ended.is_err() {
-            self.leave_unsettled(exec_id(execute.execution));
+            self.leave_unsettled(self.exec_id(&key));
         }
         ended
     }
@@ -167,65 +192,52 @@ impl Ephemeral {
         &self,
         asked: &AuthenticRequest,
         execute: &Execute,
+        key: &ExecutionKey,
         amphora: &Amphora,
         places: &Semaphore,
         now: u64,
     ) -> Result<Executed, Refusal> {
         let ready = self.programs.ready(&execute.program, &self.seat).await?;
-        let _claimed = self.claim_running(execute.execution)?;
-        let key = RequestKey { client: asked.client().0, key: exec_id(execute.execution).0 };
-        let body = canonical::hash(
-            "execute",
-            &(
-                ready.hash,
-                execute.arguments.clone(),
-                execute.inputs.clone(),
-                execute.reveal,
-                &execute.results,
-                execute.sockets,
-            ),
-        )
-        .0;
+        let _claimed = self.claim_running((key.client, key.id))?;
+        let (request, exec) = (self.request_key(key), self.exec_id(key));
         let expires_ms = now.saturating_add(limits::EXECUTION_ANSWER_LIFETIME_S).saturating_mul(1000);
-        match self.answers.claim(key, body, exec_id(execute.execution), expires_ms).await.map_err(claim_refused)? {
+        match self.answers.claim(request, key.request.0, exec, expires_ms).await.map_err(claim_refused)? {
             Claim::Answered(bytes) => {
                 return canonical::decode(&bytes, limits::ENVELOPE_PLAINTEXT_MAX).map_err(internal);
             }
             Claim::Pending(_) | Claim::New => {}
         }
-        let outcome = match self.seat.castor.execution(exec_id(execute.execution)).map_err(internal)? {
+        let outcome = match self.seat.castor.execution(exec).map_err(internal)? {
             None => {
-                let ended = self.run(asked, execute, &ready, amphora, places, now).await;
+                let ended = self.run(asked, execute, key, &ready, amphora, places, now).await;
                 if ended.is_err() {
-                    self.close_taken(execute.execution).await;
+                    self.close_taken(exec).await;
                 }
                 ended?
             }
             Some(row) => match row.state {
-                ExecutionState::Checked(bytes) => {
-                    (canonical::decode(&bytes, limits::ENVELOPE_PLAINTEXT_MAX).map_err(internal)?, None)
-                }
+                ExecutionState::Checked(record) => (Outcome::of(&record, key)?, None),
                 ExecutionState::Done => return Err(no_longer_kept(execute.execution)),
                 ExecutionState::Taken | ExecutionState::Aborted(_) => return Err(was_aborted(execute.execution)),
             },
         };
         let executed = self.conclude(asked.client(), execute, amphora, outcome).await?;
-        self.answers.answer(key, canonical::encode(&executed)).await.map_err(internal)?;
+        self.answers.answer(request, canonical::encode(&executed)).await.map_err(internal)?;
         Ok(executed)
     }
 
     /// Closes the row of an execution that failed before its checks had passed here; its tuples are
     /// gone. One that is CHECKED stays: the others may hold this member's vote.
-    async fn close_taken(&self, execution: ExecutionId) {
-        let row = self.seat.castor.execution(exec_id(execution));
+    async fn close_taken(&self, exec: ExecId) {
+        let row = self.seat.castor.execution(exec);
         if let Ok(Some(row)) = row
             && row.state == ExecutionState::Taken
         {
-            drop(self.seat.castor.abort(exec_id(execution), ABORTED).await);
+            drop(self.seat.castor.abort(exec, ABORTED).await);
         }
     }
 
-    fn claim_running(&self, execution: ExecutionId) -> Result<Claimed, Refusal> {
+    fn claim_running(&self, whose: Whose) -> Result<Claimed, Refusal> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         if running.len() >= limits::EXECUTIONS_QUEUED_MAX {
             return Err(Refusal::new(
@@ -234,14 +246,14 @@ impl Ephemeral {
                 "Try again later.",
             ));
         }
-        if !running.insert(execution) {
+        if !running.insert(whose) {
             return Err(Refusal::new(
                 RefusalCode::InProgress,
                 "this execution is running",
                 "Ask again when it has ended.",
             ));
         }
-        Ok(Claimed { running: self.running.clone(), execution })
+        Ok(Claimed { running: self.running.clone(), whose })
     }
 
     /// Checks everything that costs nothing, then runs with the others.
@@ -249,6 +261,7 @@ impl Ephemeral {
         &self,
         asked: &AuthenticRequest,
         execute: &Execute,
+        key: &ExecutionKey,
         ready: &Arc<Ready>,
         amphora: &Amphora,
         places: &Semaphore,
@@ -293,15 +306,12 @@ impl Ephemeral {
             seat: self.seat.clone(),
             ready: ready.clone(),
             asked: asked.digest(),
-            request: asked.header().request,
-            execution: execute.execution,
-            client,
+            key: *key,
+            execute: execute.clone(),
             arguments,
             inputs,
             bill: if delivered.is_some() { bill } else { ready.bill.clone() },
             delivered,
-            reveal: execute.reveal,
-            terms: execute.results.clone(),
             created: asked.header().issued,
             timeout: deadline.saturating_duration_since(Instant::now()),
             standing: Mutex::new(Some(standing)),
@@ -356,11 +366,6 @@ impl Ephemeral {
             stock,
         })
     }
-}
-
-/// The row of an execution, for ever.
-fn exec_id(execution: ExecutionId) -> ExecId {
-    row_of(&TakePurpose::Execution(execution))
 }
 
 fn was_aborted(execution: ExecutionId) -> Refusal {
@@ -424,17 +429,14 @@ struct Run {
     seat: Arc<Seat>,
     ready: Arc<Ready>,
     asked: Digest,
-    request: polyyne_protocol::id::RequestId,
-    execution: ExecutionId,
-    client: ClientKey,
+    key: ExecutionKey,
+    execute: Execute,
     arguments: Vec<i64>,
     inputs: Vec<Usable>,
     /// What is taken before the program starts.
     bill: Bill,
     /// The words whose delivery is in the bill, if their number is foreseen.
     delivered: Option<usize>,
-    reveal: bool,
-    terms: ResultTerms,
     created: u64,
     timeout: Duration,
     /// Given up once the tuples are taken.
@@ -476,27 +478,30 @@ impl Run {
         let label = agenda.label(&seat.view);
         let threads = LinkedThreads { seat: seat.clone(), label, session: session.0, binary, bits };
         let (printed, outputs) = self.program(&mut online, &mut sides, threads).await?;
-        let delivery = match self.reveal && !outputs.is_empty() {
+        let delivery = match self.execute.reveal && !outputs.is_empty() {
             true => Some(self.deliver(&mut online, &outputs).await?),
             false => None,
         };
-        let descriptions = self.descriptions(outputs.len());
+        let shapes = vec![OutputShape { kind: SecretKind::Integers, words: 1 }; outputs.len()];
+        let descriptions = new_secrets(seat.view.cloud(), &self.key, &self.execute, self.created, &shapes);
         let statement = ExecutionChecked {
             cloud: seat.view.cloud(),
             epoch: seat.view.epoch(),
-            execution: self.execution,
+            execution: self.key,
+            program: self.ready.hash,
             session,
             take: take.unverified().digest(),
             printed: printed_digest(&printed),
-            outputs: vec![OutputShape { kind: SecretKind::Integers, words: 1 }; outputs.len()],
-            revealed: self.reveal,
+            outputs: shapes,
+            revealed: self.execute.reveal,
+            created: self.created,
             results: inputs_digest(&descriptions),
         };
-        let shares = if self.reveal { Vec::new() } else { rows(&seat.field, &[outputs]).to_vec() };
+        let shares = if self.execute.reveal { Vec::new() } else { rows(&seat.field, &[outputs]).to_vec() };
         let outcome = Outcome { statement: statement.clone(), printed, descriptions, shares, delivery };
         let record = canonical::encode(&outcome);
         seat.castor
-            .checked(exec_id(self.execution), record)
+            .checked(self.taking().exec(seat.view.cloud()), record)
             .await
             .map_err(|error| RunError::Refused(internal(error)))?;
         crate::failpoint::pass("execution-checked");
@@ -514,7 +519,7 @@ impl Run {
 
     fn taking(&self) -> Taking {
         Taking {
-            purpose: TakePurpose::Execution(self.execution),
+            purpose: TakePurpose::Execution(self.key),
             asked: self.asked,
             program: Some(self.ready.hash),
             inputs: inputs_digest(self.inputs.iter().map(|input| &input.description)),
@@ -594,27 +599,13 @@ impl Run {
         outputs: &Shares<PrimeField>,
     ) -> Result<DeliveryShares, RunError> {
         if self.delivered != Some(outputs.len()) {
-            let what = Taking { purpose: TakePurpose::Delivery(self.request), ..self.taking() };
+            let purpose = TakePurpose::Delivery { client: self.key.client, asked: self.asked };
+            let what = Taking { purpose, ..self.taking() };
             let taken = self.seat.take(&mut online.party, &what, &delivery_bill(outputs.len())).await?;
             online.tuples = Box::new(taken.pool);
         }
         let delivery = delivery::prepare(online, outputs).await?;
         Ok(DeliveryShares::of(&self.seat.field, session::session_id(&online.party), &delivery))
-    }
-
-    /// What the new secrets are: one for each word, the client's.
-    fn descriptions(&self, words: usize) -> Vec<SecretDescription> {
-        let describe = |k: usize| SecretDescription {
-            id: result_id(self.seat.view.cloud(), self.execution, k as u32),
-            owner: self.client,
-            kind: SecretKind::Integers,
-            words: 1,
-            tags: self.terms.tags.clone(),
-            policy: self.terms.policy.clone(),
-            created: self.created,
-            expires: self.terms.expires,
-        };
-        if self.reveal { Vec::new() } else { (0..words).map(describe).collect() }
     }
 }
 

@@ -6,10 +6,10 @@ use crate::federation::{Network, Refusal, Service};
 use crate::seat::Seat;
 use futures::future::join_all;
 use polyyne_protocol::canonical;
-use polyyne_protocol::id::{CloudId, ExecutionId, PeerKey, SecretId};
+use polyyne_protocol::id::{ClientKey, CloudId, PeerKey, SecretId};
 use polyyne_protocol::sign::Signed;
 use polyyne_protocol::vote::{
-    ExecutionChecked, ResultCertificate, Tombstone, UploadAbort, UploadCertificate, UploadVote,
+    ExecutionChecked, ExecutionKey, ResultCertificate, Tombstone, Upload, UploadAbort, UploadCertificate, UploadVote,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -18,14 +18,17 @@ use std::time::Duration;
 /// For one member's answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
+const QUESTION_BYTES_MAX: usize = 1 << 10;
 
 /// What members ask.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Question {
-    Upload(SecretId),
-    Deletion(SecretId),
-    Execution(ExecutionId),
+    /// With what the client signed: nobody is asked about an id that no client used.
+    Upload(Box<Signed<Upload>>),
+    /// On behalf of this client.
+    Deletion(SecretId, ClientKey),
+    Execution(ExecutionKey),
 }
 
 /// What they answer.
@@ -49,15 +52,15 @@ pub fn serve(network: &Network, of_cloud: impl Fn(CloudId) -> Option<Arc<Desk>> 
     network.serve(Service::VOTES, move |from, payload| {
         let of_cloud = of_cloud.clone();
         async move {
-            let (cloud, question) = canonical::decode(&payload, 256).map_err(|_| Refusal::Malformed)?;
+            let (cloud, question) = canonical::decode(&payload, QUESTION_BYTES_MAX).map_err(|_| Refusal::Malformed)?;
             let desk = of_cloud(cloud).ok_or(Refusal::NoSuchService)?;
             if desk.seat.view.member(&from).is_none() {
                 return Err(Refusal::NotPermitted);
             }
             let statement = match question {
-                Question::Upload(secret) => desk.amphora.upload_statement(secret).await,
-                Question::Deletion(secret) => Some(desk.amphora.deletion_statement(secret)),
-                Question::Execution(execution) => desk.ephemeral.checked_statement(execution, &desk.amphora),
+                Question::Upload(upload) => desk.amphora.upload_statement(&upload).await,
+                Question::Deletion(secret, client) => Some(desk.amphora.deletion_statement(secret, client)),
+                Question::Execution(execution) => desk.ephemeral.checked_statement(&execution, &desk.amphora),
             };
             Ok(canonical::encode(&statement.ok_or(Refusal::Failed)?))
         }

@@ -13,10 +13,9 @@ use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ed25519_dalek::SigningKey;
-use polyyne_engine::field::{Fp, PrimeField};
+use polyyne_engine::field::PrimeField;
 use rand::CryptoRng;
 use serde_bytes::ByteBuf;
-use zeroize::Zeroizing;
 
 use crate::canonical;
 use crate::certificate::Certificate;
@@ -28,19 +27,31 @@ use crate::id::{ClientKey, CloudId, Epoch, ExecutionId, PeerKey, RequestId, Secr
 use crate::limits;
 use crate::log::{CloudLog, LogError};
 use crate::request::{
-    Answer, Delete, Execute, Executed, Exit, Get, List, Listed, Place, Placed, Program, Quote, Quoted, Refusal,
-    RefusalCode, Request, ResultTerms, Stock, Tag, UploadBegin, UploadCommit,
+    Answer, Delete, Exit, Get, List, Listed, Place, Placed, Quote, Quoted, Refusal, RefusalCode, Request, Stock, Tag,
+    UploadBegin, UploadCommit,
 };
 use crate::secret::{Policy, SecretDescription, SecretValue, ValueError};
 use crate::sign::{Signed, Statement};
 use crate::socket::{Calls, Converse};
 use crate::tag::Tags;
 use crate::view::CloudView;
-use crate::vote::{self, ExecutionChecked, Tombstone, Upload, UploadVote};
+use crate::vote::{Tombstone, Upload, UploadVote};
+
+/// Takes the expected part out of an answer.
+macro_rules! part {
+    ($variant:ident) => {
+        |answer| match answer {
+            Answer::$variant(part) => Ok(part),
+            other => Err(Box::new(other)),
+        }
+    };
+}
 
 mod error;
+mod execution;
 
 pub use error::{ClientError, Group};
+pub use execution::{ExecuteTerms, Outcome};
 
 /// What is known of the cloud before the node is asked.
 #[derive(Debug, Clone)]
@@ -93,54 +104,10 @@ pub struct PutTerms {
     pub expires: Option<u64>,
 }
 
-/// What an execution is to be like.
-#[derive(Debug, Clone)]
-pub struct ExecuteTerms {
-    /// Chosen at random where absent.
-    pub id: Option<ExecutionId>,
-    pub program: Program,
-    pub arguments: Vec<String>,
-    pub inputs: Vec<SecretId>,
-    pub reveal: bool,
-    pub results: ResultTerms,
-    pub timeout: Duration,
-    /// Wait in line where there are too few tuples.
-    pub wait: bool,
-    /// Perform the program's socket instructions, by [`Client::converse`] at the same time.
-    pub sockets: bool,
-}
-
-impl ExecuteTerms {
-    /// A program over some secrets, with defaults for the rest.
-    pub fn new(program: Program, inputs: Vec<SecretId>) -> Self {
-        Self {
-            id: None,
-            program,
-            arguments: Vec::new(),
-            inputs,
-            reveal: false,
-            results: ResultTerms::default(),
-            timeout: Duration::from_millis(limits::EXECUTION_TIMEOUT_MS),
-            wait: true,
-            sockets: false,
-        }
-    }
-}
-
 /// A fetched secret.
 pub struct Fetched {
     pub description: SecretDescription,
     pub value: SecretValue,
-}
-
-/// What an execution gave.
-pub struct Outcome {
-    pub execution: ExecutionId,
-    pub printed: String,
-    /// What it wrote, if revealed.
-    pub outputs: Vec<SecretValue>,
-    /// The new secrets, otherwise.
-    pub results: Vec<SecretId>,
 }
 
 /// When a program can start.
@@ -205,15 +172,6 @@ pub type Answers<T> = Vec<(PeerKey, T)>;
 
 /// Takes the expected part out of an answer, or gives back what it is instead.
 type Part<T> = fn(Answer) -> Result<T, Box<Answer>>;
-
-macro_rules! part {
-    ($variant:ident) => {
-        |answer| match answer {
-            Answer::$variant(part) => Ok(part),
-            other => Err(Box::new(other)),
-        }
-    };
-}
 
 impl<D: Door> Client<D> {
     /// A client through any door.
@@ -343,95 +301,12 @@ impl<D: Door> Client<D> {
         let deleted = self.ask_all(Request::Delete(Delete { secret }), part!(Deleted)).await?;
         for (_, deleted) in &deleted {
             let epoch = deleted.certificate.unverified().epoch;
-            let expected = Tombstone { cloud: self.cloud(), epoch, secret };
+            let expected = Tombstone { cloud: self.cloud(), epoch, client: self.key(), secret };
             if *self.certified(&deleted.certificate, epoch)? != expected {
                 return Err(ClientError::OtherStatement("the deletion"));
             }
         }
         Ok(())
-    }
-
-    /// Runs a program.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub async fn execute(&mut self, terms: ExecuteTerms) -> Result<Outcome, ClientError> {
-        let execution = terms.id.unwrap_or_else(|| ExecutionId::random(&mut rand::rng()));
-        let reveal = terms.reveal;
-        let request = Request::Execute(Execute {
-            execution,
-            program: terms.program,
-            arguments: terms.arguments,
-            inputs: terms.inputs,
-            reveal,
-            results: terms.results,
-            timeout_ms: u64::try_from(terms.timeout.as_millis())
-                .unwrap_or(u64::MAX)
-                .min(limits::EXECUTION_TIMEOUT_MAX_MS),
-            wait: terms.wait,
-            sockets: terms.sockets,
-        });
-        let wait = terms.timeout.saturating_add(self.patience.answer);
-        let executed = self.ask_all_for(request, part!(Executed), wait).await?;
-        self.outcome(execution, reveal, &executed)
-    }
-
-    fn outcome(
-        &self,
-        execution: ExecutionId,
-        reveal: bool,
-        executed: &[(PeerKey, Executed)],
-    ) -> Result<Outcome, ClientError> {
-        let printed = agreed("what the program printed", executed, |e| e.printed.clone())?;
-        let outputs = agreed("what the program wrote", executed, |e| e.outputs.clone())?;
-        let results = agreed("the results", executed, |e| e.results.clone())?;
-        let session = agreed("the run", executed, |e| e.session)?;
-        for (_, executed) in executed {
-            let epoch = executed.certificate.unverified().epoch;
-            let checked: &ExecutionChecked = self.certified(&executed.certificate, epoch)?;
-            let same_run =
-                checked.cloud == self.cloud() && checked.execution == execution && checked.session == session;
-            let same_result = checked.printed == vote::printed_digest(&printed)
-                && checked.outputs == outputs
-                && checked.revealed == reveal
-                && executed.execution == execution;
-            if !same_run || !same_result {
-                return Err(ClientError::OtherStatement("this execution"));
-            }
-        }
-        let new_secrets = if reveal { 0 } else { outputs.len() };
-        let expected = (0u32..).take(new_secrets).map(|k| vote::result_id(self.cloud(), execution, k));
-        if !expected.eq(results.iter().copied()) {
-            return Err(ClientError::OtherStatement("the new secrets of this execution"));
-        }
-        let outputs = if reveal { self.revealed(&outputs, executed)? } else { Vec::new() };
-        Ok(Outcome { execution, printed, outputs, results })
-    }
-
-    fn revealed(
-        &self,
-        shapes: &[vote::OutputShape],
-        executed: &[(PeerKey, Executed)],
-    ) -> Result<Vec<SecretValue>, ClientError> {
-        if shapes.is_empty() {
-            return Ok(Vec::new());
-        }
-        let total: u64 = shapes.iter().map(|shape| u64::from(shape.words)).sum();
-        let total = usize::try_from(total).unwrap_or(usize::MAX);
-        if total > limits::OUTPUT_WORDS_MAX {
-            return Err(ClientError::Value(ValueError::Words(total)));
-        }
-        let shares: Option<Vec<&DeliveryShares>> = executed.iter().map(|(_, e)| e.delivery.as_ref()).collect();
-        let shares = shares.ok_or(DeliveryError::Empty)?;
-        let words: Zeroizing<Vec<Fp>> = client_io::reconstruct(&self.field, total, &shares)?;
-        let mut rest = &words[..];
-        let mut values = Vec::with_capacity(shapes.len());
-        for shape in shapes {
-            let (own, after) = rest.split_at(shape.words as usize);
-            values.push(SecretValue::decode(&self.field, shape.kind, own)?);
-            rest = after;
-        }
-        Ok(values)
     }
 
     /// What a program would need, and what there is.
@@ -740,15 +615,6 @@ fn now() -> u64 {
 impl fmt::Debug for Fetched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Fetched").field("description", &self.description).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Outcome")
-            .field("execution", &self.execution)
-            .field("results", &self.results)
-            .finish_non_exhaustive()
     }
 }
 

@@ -207,6 +207,8 @@ pub struct BodyDigest {
 /// What a client signs: one header for all members.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestHeader {
+    /// Who signs it: the same header under another's signature is another request.
+    pub client: ClientKey,
     pub cloud: CloudId,
     pub epoch: Epoch,
     pub request: RequestId,
@@ -311,6 +313,7 @@ impl PreparedRequest {
         let digest = body_digest(&body);
         let answer_key = SealSecret::generate(rng);
         let header = RequestHeader {
+            client: ClientKey::of(client),
             cloud: view.cloud(),
             epoch: view.epoch(),
             request,
@@ -402,7 +405,7 @@ impl AuthenticRequest {
         let message = envelope.open(key)?;
         let letter: Letter<RequestHeader> = canonical::decode(&message, limits::ENVELOPE_PLAINTEXT_MAX)?;
         let (header, client) = letter.header.verified()?;
-        if *head != envelope_head(header, *me, Direction::Request) {
+        if *head != envelope_head(header, *me, Direction::Request) || header.client != client {
             return Err(EnvelopeError::Header);
         }
         Lifetime { issued: header.issued, expires: header.expires }.check(now)?;
@@ -432,7 +435,7 @@ impl AuthenticRequest {
         &self.header
     }
 
-    /// The digest of the signed header: the same at every member, so members compare it.
+    /// The digest of the signed header, client and bodies included: the same at every member, so members compare it.
     pub fn digest(&self) -> Digest {
         self.asked
     }

@@ -4,7 +4,7 @@
 //! their purpose ([`sign`]), every bound ([`limits`]), what must be equal at all members ([`version`]), who the
 //! members are ([`membership`], [`log`], [`view`], [`proposal`], [`equivocation`]), what secrets are ([`secret`], [`policy`],
 //! [`tag`]), what clients ask ([`request`], [`refusal`]) and how it is sealed ([`envelope`]), how values travel without any member learning
-//! them ([`client_io`]), what members sign to each other ([`vote`]), and the client that puts it together
+//! them ([`client_io`]), what members sign to each other ([`vote`], [`execution`]), and the client that puts it together
 //! ([`client`], over [`http`]). [`admin`] is what the operator's door speaks.
 //!
 //! Nothing here holds state on disk, opens a listening socket or reads a clock except [`client`].
@@ -18,6 +18,7 @@ pub mod client_io;
 pub mod door;
 pub mod envelope;
 pub mod equivocation;
+pub mod execution;
 pub mod hello;
 pub mod http;
 pub mod id;

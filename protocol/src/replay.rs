@@ -79,10 +79,11 @@ impl ReplayMemory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::{CloudId, Epoch, Nonce, RequestId, SealKey};
+    use crate::id::{ClientKey, CloudId, Epoch, Nonce, RequestId, SealKey};
 
     fn header(nonce: u8, expires: u64) -> RequestHeader {
         RequestHeader {
+            client: ClientKey([1; 32]),
             cloud: CloudId([1; 32]),
             epoch: Epoch(0),
             request: RequestId([1; 16]),

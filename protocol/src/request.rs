@@ -11,7 +11,7 @@ use serde_bytes::ByteBuf;
 
 use crate::canonical;
 use crate::client_io::DeliveryShares;
-use crate::id::{ClientKey, ExecutionId, MaskSetId, ProgramHash, SecretId, SessionId};
+use crate::id::{ClientKey, Digest, ExecutionId, MaskSetId, ProgramHash, SecretId, SessionId};
 use crate::limits;
 pub use crate::refusal::{Exit, Refusal, RefusalCode};
 use crate::secret::{Policy, SecretDescription, SecretKind};
@@ -187,6 +187,15 @@ pub struct Execute {
     pub wait: bool,
     /// This client performs the program's socket instructions ([`Converse`]).
     pub sockets: bool,
+}
+
+impl Execute {
+    /// Names all that is asked: whatever differs makes another. A program is the same by its bytes and by its hash.
+    pub fn digest(&self) -> Digest {
+        let program = Program::Hash(self.program.hash());
+        let Self { execution, program: _, arguments, inputs, reveal, results, timeout_ms, wait, sockets } = self;
+        canonical::hash("execute", &(execution, program, arguments, inputs, reveal, results, timeout_ms, wait, sockets))
+    }
 }
 
 /// Where does my execution stand in line? Answered by [`Answer::Placed`].

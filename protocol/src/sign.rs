@@ -53,8 +53,6 @@ purposes! {
     UploadAbort = "upload-abort",
     /// A member has made a secret unusable.
     Tombstone = "tombstone",
-    /// A member has changed the tags of a secret.
-    TagVote = "tag-vote",
     /// A member has taken the tuples of an execution.
     Take = "take",
     /// A member has seen the MAC check of an execution end in zero.

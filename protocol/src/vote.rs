@@ -9,13 +9,14 @@ use serde::{Deserialize, Serialize};
 use crate::assurance::Assurance;
 use crate::canonical;
 use crate::certificate::Certificate;
-use crate::id::{
-    Attempt, ClientKey, CloudId, Digest, Epoch, ExecutionId, MacKeyId, MaskSetId, PeerKey, ProgramHash, RequestId,
-    SecretId, SessionId,
+pub use crate::execution::{
+    ExecutionChecked, ExecutionKey, OutputShape, ResultCertificate, inputs_digest, printed_digest, result_id,
 };
-use crate::secret::{SecretDescription, SecretKind};
+use crate::id::{
+    Attempt, ClientKey, CloudId, Digest, Epoch, MacKeyId, MaskSetId, PeerKey, ProgramHash, SecretId, SessionId,
+};
+use crate::secret::SecretDescription;
 use crate::sign::{Purpose, Signed, Statement};
-use crate::tag::Tags;
 use crate::view::CloudView;
 use crate::words::Words;
 
@@ -28,16 +29,43 @@ macro_rules! statement {
     };
 }
 
-/// What tuples are taken for.
+/// What tuples are taken for: who asked, and all that was asked. An id that a client chose never stands alone, or
+/// another client could ask for something else under it and be given this one's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TakePurpose {
     /// The masks of an upload, and what delivers them.
-    Masks(SecretId),
-    /// What delivers a secret to a client.
-    Delivery(RequestId),
+    Masks {
+        client: ClientKey,
+        secret: SecretId,
+        /// [`SecretDescription::digest`]: all that the client asked for.
+        description: Digest,
+    },
+    /// What delivers words to a client.
+    Delivery {
+        client: ClientKey,
+        /// The digest of the signed header: each request is delivered to once.
+        asked: Digest,
+    },
     /// An execution.
-    Execution(ExecutionId),
+    Execution(ExecutionKey),
+}
+
+impl TakePurpose {
+    /// The masks of an upload of this secret.
+    pub fn masks(description: &SecretDescription) -> Self {
+        Self::Masks { client: description.owner, secret: description.id, description: description.digest() }
+    }
+
+    /// The masks that an upload used.
+    pub fn masks_of(upload: &Upload) -> Self {
+        Self::Masks { client: upload.client, secret: upload.secret, description: upload.description }
+    }
+
+    /// The name of the row under which a member remembers a taking, for ever: one for each purpose in each cloud.
+    pub fn row(&self, cloud: CloudId) -> Digest {
+        canonical::hash("taking", &(cloud, self))
+    }
 }
 
 /// Consecutive tuples of one kind.
@@ -83,12 +111,6 @@ impl MaskSetId {
     }
 }
 
-/// The digest of the inputs of an execution.
-pub fn inputs_digest<'a>(inputs: impl IntoIterator<Item = &'a SecretDescription>) -> Digest {
-    let digests: Vec<Digest> = inputs.into_iter().map(SecretDescription::digest).collect();
-    canonical::hash("inputs", &digests)
-}
-
 /// A client binds masked inputs to a secret. Signed by the client; one for each secret id and each mask set, for ever.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Upload {
@@ -96,6 +118,8 @@ pub struct Upload {
     pub epoch: Epoch,
     /// [`crate::view::CloudView::members_digest`].
     pub members: Digest,
+    /// Who signs, and owns the secret.
+    pub client: ClientKey,
     pub secret: SecretId,
     pub mask_set: MaskSetId,
     /// [`crate::words::Words::digest`] of the masked inputs.
@@ -112,6 +136,7 @@ impl Upload {
             cloud: view.cloud(),
             epoch: view.epoch(),
             members: view.members_digest(),
+            client: description.owner,
             secret: description.id,
             mask_set,
             masked: masked.digest(),
@@ -125,6 +150,7 @@ impl Upload {
 pub struct UploadVote {
     pub cloud: CloudId,
     pub epoch: Epoch,
+    pub client: ClientKey,
     pub secret: SecretId,
     pub mask_set: MaskSetId,
     /// The digest of the client's [`Upload`].
@@ -135,8 +161,14 @@ statement!(UploadVote, UploadVote, PeerKey);
 impl UploadVote {
     /// The vote for an upload.
     pub fn of(upload: &Upload) -> Self {
-        let Upload { cloud, epoch, secret, mask_set, .. } = *upload;
-        Self { cloud, epoch, secret, mask_set, upload: upload.digest() }
+        let Upload { cloud, epoch, client, secret, mask_set, .. } = *upload;
+        Self { cloud, epoch, client, secret, mask_set, upload: upload.digest() }
+    }
+
+    /// Whether another is about the same upload, whatever it says of its content. Masks are left out: a client that
+    /// begins twice has equivocated too.
+    pub fn is_about(&self, other: &Self) -> bool {
+        (self.cloud, self.epoch, self.client, self.secret) == (other.cloud, other.epoch, other.client, other.secret)
     }
 }
 
@@ -157,15 +189,32 @@ pub enum AbortReason {
     EpochEnded,
 }
 
-/// A member gives up an upload for which it has not voted; with this, others that have voted may give it up too.
+/// A member gives up an upload for which it has not voted; with this, others that have voted may give it up too. It
+/// says nothing of an upload with other masks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UploadAbort {
     pub cloud: CloudId,
     pub epoch: Epoch,
+    pub client: ClientKey,
     pub secret: SecretId,
+    pub mask_set: MaskSetId,
     pub reason: AbortReason,
 }
 statement!(UploadAbort, UploadAbort, PeerKey);
+
+impl UploadAbort {
+    /// What ends this upload.
+    pub fn of(upload: &Upload, reason: AbortReason) -> Self {
+        let Upload { cloud, epoch, client, secret, mask_set, .. } = *upload;
+        Self { cloud, epoch, client, secret, mask_set, reason }
+    }
+
+    /// Whether it ends the upload that this vote is for.
+    pub fn ends(&self, vote: &UploadVote) -> bool {
+        let Self { cloud, epoch, client, secret, mask_set, .. } = *self;
+        (cloud, epoch, client, secret, mask_set) == (vote.cloud, vote.epoch, vote.client, vote.secret, vote.mask_set)
+    }
+}
 
 /// Proof that a member both voted for an upload and gave it up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -186,82 +235,23 @@ impl UploadContradiction {
     pub fn convicts(&self) -> Option<PeerKey> {
         let (vote, voter) = self.vote.verified().ok()?;
         let (abort, quitter) = self.abort.verified().ok()?;
-        let one_upload = (vote.cloud, vote.epoch, vote.secret) == (abort.cloud, abort.epoch, abort.secret);
-        (voter == quitter && one_upload).then_some(voter)
+        (voter == quitter && abort.ends(vote)).then_some(voter)
     }
 }
 
-/// A member has made a secret unusable; the owner's signed request is what it rests on.
+/// A member has made a secret unusable, and says so to a client that may delete it. Client and secret are all of what
+/// is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tombstone {
     pub cloud: CloudId,
     pub epoch: Epoch,
+    pub client: ClientKey,
     pub secret: SecretId,
 }
 statement!(Tombstone, Tombstone, PeerKey);
 
 /// The secret is gone at every member.
 pub type DeletionCertificate = Certificate<Tombstone>;
-
-/// A member has set the tags of a secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TagVote {
-    pub cloud: CloudId,
-    pub epoch: Epoch,
-    pub secret: SecretId,
-    /// The digest of the client's signed header.
-    pub asked: Digest,
-    /// [`tags_digest`] of what they are now.
-    pub tags: Digest,
-}
-statement!(TagVote, TagVote, PeerKey);
-
-/// Names a set of tags in a vote.
-pub fn tags_digest(tags: &Tags) -> Digest {
-    canonical::hash("tags", tags)
-}
-
-/// One thing that an execution wrote.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OutputShape {
-    pub kind: SecretKind,
-    pub words: u32,
-}
-
-/// A member has seen the MAC check of an execution end in zero: the results may become visible.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ExecutionChecked {
-    pub cloud: CloudId,
-    pub epoch: Epoch,
-    pub execution: ExecutionId,
-    pub session: SessionId,
-    /// The digest of the [`Take`].
-    pub take: Digest,
-    /// [`printed_digest`] of the text.
-    pub printed: Digest,
-    /// What was written, in its order.
-    pub outputs: Vec<OutputShape>,
-    /// Whether the outputs go to the client in clear, and not into new secrets.
-    pub revealed: bool,
-    /// The digest of the descriptions of the new secrets, see [`inputs_digest`].
-    pub results: Digest,
-}
-statement!(ExecutionChecked, Checked, PeerKey);
-
-/// The results of an execution are visible: its check ended in zero at every member.
-pub type ResultCertificate = Certificate<ExecutionChecked>;
-
-/// Names the text that an execution printed.
-pub fn printed_digest(printed: &str) -> Digest {
-    canonical::hash_parts("printed", &[printed.as_bytes()])
-}
-
-/// The id of the k-th secret that an execution makes.
-pub fn result_id(cloud: CloudId, execution: ExecutionId, k: u32) -> SecretId {
-    let hash = canonical::hash_parts("result", &[&cloud.0, &execution.0, &k.to_le_bytes()]);
-    let (id, _) = hash.0.split_first_chunk().expect("a digest has more than 16 bytes");
-    SecretId(*id)
-}
 
 /// A member has written these tuples durably and has seen their checks pass; they become available with n of these.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -290,93 +280,5 @@ statement!(ChunkSeal, ChunkSeal, PeerKey);
 pub type ChunkCertificate = Certificate<ChunkSeal>;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::certificate::{CertificateError, Tally, VoteError};
-    use crate::log::tests::founded;
-    use crate::membership::tests::signing_key;
-
-    fn vote(upload: u8) -> UploadVote {
-        UploadVote {
-            cloud: CloudId([1; 32]),
-            epoch: Epoch(1),
-            secret: SecretId([2; 16]),
-            mask_set: MaskSetId([3; 32]),
-            upload: Digest([upload; 32]),
-        }
-    }
-
-    #[test]
-    fn n_equal_votes_make_a_certificate_and_fewer_do_not() {
-        let log = founded(&[1, 2, 3]);
-        let mut tally = Tally::new(vote(1), log.view());
-        for seed in [2, 1] {
-            tally.vote(&signing_key(seed)).expect("a member");
-            assert_eq!(tally.certificate(), None);
-        }
-        assert_eq!(tally.missing().collect::<Vec<_>>(), [PeerKey::of(&signing_key(3))]);
-        tally.vote(&signing_key(3)).expect("a member");
-        let certificate = tally.certificate().expect("all voted");
-        assert_eq!(certificate.verified(log.view()), Ok(&vote(1)));
-        let bytes = canonical::encode(&certificate);
-        let back: UploadCertificate = canonical::decode(&bytes, 4096).expect("canonical");
-        assert_eq!(back.verified(log.view()), Ok(&vote(1)));
-    }
-
-    #[test]
-    fn a_vote_for_something_else_is_kept_as_proof() {
-        let log = founded(&[1, 2]);
-        let mut tally = Tally::new(vote(1), log.view());
-        let other = Signed::sign(vote(2), &signing_key(2));
-        let error = tally.count(other.clone()).expect_err("another digest");
-        let VoteError::Dissent(dissent) = error else { panic!("{error}") };
-        assert_eq!(dissent.vote, other);
-        assert_eq!(tally.certificate(), None);
-    }
-
-    #[test]
-    fn strangers_and_forgeries_do_not_count() {
-        let log = founded(&[1, 2]);
-        let mut tally = Tally::new(vote(1), log.view());
-        let stranger = PeerKey::of(&signing_key(9));
-        assert_eq!(tally.vote(&signing_key(9)), Err(VoteError::NotAMember(stranger)));
-        let signature = Signed::sign(vote(1), &signing_key(1)).signature();
-        let forged = Signed::from_parts(vote(1), PeerKey::of(&signing_key(2)), signature);
-        assert!(matches!(tally.count(forged), Err(VoteError::Signature { .. })));
-    }
-
-    #[test]
-    fn a_certificate_of_other_members_is_refused() {
-        let (log, other) = (founded(&[1, 2, 3]), founded(&[1, 2, 4]));
-        let mut tally = Tally::new(vote(1), log.view());
-        for seed in 1..=3 {
-            tally.vote(&signing_key(seed)).expect("a member");
-        }
-        let certificate = tally.certificate().expect("all voted");
-        let expected = PeerKey::of(&signing_key(4));
-        assert_eq!(certificate.verified(other.view()), Err(CertificateError::Missing { expected }));
-        let two = founded(&[1, 2]);
-        assert_eq!(certificate.verified(two.view()), Err(CertificateError::Count { expected: 2, got: 3 }));
-    }
-
-    #[test]
-    fn a_member_that_votes_and_gives_up_convicts_itself() {
-        let UploadVote { cloud, epoch, secret, .. } = vote(1);
-        let abort = UploadAbort { cloud, epoch, secret, reason: AbortReason::Expired };
-        let voted = |seed| Signed::sign(vote(1), &signing_key(seed));
-        let gave_up = |abort: &UploadAbort| Signed::sign(abort.clone(), &signing_key(1));
-        let proof = UploadContradiction::prove(voted(1), gave_up(&abort)).expect("a proof");
-        assert_eq!(proof.convicts(), Some(PeerKey::of(&signing_key(1))));
-        assert_eq!(UploadContradiction::prove(voted(2), gave_up(&abort)), None);
-        let other = UploadAbort { secret: SecretId([9; 16]), ..abort };
-        assert_eq!(UploadContradiction::prove(voted(1), gave_up(&other)), None);
-    }
-
-    #[test]
-    fn result_ids_depend_on_cloud_execution_and_number() {
-        let base = result_id(CloudId([1; 32]), ExecutionId([1; 16]), 0);
-        assert_ne!(result_id(CloudId([2; 32]), ExecutionId([1; 16]), 0), base);
-        assert_ne!(result_id(CloudId([1; 32]), ExecutionId([2; 16]), 0), base);
-        assert_ne!(result_id(CloudId([1; 32]), ExecutionId([1; 16]), 1), base);
-    }
-}
+#[path = "vote/tests.rs"]
+mod tests;

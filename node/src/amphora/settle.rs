@@ -7,17 +7,19 @@
 //! client that sends different inputs to different members gets an error and blocks nobody.
 
 use super::store::{Prepared, SecretError, SecretState, Stage};
-use super::{Amphora, Masked, internal, masks_gone, refused};
-use crate::session::take::{rows, shares_of};
+use super::{Amphora, Masked, Order, internal, masks_gone, refused};
+use crate::session::take::{row_of, rows, shares_of};
 use crate::store::sealed::SecretBytes;
 use crate::votes::{Question, Statement, ask_all};
 use polyyne_protocol::canonical;
-use polyyne_protocol::certificate::Tally;
-use polyyne_protocol::id::{PeerKey, SecretId};
+use polyyne_protocol::certificate::{Tally, VoteError};
+use polyyne_protocol::id::{ClientKey, MaskSetId, PeerKey, SecretId};
 use polyyne_protocol::limits;
 use polyyne_protocol::request::{Refusal, RefusalCode, UploadCommit};
 use polyyne_protocol::sign::{Signed, Statement as _};
-use polyyne_protocol::vote::{AbortReason, DeletionCertificate, Tombstone, UploadAbort, UploadCertificate, UploadVote};
+use polyyne_protocol::vote::{
+    AbortReason, DeletionCertificate, TakePurpose, Tombstone, Upload, UploadAbort, UploadCertificate, UploadVote,
+};
 use std::pin::pin;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -28,24 +30,37 @@ const ASK_AGAIN: Duration = Duration::from_millis(100);
 const RESUME_AGAIN: Duration = Duration::from_secs(2);
 
 impl Amphora {
-    /// What this member says about an upload, to a member that has voted for it.
-    pub async fn upload_statement(&self, secret: SecretId) -> Option<Statement> {
-        let key = self.key(secret);
+    /// What this member says about an upload, to a member that has voted for it and shows what the client signed.
+    pub async fn upload_statement(&self, signed: &Signed<Upload>) -> Option<Statement> {
+        let (upload, signer) = signed.verified().ok()?;
+        if upload.cloud != self.seat.view.cloud() || upload.client != signer {
+            return None;
+        }
+        let key = self.key(upload.secret);
         match self.secrets.state(key).ok()? {
-            Some(SecretState::Masked { .. }) => Some(Statement::Pending),
+            Some(SecretState::Masked { head, .. }) if head.mask_set == upload.mask_set.0 => Some(Statement::Pending),
+            Some(SecretState::Masked { .. }) => Some(self.abort_statement(upload, AbortReason::Refused)),
             Some(SecretState::Prepared(prepared)) => Some(Statement::Vote(self.vote(&prepared.masked_input)?)),
             Some(SecretState::Committed(row)) => {
                 Some(Statement::Committed(canonical::decode(&row.certificate, limits::RECORD_MAX).ok()?))
             }
             Some(SecretState::Deleted { .. }) => Some(Statement::Pending),
-            Some(SecretState::Aborted { .. }) => Some(self.abort_statement(secret, AbortReason::Expired)),
-            None => {
-                // Who asks has voted, so this member took part in making the masks and lost them
-                // before they were durable: nobody can hold its share.
-                self.secrets.abort(key).await.ok()?;
-                Some(self.abort_statement(secret, AbortReason::Refused))
-            }
+            Some(SecretState::Aborted { statement, .. }) if !statement.is_empty() => relayed(&statement),
+            Some(SecretState::Aborted { .. }) => Some(self.abort_statement(upload, AbortReason::Expired)),
+            None => self.refuse_lost(upload).await,
         }
+    }
+
+    /// Masks that this member took and lost before they were durable: nobody can hold its share of them. Without a
+    /// taking of its own there is no set of masks that it signed, so that it never votes for one, and no row is needed
+    /// to keep it from that: nobody can fill its store by asking.
+    async fn refuse_lost(&self, upload: &Upload) -> Option<Statement> {
+        let row = row_of(upload.cloud, &TakePurpose::masks_of(upload));
+        let took = self.seat.castor.execution(row).ok()?;
+        if took.is_some_and(|taken| MaskSetId(taken.digest) == upload.mask_set) {
+            self.secrets.abort(self.key(upload.secret)).await.ok()?;
+        }
+        Some(self.abort_statement(upload, AbortReason::Refused))
     }
 
     fn vote(&self, masked_input: &SecretBytes) -> Option<Signed<UploadVote>> {
@@ -53,24 +68,26 @@ impl Amphora {
         Some(Signed::sign(UploadVote::of(commit.upload.unverified()), &self.seat.identity.signing))
     }
 
-    fn abort_statement(&self, secret: SecretId, reason: AbortReason) -> Statement {
-        let view = &self.seat.view;
-        let abort = UploadAbort { cloud: view.cloud(), epoch: view.epoch(), secret, reason };
-        Statement::Aborted(Signed::sign(abort, &self.seat.identity.signing))
+    fn abort_statement(&self, upload: &Upload, reason: AbortReason) -> Statement {
+        Statement::Aborted(Signed::sign(UploadAbort::of(upload, reason), &self.seat.identity.signing))
     }
 
-    /// Its tombstone, if this member has deleted the secret.
-    pub fn deletion_statement(&self, secret: SecretId) -> Statement {
-        match self.secrets.stage(self.key(secret)) {
-            Ok(Some(Stage::Deleted)) => {
-                Statement::Deleted(Signed::sign(self.tombstone(secret), &self.seat.identity.signing))
-            }
-            _ => Statement::Pending,
+    /// Its tombstone, if this member has deleted the secret and this client may know.
+    pub fn deletion_statement(&self, secret: SecretId, client: ClientKey) -> Statement {
+        match self.has_deleted(secret, &client) {
+            true => Statement::Deleted(Signed::sign(self.tombstone(secret, client), &self.seat.identity.signing)),
+            false => Statement::Pending,
         }
     }
 
-    fn tombstone(&self, secret: SecretId) -> Tombstone {
-        Tombstone { cloud: self.seat.view.cloud(), epoch: self.seat.view.epoch(), secret }
+    /// Whether a secret is gone that this client might delete.
+    pub(super) fn has_deleted(&self, secret: SecretId, client: &ClientKey) -> bool {
+        let Ok(Some(SecretState::Deleted { tombstone })) = self.secrets.state(self.key(secret)) else { return false };
+        Order::from_bytes(&tombstone).is_ok_and(|order| order.description.may_delete(client).is_ok())
+    }
+
+    fn tombstone(&self, secret: SecretId, client: ClientKey) -> Tombstone {
+        Tombstone { cloud: self.seat.view.cloud(), epoch: self.seat.view.epoch(), client, secret }
     }
 
     /// Asks until a prepared secret is committed here, and returns its certificate.
@@ -132,14 +149,15 @@ impl Amphora {
     /// One round; the members that have not voted.
     async fn settle_once(&self, secret: SecretId) -> Result<Vec<PeerKey>, Refusal> {
         let Some(prepared) = self.still_prepared(secret)? else { return Ok(Vec::new()) };
-        let own = self.vote(&prepared.masked_input).ok_or_else(|| internal("a damaged upload"))?;
+        let commit: UploadCommit =
+            canonical::decode(prepared.masked_input.expose(), limits::ENVELOPE_PLAINTEXT_MAX).map_err(internal)?;
         let view = &self.seat.view;
-        let mut tally = Tally::new(own.unverified().clone(), view);
-        tally.count(own).map_err(internal)?;
-        for (_, statement) in ask_all(&self.seat, Question::Upload(secret)).await {
+        let mut tally = Tally::new(UploadVote::of(commit.upload.unverified()), view);
+        tally.vote(&self.seat.identity.signing).map_err(internal)?;
+        for (_, statement) in ask_all(&self.seat, Question::Upload(Box::new(commit.upload))).await {
             match statement {
                 Some(Statement::Vote(vote)) => match tally.count(vote) {
-                    Err(polyyne_protocol::certificate::VoteError::Dissent(dissent)) => {
+                    Err(VoteError::Dissent(dissent)) if dissent.vote.unverified().is_about(tally.statement()) => {
                         self.give_up(secret, canonical::encode(&dissent.vote)).await?;
                         return Ok(Vec::new());
                     }
@@ -152,9 +170,9 @@ impl Amphora {
                     return Ok(Vec::new());
                 }
                 Some(Statement::Aborted(abort)) => {
-                    let valid = abort.verified().is_ok_and(|(abort, signer)| {
-                        abort.secret == secret && abort.cloud == view.cloud() && view.member(&signer).is_some()
-                    });
+                    let valid = abort
+                        .verified()
+                        .is_ok_and(|(abort, signer)| abort.ends(tally.statement()) && view.member(&signer).is_some());
                     if valid {
                         self.give_up(secret, canonical::encode(&abort)).await?;
                         return Ok(Vec::new());
@@ -207,15 +225,16 @@ impl Amphora {
     pub(super) async fn certify_deletion(
         &self,
         secret: SecretId,
+        client: ClientKey,
         patience_ms: u64,
     ) -> Result<DeletionCertificate, Refusal> {
         let deadline = Instant::now() + Duration::from_millis(patience_ms);
         let view = &self.seat.view;
         let mut away = pin!(self.seat.member_away());
         loop {
-            let mut tally = Tally::new(self.tombstone(secret), view);
+            let mut tally = Tally::new(self.tombstone(secret, client), view);
             tally.vote(&self.seat.identity.signing).map_err(internal)?;
-            for (_, statement) in ask_all(&self.seat, Question::Deletion(secret)).await {
+            for (_, statement) in ask_all(&self.seat, Question::Deletion(secret, client)).await {
                 if let Some(Statement::Deleted(tombstone)) = statement {
                     drop(tally.count(tombstone));
                 }
@@ -258,6 +277,13 @@ impl Amphora {
             tokio::time::sleep(RESUME_AGAIN).await;
         }
     }
+}
+
+/// What made this member give an upload up, in the words of who signed it: another's abort, or its vote for another
+/// content. An own abort would contradict an own vote.
+fn relayed(statement: &[u8]) -> Option<Statement> {
+    let abort = canonical::decode(statement, limits::RECORD_MAX).map(Statement::Aborted);
+    abort.or_else(|_| canonical::decode(statement, limits::RECORD_MAX).map(Statement::Vote)).ok()
 }
 
 fn names(peers: &[PeerKey]) -> String {

@@ -3,7 +3,7 @@
 
 use crate::seat::Seat;
 use polyyne_protocol::canonical::{self, DecodeError};
-use polyyne_protocol::id::MacKeyId;
+use polyyne_protocol::id::{ClientKey, Digest, MacKeyId};
 use polyyne_protocol::secret::SecretDescription;
 use polyyne_protocol::tag::{Tag, TagValue, Tags};
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,27 @@ impl Terms {
 
     /// # Errors
     /// If a row is damaged.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+        canonical::decode(bytes, BYTES_MAX)
+    }
+}
+
+/// What stays of a deleted secret: on whose order it went, and who else is told that it has gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    pub client: ClientKey,
+    /// The digest of the signed request.
+    pub asked: Digest,
+    pub description: SecretDescription,
+}
+
+impl Order {
+    pub fn to_bytes(&self) -> Vec<u8> {
+        canonical::encode(self)
+    }
+
+    /// # Errors
+    /// If a row is damaged, or of an earlier release.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
         canonical::decode(bytes, BYTES_MAX)
     }

@@ -12,12 +12,14 @@ use polyyne_bytecode::{Entry, Instruction, Operand, Program as Bytecode, Schedul
 use polyyne_engine::field::{Field, PrimeField};
 use polyyne_engine::tuples::Shape;
 use polyyne_protocol::client_io;
-use polyyne_protocol::id::{ExecutionId, SecretId};
+use polyyne_protocol::id::{ClientKey, ExecutionId, SecretId};
 use polyyne_protocol::request::*;
 use polyyne_protocol::sign::Signed;
 use polyyne_protocol::version::Generator;
-use polyyne_protocol::vote::Upload;
+use polyyne_protocol::vote::{ExecutionKey, TakePurpose, Upload};
 use serde_bytes::ByteBuf;
+
+mod binding;
 
 fn client(seed: u8) -> SigningKey {
     SigningKey::from_bytes(&[seed; 32])
@@ -475,7 +477,8 @@ async fn a_checked_execution_keeps_nothing_but_its_id_when_the_time_of_its_answe
     let answers = world.ask(0, &owner, Request::Execute(wish.clone())).await;
     let results = executed(&answers)[0].results.clone();
     let desks: Vec<_> = world.cores.iter().map(|core| core.clouds.desk(world.view().cloud()).unwrap()).collect();
-    let row = crate::session::take::row_of(&polyyne_protocol::vote::TakePurpose::Execution(wish.execution));
+    let key = ExecutionKey::of(ClientKey::of(&owner), &wish);
+    let row = crate::session::take::row_of(world.view().cloud(), &TakePurpose::Execution(key));
     let state = |node: usize| world.cores[node].clouds.stores().castor.execution(row).unwrap().unwrap().state;
 
     let early = crate::desk::now_s() * 1000;
@@ -487,7 +490,7 @@ async fn a_checked_execution_keeps_nothing_but_its_id_when_the_time_of_its_answe
     assert!(world.cores[0].clouds.stores().answers.expired(u64::MAX).unwrap().is_empty());
 
     // A member that had not come as far gets the certificate in place of the vote.
-    let said = desks[0].ephemeral.checked_statement(wish.execution, &desks[0].amphora);
+    let said = desks[0].ephemeral.checked_statement(&key, &desks[0].amphora);
     let Some(crate::votes::Statement::Certified(certificate)) = said else { panic!("{said:?}") };
     assert!(certificate.verified(world.view()).is_ok());
     assert_eq!(get(&world, 1, &owner, results[1], 1).await, [42]);

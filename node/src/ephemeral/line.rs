@@ -3,7 +3,7 @@
 //! Who came earlier is served earlier: an execution may start when the stock covers it and everything that those before
 //! it need. One that needs other kinds than they, or little enough of the same, goes past them, so that nothing idles
 //! and nobody starves. Before and after are the same at all members, without a word between them: the order is that of
-//! the client's signed time, then of the execution's id. (A client can say that it asked earlier than it did, by as
+//! the client's signed time, then of the execution's id, then of the client's key. (A client can say that it asked earlier than it did, by as
 //! much as clocks may differ; it gains a place in this line and nothing else.)
 //!
 //! Members decide at almost, not exactly, the same time. Where the stock covers everybody in line that does not matter;
@@ -31,14 +31,13 @@ pub struct Line {
 
 struct Entry {
     place: Place,
-    client: ClientKey,
     bill: Bill,
     entered: Instant,
     started: bool,
 }
 
-/// Where an execution stands: its client's time, then its id.
-type Place = (u64, ExecutionId);
+/// Where an execution stands: its client's time, then its id, then its client.
+type Place = (u64, ExecutionId, ClientKey);
 
 /// There are as many as a member lets wait.
 #[derive(Debug, PartialEq, Eq)]
@@ -79,13 +78,13 @@ impl Line {
         bill: Bill,
         now: Instant,
     ) -> Result<Standing, Full> {
-        let place = (issued, execution);
+        let place = (issued, execution, client);
         let mut entries = self.entries();
         if entries.len() >= EXECUTIONS_QUEUED_MAX {
             return Err(Full);
         }
         let kinds = bill.iter().map(|(kind, _)| *kind).collect();
-        entries.push(Entry { place, client, bill, entered: now, started: false });
+        entries.push(Entry { place, bill, entered: now, started: false });
         drop(entries);
         Ok(Standing { line: self.clone(), place, kinds })
     }
@@ -115,7 +114,7 @@ impl Line {
     ) -> Option<(usize, Bill)> {
         let entries = self.entries();
         let own =
-            entries.iter().find(|entry| entry.place.1 == execution && entry.client == *client && !entry.started)?;
+            entries.iter().find(|entry| (entry.place.1, entry.place.2) == (execution, *client) && !entry.started)?;
         let before = entries.iter().filter(|entry| !entry.started && entry.place < own.place).count();
         Some((before, missing(&entries, own, available)))
     }

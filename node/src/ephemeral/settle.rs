@@ -103,7 +103,7 @@ impl Ephemeral {
         let Some(ExecutionState::Checked(record)) = row.map(|row| row.state) else { return true };
         let Ok(outcome) = canonical::decode::<Outcome>(&record, limits::ENVELOPE_PLAINTEXT_MAX) else { return true };
         let Some(owner) = outcome.descriptions.first().map(|description| description.owner) else { return true };
-        if self.is_running(outcome.statement.execution) {
+        if self.is_running(&outcome.statement.execution) {
             return false;
         }
         if outcome.descriptions.iter().all(|description| amphora.is_kept(description.id)) {

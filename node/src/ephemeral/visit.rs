@@ -33,11 +33,13 @@ const MESSAGE_BYTES: usize = 64;
 
 /// The conversations of one cloud at this member. Clones share them.
 #[derive(Clone, Default)]
-pub struct Visits(Arc<Mutex<HashMap<ExecutionId, Arc<Conversation>>>>);
+pub struct Visits(Arc<Mutex<HashMap<Whose, Arc<Conversation>>>>);
+
+/// A conversation is found by its client alone, whatever ids others choose.
+type Whose = (ClientKey, ExecutionId);
 
 /// One program's conversation with its client.
 struct Conversation {
-    client: ClientKey,
     state: watch::Sender<State>,
 }
 
@@ -52,7 +54,7 @@ struct State {
 /// The program's end of a conversation. Dropped, the conversation is kept for a while, for what was written last.
 pub struct Visit {
     visits: Visits,
-    execution: ExecutionId,
+    whose: Whose,
     conversation: Arc<Conversation>,
     runtime: tokio::runtime::Handle,
 }
@@ -68,10 +70,10 @@ impl Visits {
             let cause = "as many programs talk to their clients as this member allows";
             return Err(Refusal::new(RefusalCode::Busy, cause, "Try again later."));
         }
-        let conversation = Arc::new(Conversation { client, state: watch::Sender::default() });
-        visits.insert(execution, conversation.clone());
+        let conversation = Arc::new(Conversation { state: watch::Sender::default() });
+        visits.insert((client, execution), conversation.clone());
         let runtime = tokio::runtime::Handle::current();
-        Ok(Visit { visits: self.clone(), execution, conversation, runtime })
+        Ok(Visit { visits: self.clone(), whose: (client, execution), conversation, runtime })
     }
 
     /// Takes a client's reply in and waits a while for what its program wants next. Nobody else learns whether there is
@@ -81,7 +83,7 @@ impl Visits {
     /// [`RefusalCode::Conflict`] if the client is not where the program is.
     pub async fn converse(&self, client: &ClientKey, converse: &Converse) -> Result<Calls, Refusal> {
         let deadline = tokio::time::Instant::now() + Duration::from_millis(limits::SOCKET_WAIT_MS);
-        let found = self.all().get(&converse.execution).filter(|found| found.client == *client).cloned();
+        let found = self.all().get(&(*client, converse.execution)).cloned();
         let Some(conversation) = found else {
             // it may just be beginning
             tokio::time::sleep(BEGINNING).await;
@@ -98,7 +100,7 @@ impl Visits {
         Ok(Calls { batch: batch.map(|batch| (*batch).clone()) })
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<ExecutionId, Arc<Conversation>>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<Whose, Arc<Conversation>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -153,12 +155,12 @@ impl Visit {
 
 impl Drop for Visit {
     fn drop(&mut self) {
-        let (visits, execution, conversation) = (self.visits.clone(), self.execution, self.conversation.clone());
+        let (visits, whose, conversation) = (self.visits.clone(), self.whose, self.conversation.clone());
         self.runtime.spawn(async move {
             tokio::time::sleep(KEPT).await;
             let mut visits = visits.all();
-            if visits.get(&execution).is_some_and(|kept| Arc::ptr_eq(kept, &conversation)) {
-                visits.remove(&execution);
+            if visits.get(&whose).is_some_and(|kept| Arc::ptr_eq(kept, &conversation)) {
+                visits.remove(&whose);
             }
         });
     }

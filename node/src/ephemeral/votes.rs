@@ -1,22 +1,20 @@
 //! Votes over checked executions, for those whose session broke before all had voted.
 
-use super::{Amphora, Ephemeral, ExecutionState, Outcome, exec_id, internal};
+use super::{Amphora, Ephemeral, ExecutionState, Outcome, internal};
 use crate::votes::{Question, Statement, ask_all};
-use polyyne_protocol::canonical;
-use polyyne_protocol::certificate::Tally;
-use polyyne_protocol::id::{ExecutionId, PeerKey};
-use polyyne_protocol::limits;
+use polyyne_protocol::certificate::{Tally, VoteError};
+use polyyne_protocol::id::PeerKey;
 use polyyne_protocol::request::{Refusal, RefusalCode};
 use polyyne_protocol::sign::Signed;
-use polyyne_protocol::vote::{ExecutionChecked, ResultCertificate};
+use polyyne_protocol::vote::{ExecutionChecked, ExecutionKey, ResultCertificate};
 
 impl Ephemeral {
     /// This member's vote, if its own check has passed; the certificate of the results, if the vote is no longer kept.
-    pub fn checked_statement(&self, execution: ExecutionId, amphora: &Amphora) -> Option<Statement> {
-        let row = self.seat.castor.execution(exec_id(execution)).ok()?;
+    pub fn checked_statement(&self, execution: &ExecutionKey, amphora: &Amphora) -> Option<Statement> {
+        let row = self.seat.castor.execution(self.exec_id(execution)).ok()?;
         let statement = match row.map(|row| row.state) {
             Some(ExecutionState::Checked(bytes)) => {
-                let outcome: Outcome = canonical::decode(&bytes, limits::ENVELOPE_PLAINTEXT_MAX).ok()?;
+                let outcome = Outcome::of(&bytes, execution).ok()?;
                 Statement::Checked(Signed::sign(outcome.statement, &self.seat.identity.signing))
             }
             Some(ExecutionState::Done) => {
@@ -31,14 +29,16 @@ impl Ephemeral {
     pub(super) async fn gather_votes(&self, statement: &ExecutionChecked) -> Result<ResultCertificate, Refusal> {
         let mut tally = Tally::new(statement.clone(), &self.seat.view);
         tally.vote(&self.seat.identity.signing).map_err(internal)?;
-        for (peer, said) in ask_all(&self.seat, Question::Execution(statement.execution)).await {
+        let key = statement.execution;
+        for (peer, said) in ask_all(&self.seat, Question::Execution(key)).await {
             if let Some(Statement::Certified(certificate)) = &said
                 && certificate.verified(&self.seat.view) == Ok(statement)
             {
                 return Ok(certificate.clone());
             }
             if let Some(Statement::Checked(vote)) = said
-                && let Err(polyyne_protocol::certificate::VoteError::Dissent(_)) = tally.count(vote)
+                && let Err(VoteError::Dissent(dissent)) = tally.count(vote)
+                && dissent.vote.unverified().execution == key
             {
                 return Err(Refusal::new(
                     RefusalCode::MembersDiffer,

@@ -23,7 +23,7 @@ use polyyne_engine::step::Step;
 use polyyne_engine::tuples::{InputMasks, Kind, MatrixTriples, Pool, Shape, Triples};
 use polyyne_protocol::canonical;
 use polyyne_protocol::certificate::Certificate;
-use polyyne_protocol::id::{Attempt, Digest, MacKeyId, PeerKey, ProgramHash};
+use polyyne_protocol::id::{Attempt, CloudId, Digest, MacKeyId, PeerKey, ProgramHash};
 use polyyne_protocol::sign::{Signed, Statement as _};
 use polyyne_protocol::store_head::StoreHead;
 use polyyne_protocol::view::CloudView;
@@ -52,15 +52,15 @@ pub struct Taking {
 /// The reason in the row of a taking whose joint work failed; the client has been told more.
 pub const ABORTED: u16 = 1;
 
-/// The row under which the store remembers a taking, for ever: one for each purpose.
-pub fn row_of(purpose: &TakePurpose) -> ExecId {
-    ExecId(canonical::hash("taking", purpose).0)
+/// The row under which the store remembers a taking, for ever: see [`TakePurpose::row`].
+pub fn row_of(cloud: CloudId, purpose: &TakePurpose) -> ExecId {
+    ExecId(purpose.row(cloud).0)
 }
 
 impl Taking {
     /// See [`row_of`].
-    pub fn exec(&self) -> ExecId {
-        row_of(&self.purpose)
+    pub fn exec(&self, cloud: CloudId) -> ExecId {
+        row_of(cloud, &self.purpose)
     }
 }
 
@@ -124,7 +124,7 @@ impl Taker<'_> {
     /// # Errors
     /// See [`TakeFailure`].
     pub async fn take(&self, party: &mut Party, what: &Taking, bill: &Bill) -> Result<Taken, TakeFailure> {
-        let exec = what.exec();
+        let exec = what.exec(self.view.cloud());
         let item = party.transcript("take turn").bytes(&exec.0).finish();
         let turn = self.order.turn(QueueId::take(self.scope), item, self.patience).await?;
         let (kinds, peers) = self.allocate(party, bill).await?;

@@ -28,10 +28,10 @@ use polyyne_protocol::assurance::{Assurance, Level};
 use polyyne_protocol::canonical;
 use polyyne_protocol::certificate::Certificate;
 use polyyne_protocol::hello::{HelloError, SessionPurpose};
-use polyyne_protocol::id::{Attempt, Digest, ExecutionId, PeerKey, SessionId};
+use polyyne_protocol::id::{Attempt, ClientKey, Digest, ExecutionId, PeerKey, ProgramHash, SessionId};
 use polyyne_protocol::sign::{Signed, Statement};
 use polyyne_protocol::stock::StockRule;
-use polyyne_protocol::vote::{ChunkSeal, ExecutionChecked, Take, TakePurpose};
+use polyyne_protocol::vote::{ChunkSeal, ExecutionChecked, ExecutionKey, Take, TakePurpose};
 use rand::SeedableRng as _;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -219,17 +219,25 @@ where
     }
 }
 
+fn execution(id: u64) -> ExecutionKey {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&id.to_le_bytes());
+    ExecutionKey { client: ClientKey([7; 32]), id: ExecutionId(bytes), request: Digest([8; 32]) }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_altered_vote_for_an_outcome_releases_nothing() {
     let statement = |hall: &Hall| ExecutionChecked {
         cloud: hall.world.view().cloud(),
         epoch: hall.world.view().epoch(),
-        execution: ExecutionId([1; 16]),
+        execution: execution(1),
+        program: ProgramHash([6; 32]),
         session: SessionId([2; 32]),
         take: Digest([3; 32]),
         printed: Digest([4; 32]),
         outputs: Vec::new(),
         revealed: true,
+        created: 7,
         results: Digest([5; 32]),
     };
     votes_hold(Step::CheckedVote, statement, |lie| ExecutionChecked { printed: Digest([9; 32]), ..lie }).await;
@@ -267,7 +275,7 @@ async fn a_signed_digest_of_another_take_is_refused() {
         epoch: hall.world.view().epoch(),
         mac_key: hall.world.view().mac_key().unwrap().id,
         session: SessionId([2; 32]),
-        purpose: TakePurpose::Execution(ExecutionId([1; 16])),
+        purpose: TakePurpose::Execution(execution(1)),
         attempt: Attempt(0),
         asked: Digest([3; 32]),
         program: None,
@@ -348,7 +356,7 @@ async fn from_altered_words_about_anchors_honest_members_do_the_same_and_keep_wh
 
 fn taking() -> Taking {
     Taking {
-        purpose: TakePurpose::Execution(ExecutionId(rand::random())),
+        purpose: TakePurpose::Execution(execution(rand::random())),
         asked: Digest(rand::random()),
         program: None,
         inputs: Digest([0; 32]),

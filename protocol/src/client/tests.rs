@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use polyyne_engine::field::Field as _;
+use polyyne_engine::field::{Field as _, Fp};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
@@ -11,14 +11,14 @@ use super::*;
 use crate::certificate::{CertificateError, Tally};
 use crate::client_io::tests::deliver;
 use crate::envelope::{AuthenticRequest, EnvelopeError};
+use crate::execution::{self, ExecutionChecked, ExecutionKey, OutputShape};
 use crate::http::{CloudList, CloudSummary, RelayResult};
 use crate::id::{Digest, MaskSetId, SessionId};
 use crate::log::tests::{append, founded, key_record};
 use crate::membership::tests::{seal_secret, signing_key};
-use crate::request::{self, Deleted, Got, KindCount, Masks, StockLine, Stored, Tagged};
-use crate::secret::SecretKind;
+use crate::request::{self, Deleted, Execute, Executed, Got, KindCount, Masks, Program, StockLine, Stored, Tagged};
+use crate::secret::{Audience, SecretKind};
 use crate::socket::{Batch, SocketCall, SocketMessage};
-use crate::vote::OutputShape;
 use crate::words::Words;
 
 const SEEDS: [u8; 3] = [1, 2, 3];
@@ -49,6 +49,8 @@ struct Fake {
     state: Mutex<State>,
     tamper: Tamper,
     garble: Garble,
+    /// What members run in the place of what they were asked.
+    substitute: Option<fn(&mut Execute, &mut ClientKey)>,
 }
 
 impl Fake {
@@ -63,6 +65,7 @@ impl Fake {
             state: Mutex::default(),
             tamper: Box::new(|_, answer| answer),
             garble: Box::new(|_, _| ()),
+            substitute: None,
         }
     }
 
@@ -143,9 +146,20 @@ impl Fake {
             }),
             Request::Delete(Delete { secret }) => {
                 self.with(|state| state.stored.remove(secret));
-                Answer::Deleted(Deleted { certificate: self.certify(Tombstone { cloud, epoch, secret: *secret }) })
+                Answer::Deleted(Deleted {
+                    certificate: self.certify(Tombstone { cloud, epoch, client: request.client(), secret: *secret }),
+                })
             }
-            Request::Execute(execute) => self.execute(rank, id, execute),
+            Request::Execute(execute) => {
+                let (mut run, mut client) = (execute.clone(), request.client());
+                if let Some(substitute) = self.substitute {
+                    substitute(&mut run, &mut client);
+                }
+                match self.execute(rank, id, client, &run) {
+                    Answer::Executed(ran) => Answer::Executed(Executed { execution: execute.execution, ..ran }),
+                    other => other,
+                }
+            }
             Request::Quote(quote) => Answer::Quoted(Quoted {
                 program: quote.program.hash(),
                 bill: Some(vec![KindCount { kind: "triple".into(), count: 5 }]),
@@ -161,30 +175,33 @@ impl Fake {
     }
 
     /// The sum of all inputs.
-    fn execute(&self, rank: usize, id: RequestId, execute: &Execute) -> Answer {
+    fn execute(&self, rank: usize, id: RequestId, client: ClientKey, execute: &Execute) -> Answer {
         let log = self.current();
         let inputs: Vec<Fp> =
             self.with(|state| execute.inputs.iter().flat_map(|input| state.stored[input].1.clone()).collect());
         let sum = self.field.sum(inputs);
         let shape = OutputShape { kind: SecretKind::Integers, words: 1 };
+        let (cloud, key) = (log.cloud(), ExecutionKey::of(client, execute));
+        let results = execution::new_secrets(cloud, &key, execute, 7, std::slice::from_ref(&shape));
         let checked = ExecutionChecked {
-            cloud: log.cloud(),
+            cloud,
             epoch: log.view().epoch(),
-            execution: execute.execution,
+            execution: key,
+            program: execute.program.hash(),
             session: SessionId([5; 32]),
             take: Digest([1; 32]),
-            printed: vote::printed_digest("sum\n"),
+            printed: execution::printed_digest("sum\n"),
             outputs: vec![shape.clone()],
             revealed: execute.reveal,
-            results: Digest([2; 32]),
+            created: 7,
+            results: execution::inputs_digest(&results),
         };
-        let result = vote::result_id(log.cloud(), execute.execution, 0);
         Answer::Executed(Executed {
             execution: execute.execution,
             session: SessionId([5; 32]),
             printed: "sum\n".into(),
             outputs: vec![shape],
-            results: if execute.reveal { vec![] } else { vec![result] },
+            results: results.iter().map(|description| description.id).collect(),
             delivery: execute.reveal.then(|| self.shares(id, &[sum], rank)),
             certificate: self.certify(checked),
         })
@@ -521,6 +538,30 @@ async fn a_certificate_for_another_execution_is_refused() {
     let (mut client, id) = put(&fake).await;
     let error = client.execute(ExecuteTerms::new(program(), vec![id])).await.expect_err("another execution");
     assert_eq!(error, ClientError::OtherStatement("this execution"));
+}
+
+/// All members sign, and their certificate is of another request: of other inputs, say, or another client's.
+#[tokio::test]
+async fn what_was_run_has_to_be_what_was_asked_in_every_part() {
+    type Change = fn(&mut Execute, &mut ClientKey);
+    let changes: [Change; 8] = [
+        |_, client| *client = ClientKey::of(&signing_key(51)),
+        |asked, _| asked.program = Program::Bytes(ByteBuf::from(b"another".to_vec())),
+        |asked, _| asked.inputs.reverse(),
+        |asked, _| asked.arguments.push("1".into()),
+        |asked, _| asked.reveal = !asked.reveal,
+        |asked, _| asked.results.policy.readers = Audience::Anyone,
+        |asked, _| asked.results.expires = Some(1),
+        |asked, _| asked.execution = ExecutionId([9; 16]),
+    ];
+    for (at, change) in changes.into_iter().enumerate() {
+        let fake = Fake { substitute: Some(change), ..Fake::new() };
+        let (mut client, first) = put(&fake).await;
+        let second = client.put(&value(), PutTerms::default()).await.expect("stored");
+        let terms = ExecuteTerms::new(program(), vec![first, second]);
+        let error = client.execute(terms).await.expect_err("not what was asked");
+        assert_eq!(error, ClientError::OtherStatement("this execution"), "change {at}");
+    }
 }
 
 #[tokio::test]

@@ -273,3 +273,24 @@ proptest! {
         prop_assert!(Envelope::from_bytes(&bytes).is_err());
     }
 }
+
+/// A member opens a client's letter and puts its own signature in the place of the client's: the header, with all that
+/// names the request, would have stayed the same.
+#[test]
+fn a_header_that_another_client_signs_is_refused() {
+    let log = cloud();
+    let request = prepared(&log);
+    let copied = |client: Option<ClientKey>| {
+        let mut header = request.header.clone();
+        header.client = client.unwrap_or(header.client);
+        let body = ByteBuf::from(canonical::encode(&body()));
+        let letter = Letter { header: Signed::sign(header, &signing_key(60)), body };
+        let (head, to) = (request.envelopes[0].head.clone(), log.view().members()[0].seal);
+        let envelope = Envelope::seal(head, &to, &canonical::encode(&letter), &mut rng()).expect("short");
+        open(&log, &envelope, 1, NOW)
+    };
+    assert_eq!(copied(None).err(), Some(EnvelopeError::Header));
+    // under its own name it is another request
+    let own = copied(Some(ClientKey::of(&signing_key(60)))).expect("its own");
+    assert_ne!(own.digest(), request.asked);
+}
