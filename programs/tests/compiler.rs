@@ -216,7 +216,7 @@ fn a_program_declares_how_well_its_whole_run_hides() {
     assert_eq!(hides(vector), Some(78), "a thousand of them");
     let body = "    x = sint(i).mod2m(3, 20)\n    print_ln('%s', x.reveal())\n";
     assert_eq!(hides(&format!("@for_range(1 << 16)\ndef _(i):\n{body}")), Some(72));
-    let function = format!("@for_range(8)\ndef _(i):\n    f(i)\n    f(i)\n");
+    let function = "@for_range(8)\ndef _(i):\n    f(i)\n    f(i)\n";
     assert_eq!(hides(&format!("@function_block\ndef f(i):\n{body}{function}")), Some(84));
 }
 
