@@ -40,7 +40,7 @@ fn words(world: &World, answers: &[Answer]) -> Vec<i64> {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_uses_anothers_execution_id_gets_nothing_of_that_execution() {
     let world = World::new(3, 256).await;
-    let (owner, thief) = (client(1), client(9));
+    let (owner, thief, copier) = (client(1), client(9), client(8));
     let (secret, _) = put(&world, 0, &owner, &[177, -4]).await;
     let wish = execute(sum_and_product(), &[secret], true);
     let answers = world.ask(0, &owner, Request::Execute(wish.clone())).await;
@@ -51,7 +51,7 @@ async fn who_uses_anothers_execution_id_gets_nothing_of_that_execution() {
         assert_eq!((own.printed.as_str(), own.delivery.is_none(), own.outputs.len()), ("?", true, 0));
     }
     // The very same request under another's key has no such secret.
-    let copied = world.ask(1, &thief, Request::Execute(wish.clone())).await;
+    let copied = world.ask(1, &copier, Request::Execute(wish.clone())).await;
     let refused =
         |answer: &Answer| matches!(answer, Answer::Refused(refusal) if refusal.code == RefusalCode::UnknownSecret);
     assert!(copied.iter().all(refused), "{copied:?}");
