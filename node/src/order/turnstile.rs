@@ -40,7 +40,8 @@ impl Turnstile {
             self.next = numbered.first;
             self.gap_since = None;
         }
-        if numbered.number < self.next {
+        // no number follows the last one there is: only a sequencer that lies comes to it
+        if numbered.number < self.next || numbered.number == u64::MAX {
             tell(waiter, Granted::Passed);
         } else if let Some(before) = self.waiting.insert(numbered.number, waiter) {
             // the same item was asked for twice here; only one can have the turn
@@ -121,6 +122,21 @@ mod tests {
         assert_eq!(turnstile.pass(now + GAP), None);
         assert_eq!(fifth.try_recv(), Ok(Granted::Go));
         assert_eq!(numbered(&mut turnstile, 4, now + GAP).try_recv(), Ok(Granted::Passed));
+    }
+
+    /// It ended the node: the number after it was computed.
+    #[test]
+    fn the_last_number_that_there_is_passes_nobody_and_ends_nothing() {
+        let (mut turnstile, now) = (Turnstile::default(), Instant::now());
+        let (waiter, mut last) = oneshot::channel();
+        turnstile.numbered(Numbered { boot: BOOT, number: u64::MAX, first: u64::MAX }, waiter, now);
+        assert_eq!(last.try_recv(), Ok(Granted::Passed));
+        assert_eq!(turnstile.pass(now + GAP), None);
+        let mut before = numbered(&mut turnstile, u64::MAX - 1, now);
+        let (waiter, mut anew) = oneshot::channel();
+        turnstile.numbered(Numbered { boot: Nonce([2; 16]), number: 0, first: 0 }, waiter, now);
+        assert!(before.try_recv().is_ok());
+        assert_eq!(anew.try_recv(), Ok(Granted::Go), "a sequencer that counts anew is heard");
     }
 
     #[test]
