@@ -95,6 +95,7 @@ impl Amphora {
             Some(SecretState::Masked { head, masks, .. }) => return self.again(&head, &masks, description),
             Some(state) => return Err(in_use(state.stage())),
         }
+        self.refuse_many_uploads(&description.owner)?;
         let bill = mask_bill(words);
         await_stock(&self.seat, &self.klyshko, &bill, STOCK_PATIENCE).await?;
         let what = self.taking(TakePurpose::masks(description), asked);
@@ -112,6 +113,20 @@ impl Amphora {
         self.secrets.begin(key, head, kept, expires_ms).await.map_err(refused)?;
         crate::failpoint::pass("secret-masked");
         Ok(Masks { mask_set, delivery })
+    }
+
+    /// Masks cost tuples, and wait for their upload.
+    fn refuse_many_uploads(&self, owner: &ClientKey) -> Result<(), Refusal> {
+        let cloud = CloudRow(self.seat.view.cloud().0);
+        let open = self.secrets.unsettled_of(cloud, owner.0).map_err(internal)?;
+        if open < limits::UPLOADS_PER_CLIENT_MAX {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            RefusalCode::Busy,
+            format!("this client has begun {open} uploads and ended none of them"),
+            format!("End some; one that is given up makes room after {} s.", limits::MASKS_LIFETIME_S),
+        ))
     }
 
     /// The same masks for the same begin, once more.
@@ -353,6 +368,14 @@ impl Amphora {
         let first = result_id(self.seat.view.cloud(), execution, 0);
         let secret = self.secrets.get(self.key(first)).ok()?;
         canonical::decode(&secret.certificate, limits::RECORD_MAX).ok()
+    }
+
+    /// An upload that is begun and never ended.
+    #[cfg(test)]
+    pub(crate) async fn leave_masked(&self, owner: ClientKey) {
+        let head = SecretHead { owner: owner.0, mask_set: [0; 32], words: 1, terms: Vec::new() };
+        let key = self.key(SecretId(rand::random()));
+        self.secrets.begin(key, head, SecretBytes::new(Vec::new()), u64::MAX).await.unwrap();
     }
 
     /// Where a secret stands here, if it is known.

@@ -17,18 +17,21 @@ use crate::order::OrderError;
 use crate::seat::{MeetError, Seat};
 use crate::session::take::{Bill, TakeFailure};
 use crate::store::seen::{SeenError, SeenNonces};
+use answered::Answered;
+use in_flight::{InFlight, TooMany};
 use polyyne_engine::error::{Error as EngineError, Severity};
 use polyyne_protocol::envelope::{AuthenticRequest, Envelope, EnvelopeError};
-use polyyne_protocol::id::Digest;
 use polyyne_protocol::limits;
 use polyyne_protocol::replay::{ReplayMemory, Seen};
 use polyyne_protocol::request::{Answer, Refusal, RefusalCode, Request, Stock, StockLine};
 use polyyne_protocol::stock::StockRule;
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
+
+mod answered;
+mod in_flight;
 
 /// See the module's head.
 pub struct Desk {
@@ -39,39 +42,10 @@ pub struct Desk {
     replays: Mutex<ReplayMemory>,
     seen: SeenNonces,
     answered: Answered,
+    in_flight: InFlight,
     log: AuditLog,
     /// Joint work that may go on at once.
     places: Semaphore,
-}
-
-/// Sealed answers of a while, for clients whose connection broke before they had theirs: the very
-/// same bytes again.
-#[derive(Default)]
-struct Answered(Mutex<VecDeque<(Digest, Envelope)>>);
-
-/// Answers that are kept, and bytes of one: larger ones are made anew from durable rows.
-const ANSWERS_KEPT_MAX: usize = 256;
-const ANSWER_KEPT_BYTES_MAX: usize = 256 << 10;
-
-impl Answered {
-    fn kept(&self) -> MutexGuard<'_, VecDeque<(Digest, Envelope)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn again(&self, request: &Digest) -> Option<Envelope> {
-        self.kept().iter().find(|(of, _)| of == request).map(|(_, sealed)| sealed.clone())
-    }
-
-    fn keep(&self, request: Digest, sealed: Envelope) {
-        if sealed.to_bytes().len() > ANSWER_KEPT_BYTES_MAX {
-            return;
-        }
-        let mut kept = self.kept();
-        kept.push_back((request, sealed));
-        if kept.len() > ANSWERS_KEPT_MAX {
-            kept.pop_front();
-        }
-    }
 }
 
 /// An envelope that cannot be answered in one, because its sender is not known.
@@ -89,6 +63,7 @@ impl Desk {
             replays: Mutex::default(),
             seen: stores.seen.clone(),
             answered: Answered::default(),
+            in_flight: InFlight::default(),
             log: stores.log.clone(),
             places: Semaphore::new(limits::SESSIONS_MAX),
         }
@@ -107,10 +82,16 @@ impl Desk {
         if let Some(sealed) = self.answered.again(&request.digest()) {
             return Ok(sealed);
         }
-        let answer = match self.answer(&request, now).await {
-            Ok(answer) => answer,
-            Err(refusal) => Answer::Refused(refusal),
+        let in_flight = self.in_flight.enter(request.client());
+        let answer = match in_flight {
+            Ok(_) => self.answer(&request, now).await,
+            Err(TooMany) => Err(Refusal::new(
+                RefusalCode::Busy,
+                format!("{} requests of this client are being worked on", limits::REQUESTS_PER_CLIENT_MAX),
+                "Try again when one has been answered.",
+            )),
         };
+        let answer = answer.unwrap_or_else(Answer::Refused);
         self.audit(&request, &answer, now).await.map_err(Unreadable)?;
         let sealed = request.answer(&answer, &identity.signing, &mut rand::rng()).map_err(unreadable)?;
         if !matches!(&answer, Answer::Refused(refusal) if refusal.code == RefusalCode::InProgress) {
@@ -204,6 +185,11 @@ impl Desk {
                 RefusalCode::Busy,
                 "this member remembers as many requests as it can",
                 "Try again later.",
+            )),
+            Seen::ClientFull { free_in_s } => Err(Refusal::new(
+                RefusalCode::Busy,
+                format!("this client has sent {} requests that still live", limits::REPLAY_MEMORY_PER_CLIENT_MAX),
+                format!("Try again in {free_in_s} s, and give requests shorter lives."),
             )),
         }
     }

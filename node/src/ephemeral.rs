@@ -200,6 +200,11 @@ impl Ephemeral {
         let ready = self.programs.ready(&execute.program, &self.seat).await?;
         let _claimed = self.claim_running((key.client, key.id))?;
         let (request, exec) = (self.request_key(key), self.exec_id(key));
+        let work = match self.seat.castor.execution(exec).map_err(internal)? {
+            Some(row) => Work::Known(row.state),
+            None => Work::New(permitted(execute, key, &ready, amphora, now)?),
+        };
+        // nothing is written for a request before it is known that its client may ask it
         let expires_ms = now.saturating_add(limits::EXECUTION_ANSWER_LIFETIME_S).saturating_mul(1000);
         match self.answers.claim(request, key.request.0, exec, expires_ms).await.map_err(claim_refused)? {
             Claim::Answered(bytes) => {
@@ -207,19 +212,17 @@ impl Ephemeral {
             }
             Claim::Pending(_) | Claim::New => {}
         }
-        let outcome = match self.seat.castor.execution(exec).map_err(internal)? {
-            None => {
-                let ended = self.run(asked, execute, key, &ready, amphora, places, now).await;
+        let outcome = match work {
+            Work::New(permitted) => {
+                let ended = self.run(asked, execute, &ready, permitted, amphora, places).await;
                 if ended.is_err() {
                     self.close_taken(exec).await;
                 }
                 ended?
             }
-            Some(row) => match row.state {
-                ExecutionState::Checked(record) => (Outcome::of(&record, key)?, None),
-                ExecutionState::Done => return Err(no_longer_kept(execute.execution)),
-                ExecutionState::Taken | ExecutionState::Aborted(_) => return Err(was_aborted(execute.execution)),
-            },
+            Work::Known(ExecutionState::Checked(record)) => (Outcome::of(&record, key)?, None),
+            Work::Known(ExecutionState::Done) => return Err(no_longer_kept(key.id)),
+            Work::Known(ExecutionState::Taken | ExecutionState::Aborted(_)) => return Err(was_aborted(key.id)),
         };
         let executed = self.conclude(asked.client(), execute, amphora, outcome).await?;
         self.answers.answer(request, canonical::encode(&executed)).await.map_err(internal)?;
@@ -256,35 +259,17 @@ impl Ephemeral {
         Ok(Claimed { running: self.running.clone(), whose })
     }
 
-    /// Checks everything that costs nothing, then runs with the others.
+    /// Runs what is permitted with the others, when its turn has come.
     async fn run(
         &self,
         asked: &AuthenticRequest,
         execute: &Execute,
-        key: &ExecutionKey,
         ready: &Arc<Ready>,
+        Permitted { key, arguments, inputs }: Permitted,
         amphora: &Amphora,
         places: &Semaphore,
-        now: u64,
     ) -> Result<(Outcome, Option<ResultCertificate>), Refusal> {
-        let client = asked.client();
-        let arguments = integers(&execute.arguments)?;
-        let inputs = inputs(amphora, execute, &client, now)?;
-        for input in &inputs {
-            input.description.may_run(&client, &ready.hash, 0).map_err(|error| {
-                let text = format!("secret {}: {error}", input.description.id);
-                Refusal::new(
-                    RefusalCode::NotAllowed,
-                    text,
-                    "Its owner names programs with `vcp secret put --allow-program`.",
-                )
-            })?;
-        }
-        let words: usize = inputs.iter().map(|input| input.shares.len()).sum();
-        ready.refuse_missing_inputs(words)?;
-        if !execute.sockets {
-            ready.refuse_without_client()?;
-        }
+        let client = key.client;
         let timeout = Duration::from_millis(execute.timeout_ms.clamp(1, limits::EXECUTION_TIMEOUT_MAX_MS));
         let delivered = (execute.reveal && !ready.outline.loops).then_some(ready.outline.socket_outputs as usize);
         let bill = with_delivery(&ready.bill, if execute.reveal { ready.outline.socket_outputs } else { 0 });
@@ -306,7 +291,7 @@ impl Ephemeral {
             seat: self.seat.clone(),
             ready: ready.clone(),
             asked: asked.digest(),
-            key: *key,
+            key,
             execute: execute.clone(),
             arguments,
             inputs,
@@ -404,6 +389,44 @@ fn integers(arguments: &[String]) -> Result<Vec<i64>, Refusal> {
         })
     };
     arguments.iter().map(parse).collect()
+}
+
+/// What is left to do for an execution.
+enum Work {
+    Known(ExecutionState),
+    New(Permitted),
+}
+
+/// What a client may do, with this member's shares of its inputs.
+struct Permitted {
+    key: ExecutionKey,
+    arguments: Vec<i64>,
+    inputs: Vec<Usable>,
+}
+
+/// Checks everything that costs nothing and leaves nothing.
+fn permitted(
+    execute: &Execute,
+    key: &ExecutionKey,
+    ready: &Ready,
+    amphora: &Amphora,
+    now: u64,
+) -> Result<Permitted, Refusal> {
+    let (client, arguments) = (&key.client, integers(&execute.arguments)?);
+    let inputs = inputs(amphora, execute, client, now)?;
+    for input in &inputs {
+        input.description.may_run(client, &ready.hash, 0).map_err(|error| {
+            let text = format!("secret {}: {error}", input.description.id);
+            let remedy = "Its owner names programs with `vcp secret put --allow-program`.";
+            Refusal::new(RefusalCode::NotAllowed, text, remedy)
+        })?;
+    }
+    let words: usize = inputs.iter().map(|input| input.shares.len()).sum();
+    ready.refuse_missing_inputs(words)?;
+    if !execute.sockets {
+        ready.refuse_without_client()?;
+    }
+    Ok(Permitted { key: *key, arguments, inputs })
 }
 
 fn inputs(amphora: &Amphora, execute: &Execute, client: &ClientKey, now: u64) -> Result<Vec<Usable>, Refusal> {

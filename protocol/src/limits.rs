@@ -40,8 +40,12 @@ pub const LOG_MAX: usize = 16 * MIB;
 pub const ATTEMPTS_MAX: u32 = 1024;
 /// Most clouds that one node is a member of.
 pub const CLOUDS_MAX: usize = 64;
-/// Most open invitations that a node keeps.
+/// Most open invitations to clouds that a node is not in.
 pub const INVITATIONS_MAX: usize = 64;
+/// Most of them from one peer.
+pub const INVITATIONS_PER_PEER_MAX: usize = 8;
+/// Most open records of one cloud that the node is in.
+pub const RECORDS_OPEN_PER_CLOUD_MAX: usize = 16;
 
 // Control plane
 
@@ -102,9 +106,11 @@ pub const REQUEST_LIFETIME_S: u64 = 300;
 /// How far clocks may differ.
 pub const CLOCK_SKEW_S: u64 = 300;
 /// Most requests remembered against replay.
-pub const REPLAY_MEMORY_MAX: usize = 1 << 16;
+pub const REPLAY_MEMORY_MAX: usize = 1 << 18;
+/// Most of them of one client.
+pub const REPLAY_MEMORY_PER_CLIENT_MAX: usize = 1 << 15;
 /// Most requests of one client that a node works on at once.
-pub const REQUESTS_PER_CLIENT_MAX: usize = 16;
+pub const REQUESTS_PER_CLIENT_MAX: usize = 64;
 /// Longest text of a refusal.
 pub const REFUSAL_TEXT_MAX: usize = 1024;
 

@@ -397,6 +397,18 @@ impl SecretStore {
         states.iter().map(|(key, state)| Ok((id_in(key)?, state.stage()))).collect()
     }
 
+    /// How many secrets of one owner wait for their upload or a certificate.
+    pub fn unsettled_of(&self, cloud: CloudId, owner: [u8; 32]) -> Result<usize, Fault> {
+        let mark = owner_mark(&owner);
+        let mut count = 0;
+        let to = crate::store::durable::after(&cloud.0);
+        self.durable.read()?.view(UNSETTLED_SECRETS)?.walk(&cloud.0, to.as_deref(), |_, of| {
+            count += usize::from(*of == mark);
+            Ok::<_, Fault>(true)
+        })?;
+        Ok(count)
+    }
+
     fn unsettled_states(&self, from: &impl Reads, cloud: CloudId) -> Result<Vec<(Vec<u8>, SecretState)>, Fault> {
         let listed = from.view(UNSETTLED_SECRETS)?.under(&cloud.0)?;
         let state = |(key, _): (Vec<u8>, Vec<u8>)| {
@@ -460,7 +472,7 @@ impl SecretStore {
     fn put(&self, apply: &Apply<'_>, key: &[u8], state: &SecretState) -> Result<(), Fault> {
         self.secrets.put(apply, key, state)?;
         match state.stage().is_unsettled() {
-            true => apply.put(UNSETTLED_SECRETS, key, &[]),
+            true => apply.put(UNSETTLED_SECRETS, key, &state.owner_mark()),
             false => apply.delete(UNSETTLED_SECRETS, key).map(drop),
         }
     }
@@ -497,7 +509,20 @@ impl Stage {
     }
 }
 
+/// Tells owners apart in the table of unsettled secrets, which is not sealed.
+fn owner_mark(owner: &[u8; 32]) -> [u8; 8] {
+    let hash = polyyne_protocol::canonical::hash_parts("owner of an unsettled secret", &[owner]);
+    *hash.0.first_chunk().expect("a digest is longer")
+}
+
 impl SecretState {
+    fn owner_mark(&self) -> Vec<u8> {
+        match self {
+            Self::Masked { head, .. } | Self::Prepared(Prepared { head, .. }) => owner_mark(&head.owner).to_vec(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Where the secret stands.
     pub fn stage(&self) -> Stage {
         match self {

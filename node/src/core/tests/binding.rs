@@ -3,7 +3,7 @@
 //! A member reads the requests that are sent to it, and whoever is asked to bring them to the others is a member too. So
 //! it knows the ids in them before the others do, and can ask for something else under these with a key of its own.
 
-use super::super::world::{World, begin_put, clear, get, put};
+use super::super::world::{World, begin_put, clear, describe, get, put};
 use super::{client, execute, executed, sum_and_product};
 use crate::castor::ExecutionState;
 use crate::session::take::row_of;
@@ -101,7 +101,7 @@ async fn an_execution_id_that_its_client_uses_for_something_else_is_refused() {
     let others = [
         Execute { arguments: vec!["1".into()], ..wish.clone() },
         Execute { reveal: false, ..wish.clone() },
-        Execute { program: sum_and_product(), ..wish.clone() },
+        Execute { timeout_ms: wish.timeout_ms + 1, ..wish.clone() },
     ];
     for other in others {
         let answers = world.ask(1, &owner, Request::Execute(other)).await;
@@ -204,4 +204,36 @@ async fn rows_of_executions_are_those_of_their_cloud_and_client() {
     assert!(matches!(state(cloud, key), Some(ExecutionState::Checked(_))));
     assert_eq!(state(polyyne_protocol::id::CloudId([1; 32]), key), None);
     assert_eq!(state(cloud, ExecutionKey { client: ClientKey([1; 32]), ..key }), None);
+}
+
+/// A refused request left a row for a day, and its client could not use the id for what it may do.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_policy_refuses_leaves_no_row() {
+    let world = World::new(2, 256).await;
+    let (owner, stranger) = (client(1), client(9));
+    let (secret, _) = put(&world, 0, &owner, &[5, 6]).await;
+    let wish = execute(sum_and_product(), &[secret], true);
+    let answers = world.ask(1, &stranger, Request::Execute(wish.clone())).await;
+    let unknown =
+        |answer: &Answer| matches!(answer, Answer::Refused(refusal) if refusal.code == RefusalCode::UnknownSecret);
+    assert!(answers.iter().all(unknown), "{answers:?}");
+    assert!(world.cores[0].clouds.stores().answers.expired(u64::MAX).unwrap().is_empty());
+    let allowed = usurp(&world, &stranger, wish.execution, true).await;
+    assert!(executed(&allowed).iter().all(|own| own.printed == "?"));
+}
+
+/// One `UploadBegin` takes as many triples as the secret has words, and the limit was used nowhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_begins_so_many_uploads_and_others_begin_theirs() {
+    let world = World::new(2, 256).await;
+    let (hoarder, other) = (client(1), client(2));
+    let desk = world.cores[0].clouds.desk(world.view().cloud()).unwrap();
+    for _ in 0..polyyne_protocol::limits::UPLOADS_PER_CLIENT_MAX {
+        desk.amphora.leave_masked(ClientKey::of(&hoarder)).await;
+    }
+    let begin = |key: &SigningKey| Request::UploadBegin(UploadBegin { description: describe(key, 1) });
+    let refused = world.ask_one(0, 0, &hoarder, begin(&hoarder)).await;
+    assert!(matches!(&refused, Answer::Refused(refusal) if refusal.code == RefusalCode::Busy), "{refused:?}");
+    let (secret, _) = put(&world, 0, &other, &[5]).await;
+    assert_eq!(get(&world, 1, &other, secret, 1).await, [5]);
 }
