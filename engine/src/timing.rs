@@ -221,6 +221,7 @@ pub fn probes() -> Vec<Probe> {
     ];
     probes.extend(crate::mascot::timing::probes());
     probes.extend(crate::lowgear::timing::probes());
+    probes.extend(crate::vm::timing());
     probes
 }
 

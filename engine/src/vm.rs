@@ -63,6 +63,8 @@ pub use fault::{Fault, VmError};
 pub use forecast::{Forecast, Unforeseen, forecast};
 pub use input::{InputError, Inputs, NoInputs, TextInputs};
 pub use meter::{Lap, Meter};
+#[cfg(any(test, feature = "timing"))]
+pub(crate) use permutation::timing;
 pub use print::Printer;
 pub use rounds::Side;
 use storage::NoStorage;

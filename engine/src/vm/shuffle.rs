@@ -7,8 +7,7 @@
 
 use super::Machine;
 use super::fault::{Fault, Step};
-use super::interactive::below;
-use super::permutation::{layers, route};
+use super::permutation::{Permutation, layers};
 use super::personal::share_inputs;
 use super::rounds::{Rounds, gather, scatter};
 use crate::field::{Field, PrimeField};
@@ -17,6 +16,7 @@ use crate::party::PartyIndex;
 use crate::share::Shares;
 use polyyne_bytecode::Opcode;
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// A secret permutation of blocks.
 pub(super) struct Shuffle<F: Field = PrimeField> {
@@ -99,12 +99,10 @@ impl<F: Field> Rounds<'_, F> {
         if kept.saturating_add(switches.saturating_mul(n)) > SWITCHES_MAX {
             return Err(Fault::Limit { what: "switches of secure shuffles", max: SWITCHES_MAX as u64 });
         }
-        let mut own: Vec<usize> = (0..blocks).collect();
-        let rng = &mut self.party.rng;
-        (1..blocks).rev().for_each(|last| own.swap(last, below(rng, last as u64 + 1) as usize));
+        let settings = Permutation::random(blocks, &mut self.party.rng).route();
         let field = self.field;
-        let own: Vec<F::Element> =
-            route(&own).concat().into_iter().map(|bit| if bit { field.one() } else { field.zero() }).collect();
+        let element = |&bit: &u8| field.from_bits(bit.into()).expect("a bit is an element of every field");
+        let own: Zeroizing<Vec<F::Element>> = Zeroizing::new(settings.iter().map(element).collect());
         let counts: Vec<_> = (0..n).map(|j| (PartyIndex(j as u16), switches)).collect();
         let key = self.mac.key().clone();
         let bits = share_inputs(field, self.party, &key, self.tuples, &counts, &own).await?;
