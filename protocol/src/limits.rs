@@ -40,12 +40,8 @@ pub const LOG_MAX: usize = 16 * MIB;
 pub const ATTEMPTS_MAX: u32 = 1024;
 /// Most clouds that one node is a member of.
 pub const CLOUDS_MAX: usize = 64;
-/// Most open invitations to clouds that a node is not in.
+/// Most open invitations that a node keeps.
 pub const INVITATIONS_MAX: usize = 64;
-/// Most of them from one peer.
-pub const INVITATIONS_PER_PEER_MAX: usize = 8;
-/// Most open records of one cloud that the node is in.
-pub const RECORDS_OPEN_PER_CLOUD_MAX: usize = 16;
 
 // Control plane
 
