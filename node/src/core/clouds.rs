@@ -74,6 +74,8 @@ pub(crate) struct CloudStatus {
     pub desk: Option<DeskRef>,
     pub seal: Option<Seal>,
     pub key_state: Option<KeyState>,
+    /// See [`Finisher::given_up_by`].
+    pub given_up_by: Option<PeerKey>,
 }
 
 impl Clouds {
@@ -348,13 +350,16 @@ impl Clouds {
     pub fn status(&self, cloud: CloudId) -> Option<CloudStatus> {
         let clouds = self.clouds();
         let entry = clouds.get(&cloud)?;
-        let key_state = entry.view.mac_key().and_then(|key| self.key_state(scope_of(cloud, key.id)));
+        let scope = entry.view.mac_key().map(|key| scope_of(cloud, key.id));
+        let key_state = scope.and_then(|scope| self.key_state(scope));
+        let given_up_by = scope.and_then(|scope| self.inner.finisher.given_up_by(scope));
         Some(CloudStatus {
             view: entry.view.clone(),
             halted: entry.halted,
             desk: entry.desk.as_ref().map(|(desk, _)| desk.clone()),
             seal: entry.seal,
             key_state,
+            given_up_by,
         })
     }
 

@@ -89,6 +89,8 @@ struct Shared {
     network: Network,
     holders: Mutex<HashMap<MacScope, KeyHolders>>,
     on_burn: BurnHook,
+    /// Who says that it has given up the check that freezes a key, though this member has its commitment.
+    given_up_by: Mutex<HashMap<MacScope, PeerKey>>,
 }
 
 impl Finisher {
@@ -99,8 +101,14 @@ impl Finisher {
         network: Network,
         on_burn: impl Fn(MacScope) + Send + Sync + 'static,
     ) -> Self {
-        let shared =
-            Arc::new(Shared { journal, mac_keys, network, holders: Mutex::default(), on_burn: Arc::new(on_burn) });
+        let shared = Arc::new(Shared {
+            journal,
+            mac_keys,
+            network,
+            holders: Mutex::default(),
+            on_burn: Arc::new(on_burn),
+            given_up_by: Mutex::default(),
+        });
         // Bounded by one unfinished check per MAC key.
         let (queue, checks) = mpsc::unbounded_channel();
         tokio::spawn(work(shared.clone(), checks));
@@ -116,6 +124,12 @@ impl Finisher {
         for (_, check) in left.into_iter().filter(|(of, _)| *of == scope) {
             self.take_over(Unfinished { scope, number: check.number, turn: None });
         }
+    }
+
+    /// The member that says that it has given up the check which freezes this key. It may lie, may have lost its store,
+    /// or may have been told by another that there was no such check: this is whom to ask, and no proof.
+    pub fn given_up_by(&self, scope: MacScope) -> Option<PeerKey> {
+        self.shared.given_up().get(&scope).copied()
     }
 
     /// Finishes a check that its session could not.
@@ -166,6 +180,10 @@ async fn work(shared: Arc<Shared>, mut checks: mpsc::UnboundedReceiver<Unfinishe
 impl Shared {
     fn holders(&self) -> std::sync::MutexGuard<'_, HashMap<MacScope, KeyHolders>> {
         self.holders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn given_up(&self) -> std::sync::MutexGuard<'_, HashMap<MacScope, PeerKey>> {
+        self.given_up_by.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn holders_of(&self, scope: MacScope) -> Option<KeyHolders> {
@@ -265,6 +283,13 @@ impl Shared {
         false
     }
 
+    /// Says once per member and key who keeps a check from its end.
+    fn note_given_up(&self, scope: MacScope, peer: PeerKey) {
+        if self.given_up().insert(scope, peer) != Some(peer) {
+            tracing::error!(%scope, peer = %peer.peer_id(), "a member has given up a check of which this one has its commitment: the key stays frozen until `vcp cloud rekey --burn-frozen`");
+        }
+    }
+
     async fn judge(
         &self,
         scope: MacScope,
@@ -274,13 +299,13 @@ impl Shared {
         answers: &[Option<Answer>],
     ) -> bool {
         let mut openings = Vec::with_capacity(answers.len());
-        for answer in answers {
+        for (rank, answer) in answers.iter().enumerate() {
             match answer {
                 None => openings.push(check.opening.expose().to_vec()),
                 Some(Answer::Opened { opening, .. }) => openings.push(opening.clone()),
                 Some(Answer::Committed(_)) => return false,
                 Some(Answer::Unknown) => {
-                    tracing::error!(%scope, "a member denies a commitment that it made: the key stays frozen until its operator explains, or this one burns it");
+                    self.note_given_up(scope, holders.members[rank]);
                     return false;
                 }
             }

@@ -183,7 +183,13 @@ impl Vcp {
                 Health::Frozen => find(
                     Severity::Warning,
                     &subject,
-                    "its MAC key is frozen by an unfinished check".to_owned(),
+                    match status.given_up_by {
+                        Some(peer) => format!(
+                            "its MAC key is frozen by an unfinished check, which member {} says it has given up",
+                            peer.peer_id()
+                        ),
+                        None => "its MAC key is frozen by an unfinished check".to_owned(),
+                    },
                     "It ends by itself when all members are back; if one lost its store in the middle of that check, \
                      `vcp cloud rekey --burn-frozen` gives the key up.",
                 ),

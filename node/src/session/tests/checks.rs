@@ -4,9 +4,11 @@ use super::tamper::{Attack, Cheat};
 use super::{Hall, all, assert_accounts, taking};
 use crate::castor::TupleKind;
 use crate::core::world::{get, put};
-use crate::journal::KeyState;
+use crate::journal::{KeyState, NewCheck};
 use crate::seat::Seat;
+use crate::session::finish::Unfinished;
 use crate::session::side::Side;
+use crate::store::sealed::SecretBytes;
 use ed25519_dalek::SigningKey;
 use futures::future::join_all;
 use polyyne_engine::error::{Error as EngineError, Severity};
@@ -237,6 +239,32 @@ async fn an_altered_opening_of_a_check_burns_the_key_where_it_arrives_and_nothin
         let burned = matches!(key_state(&hall.seats[1]), KeyState::Compromised { .. });
         assert_eq!(burned, error.severity() == Severity::KeyBurned, "{story}: {error}");
     }
+}
+
+/// A member that denies a commitment freezes the key at those that have it. Their operators learn whom to ask.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_given_up_a_check_that_this_member_cannot_is_named() {
+    let hall = Hall::new(2, 8).await;
+    let (seat, denier) = (&hall.seats[1], hall.seats[1].view.members()[0].peer);
+    let (journal, scope) = (&seat.guard.journal, seat.scope);
+    let number = journal.key_record(scope).unwrap().last_check + 1;
+    let check = NewCheck {
+        scope,
+        number,
+        session: crate::store::SessionId([9; 32]),
+        counter: 0,
+        field: 0,
+        covers: [7; 32],
+        opening: SecretBytes::new(vec![2; 48]),
+        commitment: vec![1; 32],
+    };
+    journal.begin_check(check).await.unwrap();
+    journal.record_commitments(scope, number, vec![vec![3; 32], vec![1; 32]]).await.unwrap();
+    assert_eq!(seat.guard.finisher.given_up_by(scope), None);
+    seat.guard.finisher.take_over(Unfinished { scope, number, turn: None });
+    until("the other is named", || seat.guard.finisher.given_up_by(scope) == Some(denier)).await;
+    assert!(matches!(key_state(seat), KeyState::Frozen { .. }), "its opening may have left");
+    assert_eq!(key_state(&hall.seats[0]), KeyState::Active);
 }
 
 /// Many sessions check at once under one key; each waits for its turn and all pass.
