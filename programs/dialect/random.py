@@ -55,8 +55,15 @@ class Random:
                 return value
 
     def randrange(self, start, stop=None, step=1):
-        values = range(start) if stop is None else range(start, stop, step)
-        return values[self._below(len(values))]
+        if stop is None:
+            start, stop = 0, start
+        if step == 0:
+            raise ValueError('zero step for randrange()')
+        # the length of a range has to fit into a machine word, these numbers have not
+        count = (stop - start + step - (1 if step > 0 else -1)) // step
+        if count <= 0:
+            raise ValueError('empty range for randrange()')
+        return start + step * self._below(count)
 
     def randint(self, a, b):
         return self.randrange(a, b + 1)
