@@ -20,6 +20,7 @@ use polyyne_protocol::sign::{Signed, Statement as _};
 use polyyne_protocol::vote::{
     AbortReason, DeletionCertificate, TakePurpose, Tombstone, Upload, UploadAbort, UploadCertificate, UploadVote,
 };
+use serde::{Deserialize, Serialize};
 use std::pin::pin;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -45,7 +46,7 @@ impl Amphora {
                 Some(Statement::Committed(canonical::decode(&row.certificate, limits::RECORD_MAX).ok()?))
             }
             Some(SecretState::Deleted { .. }) => Some(Statement::Pending),
-            Some(SecretState::Aborted { statement, .. }) if !statement.is_empty() => relayed(&statement),
+            Some(SecretState::Aborted { statement, .. }) if !statement.is_empty() => relayed(&statement, upload),
             Some(SecretState::Aborted { .. }) => Some(self.abort_statement(upload, AbortReason::Expired)),
             None => self.refuse_lost(upload).await,
         }
@@ -158,7 +159,8 @@ impl Amphora {
             match statement {
                 Some(Statement::Vote(vote)) => match tally.count(vote) {
                     Err(VoteError::Dissent(dissent)) if dissent.vote.unverified().is_about(tally.statement()) => {
-                        self.give_up(secret, canonical::encode(&dissent.vote)).await?;
+                        let own = self.vote(&prepared.masked_input).ok_or_else(|| internal("a damaged upload"))?;
+                        self.give_up(secret, &GivenUp::Votes(Box::new([own, dissent.vote]))).await?;
                         return Ok(Vec::new());
                     }
                     _ => continue,
@@ -174,7 +176,7 @@ impl Amphora {
                         .verified()
                         .is_ok_and(|(abort, signer)| abort.ends(tally.statement()) && view.member(&signer).is_some());
                     if valid {
-                        self.give_up(secret, canonical::encode(&abort)).await?;
+                        self.give_up(secret, &GivenUp::Abort(Box::new(abort))).await?;
                         return Ok(Vec::new());
                     }
                 }
@@ -190,9 +192,9 @@ impl Amphora {
         }
     }
 
-    async fn give_up(&self, secret: SecretId, statement: Vec<u8>) -> Result<(), Refusal> {
+    async fn give_up(&self, secret: SecretId, why: &GivenUp) -> Result<(), Refusal> {
         tracing::warn!(%secret, "an upload is given up: the members do not hold the same");
-        self.secrets.abort_by(self.key(secret), statement).await.map_err(refused)
+        self.secrets.abort_by(self.key(secret), canonical::encode(why)).await.map_err(refused)
     }
 
     /// ⟦x⟧ = ⟦m⟧ + d, visible from here on.
@@ -279,11 +281,24 @@ impl Amphora {
     }
 }
 
-/// What made this member give an upload up, in the words of who signed it: another's abort, or its vote for another
-/// content. An own abort would contradict an own vote.
-fn relayed(statement: &[u8]) -> Option<Statement> {
-    let abort = canonical::decode(statement, limits::RECORD_MAX).map(Statement::Aborted);
-    abort.or_else(|_| canonical::decode(statement, limits::RECORD_MAX).map(Statement::Vote)).ok()
+/// Why this member gave an upload up after it had voted, in the words of those who signed it: an own abort would
+/// contradict the own vote.
+#[derive(Serialize, Deserialize)]
+enum GivenUp {
+    Abort(Box<Signed<UploadAbort>>),
+    /// The own vote and one for another content.
+    Votes(Box<[Signed<UploadVote>; 2]>),
+}
+
+/// What ends the upload at a member that has voted for this content: of two votes the one for another.
+fn relayed(statement: &[u8], asked: &Upload) -> Option<Statement> {
+    match canonical::decode(statement, limits::RECORD_MAX).ok()? {
+        GivenUp::Abort(abort) => Some(Statement::Aborted(*abort)),
+        GivenUp::Votes(votes) => {
+            let other = |vote: &Signed<UploadVote>| vote.unverified().upload != asked.digest();
+            votes.into_iter().find(other).map(Statement::Vote)
+        }
+    }
 }
 
 fn names(peers: &[PeerKey]) -> String {
