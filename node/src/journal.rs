@@ -17,8 +17,7 @@
 //!
 //! A burned key is COMPROMISED on disk first; only then are its data key and tuples destroyed, and it never loads again.
 //!
-//! Not protected here: a node that lost `tuples.redb` has forgotten its burned keys; the members' signed statements
-//! remind it.
+//! Not protected here: a node that lost `tuples.redb` has forgotten its burned keys, and nobody reminds it yet.
 
 mod check;
 mod key_state;
