@@ -72,15 +72,16 @@ impl<F: MascotField> Key<F> {
         MacCheck::new(self.field.clone(), share, self.turns.gate(party, session))
     }
 
-    /// The trees of one more session, on dealt base OTs; what the victim says of them.
-    fn ask(&mut self, forest: &Forest, question: Question) -> Result<(), Error> {
+    /// The trees of one more session, on dealt base OTs, of which the cheater spoils these places of its frame; what the
+    /// victim says of them.
+    fn spoiled(&mut self, forest: &Forest, places: Vec<usize>) -> Result<(), Error> {
         let session = self.session();
         let mut rng = Rng::seed_from_u64(self.sessions);
         let words = self.shares.map(|share| [self.field.to_bits(share); 2]);
         let secrets = words.map(|alphas| Secrets::draw(&mut rng, forest, &alphas, &alphas));
         let keys = testing::dealt(&mut rng, forest, &secrets);
         let mut simulator = Simulator::new(self.sessions, 2);
-        simulator.hook(spoil(question.place(forest)));
+        simulator.hook(spoil(places));
         let channels = simulator.channels().into_iter().enumerate();
         let run = |(i, channels)| {
             let mut mac = self.mac(i, session);
@@ -90,14 +91,19 @@ impl<F: MascotField> Key<F> {
         };
         simulator.run(channels.map(run).collect()).swap_remove(1)
     }
+
+    /// One question in one more session.
+    fn ask(&mut self, forest: &Forest, question: Question) -> Result<(), Error> {
+        self.spoiled(forest, vec![question.place(forest)])
+    }
 }
 
-/// Flips a bit of the trees that party 0 sends.
-fn spoil(place: usize) -> impl FnMut(&crate::sim::Frame<'_>) -> Vec<Vec<u8>> + Send + 'static {
+/// Flips a bit at each of these places of the trees that party 0 sends.
+fn spoil(places: Vec<usize>) -> impl FnMut(&crate::sim::Frame<'_>) -> Vec<Vec<u8>> + Send + 'static {
     move |frame| {
         let mut bytes = frame.bytes.to_vec();
         if frame.step == Some(Step::MascotGgm) && frame.from.0 == 0 {
-            bytes[place] ^= 1;
+            places.iter().for_each(|&place| bytes[place] ^= 1);
         }
         vec![bytes]
     }
@@ -122,7 +128,7 @@ fn a_member_that_spoils_a_tree_in_every_setup_learns_no_key() {
     for question in Question::all(&forest, || 0) {
         let session = key.session();
         let mut simulator = Simulator::new(key.sessions, 2);
-        simulator.hook(spoil(question.place(&forest)));
+        simulator.hook(spoil(vec![question.place(&forest)]));
         let channels = simulator.channels().into_iter().enumerate();
         let run = |(i, channels)| {
             let (mut mac, seed) = (key.mac(i, session), key.sessions << 8 | i as u64);
@@ -202,28 +208,7 @@ fn questions_in_one_session_have_one_answer() {
     let mut key = Key::new(field, [field.one(), field.element(0b000_111)]);
     let wrong = Question { tree: 0, level: 0, side: 0 };
     let right = Question { tree: 1, level: 2, side: 0 };
-    let session = key.session();
-    let mut rng = Rng::seed_from_u64(3);
-    let words = key.shares.map(|share| [field.to_bits(share); 2]);
-    let secrets = words.map(|alphas| Secrets::draw(&mut rng, &forest, &alphas, &alphas));
-    let keys = testing::dealt(&mut rng, &forest, &secrets);
-    let mut simulator = Simulator::new(1, 2);
-    let places = [wrong, right].map(|question| question.place(&forest));
-    simulator.hook(move |frame| {
-        let mut bytes = frame.bytes.to_vec();
-        if frame.step == Some(Step::MascotGgm) && frame.from.0 == 0 {
-            places.iter().for_each(|&place| bytes[place] ^= 1);
-        }
-        vec![bytes]
-    });
-    let channels = simulator.channels().into_iter().enumerate();
-    let run = |(i, channels)| {
-        let mut mac = key.mac(i, session);
-        let mut party = Party::new(i, session, channels, Rng::seed_from_u64(i as u64));
-        let (keys, digits, forest) = (&keys[i], &secrets[i].digits, &forest);
-        async move { assembly::trees(&mut party, &mut mac, forest, keys, digits).await.map(drop) }
-    };
-    let victim = simulator.run(channels.map(run).collect()).swap_remove(1);
+    let victim = key.spoiled(&forest, [wrong, right].map(|question| question.place(&forest)).to_vec());
     assert_eq!(victim.expect_err("one guess is wrong").severity(), Severity::KeyBurned);
     assert!(key.ask(&forest, right).is_err_and(|error| is_burned(&error)));
 }
@@ -236,21 +221,7 @@ fn a_spoiled_tree_at_fresh_positions_ends_the_setup_and_not_the_key() {
     let mut key = Key::new(field, [field.element(5), field.element(9)]);
     let (mut failed, sessions) = (0, 40);
     for _ in 0..sessions {
-        let session = key.session();
-        let mut rng = Rng::seed_from_u64(key.sessions);
-        let words = key.shares.map(|share| [field.to_bits(share); 2]);
-        let secrets = words.map(|alphas| Secrets::draw(&mut rng, &whole, &alphas, &alphas));
-        let keys = testing::dealt(&mut rng, &whole, &secrets);
-        let mut simulator = Simulator::new(key.sessions, 2);
-        simulator.hook(spoil(HEADER));
-        let channels = simulator.channels().into_iter().enumerate();
-        let run = |(i, channels)| {
-            let mut mac = key.mac(i, session);
-            let mut party = Party::new(i, session, channels, Rng::seed_from_u64(i as u64));
-            let (keys, digits, forest) = (&keys[i], &secrets[i].digits, &whole);
-            async move { assembly::trees(&mut party, &mut mac, forest, keys, digits).await.map(drop) }
-        };
-        if let Err(error) = simulator.run(channels.map(run).collect()).swap_remove(1) {
+        if let Err(error) = key.spoiled(&whole, vec![HEADER]) {
             assert_eq!(error.severity(), Severity::SetupOver, "{error}");
             failed += 1;
         }
